@@ -1,0 +1,1 @@
+"""Prepaid billing as a library: balances, plans, proration, scheduling and message fees."""

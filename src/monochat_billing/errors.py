@@ -1,0 +1,276 @@
+"""The error tree.
+
+::
+
+    BillingError
+    ├── InvalidInput              the caller's mistake: nothing happened, nothing is remembered
+    │   ├── ForgedCallback        a payment callback whose signature does not verify
+    │   └── UnknownName           an account, product, price … that does not exist
+    ├── Rejected                  a business refusal: remembered under its idempotency key
+    │   ├── IdempotencyConflict   the key was used before, for something else
+    │   ├── IllegalTransition     the state table has no such move
+    │   ├── InsufficientFunds     available is less than requested
+    │   └── StaleQuote            what the quote was computed from has changed
+    └── InfrastructureError       in doubt: repeat the call with the same key to settle it
+        ├── GatewayError          a payment provider did not answer as agreed
+        ├── MissingExtra          an optional dependency is not installed
+        └── StorageError          the storage failed
+            ├── CorruptBooks      what is stored contradicts itself: billing stops
+            ├── SchemaMismatch    the database has another schema version than this library
+            └── StoreBusy         a lock was not free before the deadline; nothing was written
+
+Every error is built from positional fields, so it survives pickling and a process pool, and says
+which field, which value and what to do next.
+"""
+
+from typing import Any, final
+
+import attrs
+
+__all__ = [
+    "BillingError",
+    "CorruptBooks",
+    "ForgedCallback",
+    "GatewayError",
+    "IdempotencyConflict",
+    "IllegalTransition",
+    "InfrastructureError",
+    "InsufficientFunds",
+    "InvalidInput",
+    "MissingExtra",
+    "Rejected",
+    "SchemaMismatch",
+    "StaleQuote",
+    "StorageError",
+    "StoreBusy",
+    "UnknownName",
+]
+
+_LONGEST_SHOWN = 120
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - an error accepts whatever the caller passed
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
+
+
+class BillingError(Exception):
+    """Root of every error that this library raises on purpose."""
+
+
+@attrs.frozen
+class InvalidInput(BillingError):
+    """Refuse an argument that can never be right, whatever the state.
+
+    Nothing has happened and nothing is remembered: correct the argument and call again with the
+    same idempotency key.
+
+    >>> error = InvalidInput("amount", "-5", "is negative", "pass an amount above zero")
+    >>> print(error)
+    amount: '-5' is negative; pass an amount above zero
+    """
+
+    field: str
+    value: Any
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {_shown(self.value)} {self.problem}; {self.remedy}"
+
+
+@final
+@attrs.frozen
+class UnknownName(InvalidInput):
+    """Refuse a name that nothing answers to.
+
+    >>> print(UnknownName("plan", "grwth", "is not in the catalog", "use one of basic, growth"))
+    plan: 'grwth' is not in the catalog; use one of basic, growth
+    """
+
+    def __str__(self) -> str:
+        return InvalidInput.__str__(self)
+
+
+@final
+@attrs.frozen
+class ForgedCallback(InvalidInput):
+    """Refuse a payment callback that cannot be shown to come from the gateway.
+
+    Nothing has moved. The value never holds the secret or the signature that was expected.
+    """
+
+    def __str__(self) -> str:
+        return InvalidInput.__str__(self)
+
+
+class Rejected(BillingError):
+    """Root of business refusals.
+
+    A refusal is a result: repeating the command with its idempotency key raises it again, even
+    when it would succeed by now. Ask anew with a new key.
+    """
+
+
+@final
+@attrs.frozen
+class InsufficientFunds(Rejected):
+    """Refuse a debit that would make the balance's available amount negative.
+
+    Amounts are decimal strings in major units of ``unit``. Nothing was debited.
+
+    >>> error = InsufficientFunds("acme", "TRY", "30000", "8250.50", "21749.50")
+    >>> print(error)
+    acme: 30000 TRY asked, 8250.50 available, 21749.50 short; top up and retry with a new key
+    """
+
+    account: str
+    unit: str
+    requested: str
+    available: str
+    shortfall: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.account}: {self.requested} {self.unit} asked, {self.available} available, "
+            f"{self.shortfall} short; top up and retry with a new key"
+        )
+
+
+@final
+@attrs.frozen
+class IllegalTransition(Rejected):
+    """Refuse a move that the state table of ``noun`` does not have.
+
+    >>> print(IllegalTransition("scheduled change", "sch-1", "APPLIED", "revoke"))
+    scheduled change 'sch-1' is APPLIED and cannot revoke; look at its current state first
+    """
+
+    noun: str
+    identity: str
+    state: str
+    action: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.noun} {self.identity!r} is {self.state} and cannot {self.action}; "
+            "look at its current state first"
+        )
+
+
+@final
+@attrs.frozen
+class IdempotencyConflict(Rejected):
+    """Refuse a key that already stands for another request.
+
+    >>> print(IdempotencyConflict("acme", "export-1", "amount", "12.50 TRY", "13.50 TRY"))
+    acme: key 'export-1' was used with amount '12.50 TRY', now '13.50 TRY'; use a new key
+    """
+
+    account: str
+    key: str
+    field: str
+    first: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return (
+            f"{self.account}: key {self.key!r} was used with {self.field} {_shown(self.first)}, "
+            f"now {_shown(self.now)}; use a new key"
+        )
+
+
+@final
+@attrs.frozen
+class StaleQuote(Rejected):
+    """Refuse to execute a quote whose premises no longer hold.
+
+    >>> print(StaleQuote("q-1", "the subscription changed"))
+    quote 'q-1' is stale: the subscription changed; preview again
+    """
+
+    quote: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"quote {self.quote!r} is stale: {self.reason}; preview again"
+
+
+class InfrastructureError(BillingError):
+    """Root of failures outside the rules: the outcome is in doubt, never known to be a failure.
+
+    Repeat the call with the same idempotency key: it settles what happened.
+    """
+
+
+@attrs.frozen
+class StorageError(InfrastructureError):
+    """Report a storage failure; whether the command took effect is in doubt."""
+
+    operation: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.detail}; in doubt, repeat with the same key to settle it"
+
+
+@final
+@attrs.frozen
+class StoreBusy(StorageError):
+    """Report that a lock was not free before the deadline. Nothing was written."""
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.detail}; nothing was written, try again"
+
+
+@final
+@attrs.frozen
+class SchemaMismatch(StorageError):
+    """Refuse a database whose schema is not the one this library was written for."""
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.detail}"
+
+
+@final
+@attrs.frozen
+class CorruptBooks(StorageError):
+    """Stop billing because what is stored contradicts itself. Nothing was charged."""
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.detail}; run verify() and mend the storage"
+
+
+@final
+@attrs.frozen
+class GatewayError(InfrastructureError):
+    """Report a payment provider that did not answer as agreed."""
+
+    gateway: str
+    operation: str
+    detail: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.gateway}: {self.operation}: {self.detail}; "
+            "in doubt, repeat with the same key to settle it"
+        )
+
+
+@final
+@attrs.frozen
+class MissingExtra(InfrastructureError, ImportError):
+    """Name the extra that has to be installed for a module to be importable.
+
+    >>> print(MissingExtra("monochat_billing.adapters.sql", "sql"))
+    monochat_billing.adapters.sql needs the extra [sql]: pip install 'monochat-billing[sql]'
+    """
+
+    module: str
+    extra: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.module} needs the extra [{self.extra}]: "
+            f"pip install 'monochat-billing[{self.extra}]'"
+        )
