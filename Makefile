@@ -1,0 +1,70 @@
+# Every target builds its own .venv first. Needed on the machine: Python 3.11 or later with its venv
+# module, git and make; no root. PYTHON=/path/to/python names the interpreter to build it from.
+
+VENV := .venv
+RUN := $(VENV)/.ready-run
+DEV := $(VENV)/.ready-dev
+BIN := $(VENV)/bin
+PINS := constraints.txt
+
+# Relative, because pip splits these at blanks. The second one is for pip 25.3 and later, where the
+# first no longer reaches the environment that builds the package.
+PIP := PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) PIP_DISABLE_PIP_VERSION_CHECK=1 \
+	$(BIN)/python -m pip
+
+# A stamp counts only for the place it was made in, and while the interpreter behind it answers.
+$(shell test "$$(cat $(RUN) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2>/dev/null \
+	|| rm -f $(RUN) $(DEV))
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-deep lint types bench lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; \
+	do printf '%-18s %s\n' "$$name" "$$text"; done
+
+demo: $(RUN) ## one account, one SQLite file: top up, subscribe, rate, change, let time pass
+	$(BIN)/python examples/demo
+
+test: $(DEV) ## every check that a change has to pass, with branch coverage
+	@$(MAKE) --no-print-directory lint types
+	@echo '--- tests, documentation and docstring examples'
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+
+test-deep: $(DEV) ## the same laws with many more examples, and the long runs
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'deep or not deep' --hypothesis-profile=deep
+
+lint: $(DEV) ## formatting, lint rules, floors
+	@echo '--- formatting'
+	$(BIN)/ruff format --check
+	@echo '--- lint rules'
+	$(BIN)/ruff check
+	@echo '--- floors'
+	$(BIN)/lint-imports --no-timing
+
+types: $(DEV) ## mypy --strict over src, tests, examples and benchmarks
+	@echo '--- types'
+	$(BIN)/mypy
+
+bench: $(DEV) ## print the benchmark tables
+	@set -e; for script in benchmarks/bench_*.py; do \
+	echo "--- $$script"; $(BIN)/python "$$script"; done
+
+lock: ## resolve every dependency anew and write constraints.txt
+	@sh tools/lock.sh
+
+clean: ## remove everything that these targets made
+	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
+	.ruff_cache build dist
+
+$(RUN): pyproject.toml $(PINS)
+	@sh tools/venv.sh $(VENV)
+	@echo 'installing the library with its SQL adapter into $(VENV)'
+	@$(PIP) install --quiet -e '.[sql]'
+	@printf '%s\n' '$(CURDIR)' > $@
+
+$(DEV): pyproject.toml $(PINS)
+	@sh tools/venv.sh $(VENV)
+	@echo 'installing the library and the development tools into $(VENV)'
+	@$(PIP) install --quiet -e '.[dev]'
+	@printf '%s\n' '$(CURDIR)' | tee $(RUN) > $@
