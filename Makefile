@@ -60,11 +60,11 @@ clean: ## remove everything that these targets made
 $(RUN): pyproject.toml $(PINS)
 	@sh tools/venv.sh $(VENV)
 	@echo 'installing the library with its SQL adapter into $(VENV)'
-	@$(PIP) install --quiet -e '.[sql]'
+	@$(PIP) install -qq -e '.[sql]'
 	@printf '%s\n' '$(CURDIR)' > $@
 
 $(DEV): pyproject.toml $(PINS)
 	@sh tools/venv.sh $(VENV)
 	@echo 'installing the library and the development tools into $(VENV)'
-	@$(PIP) install --quiet -e '.[dev]'
+	@$(PIP) install -qq -e '.[dev]'
 	@printf '%s\n' '$(CURDIR)' | tee $(RUN) > $@

@@ -7,7 +7,7 @@ set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 sh tools/venv.sh "$work/venv"
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[dev]' editables
+"$work/venv/bin/python" -m pip install -qq --disable-pip-version-check -e '.[dev]' editables
 "$work/venv/bin/python" -m pip freeze --disable-pip-version-check --exclude-editable >"$work/pins"
 {
     echo "# Every package that the library, its extras and its tools bring along, pinned."
