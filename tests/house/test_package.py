@@ -1,0 +1,157 @@
+"""What is shipped, and what of it works with nothing but the core's own dependencies."""
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "monochat_billing"
+CORE = ("attrs", "python-dateutil", "py-moneyed")
+OPTIONAL = ("alembic", "cattrs", "psycopg", "sqlalchemy")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel, as a release does."""
+    folder = tmp_path_factory.mktemp("dist")
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])
+    return Path(built)
+
+
+def _closure(names: tuple[str, ...]) -> set[str]:
+    """Return distributions and all that they require on this machine, extras aside."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for text in metadata.requires(name) or ():
+            needed = Requirement(text)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                waiting.append(needed.name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def core_only(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lay out a folder with the unpacked wheel and the core's dependencies, and nothing else."""
+    folder = tmp_path_factory.mktemp("core")
+    with ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    for name in _closure(CORE):
+        site = Path(str(metadata.distribution(name).locate_file("")))
+        for top in {file.parts[0] for file in metadata.files(name) or ()} - {"..", "__pycache__"}:
+            (folder / top).symlink_to(site / top)
+    return folder
+
+
+def run_alone(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """Run code that can import the standard library and what lies in one folder."""
+    return subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(folder)!r})\n{code}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+class TestTheWheel:
+    """A release holds the library, its data and its licence, and nothing else."""
+
+    def test_holds_every_file_of_the_package_and_no_other(self, wheel: Path) -> None:
+        """What lies under src is shipped as it is."""
+        with ZipFile(wheel) as archive:
+            shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
+        present = {
+            path.relative_to(SOURCE.parent).as_posix()
+            for path in SOURCE.rglob("*")
+            if path.is_file() and path.suffix != ".pyc"
+        }
+        assert shipped == present
+
+    def test_holds_only_the_kinds_of_file_that_a_library_needs(self, wheel: Path) -> None:
+        """Code, its type marker, and data: no notebook, database or editor's backup."""
+        with ZipFile(wheel) as archive:
+            names = archive.namelist()
+        package = [name for name in names if ".dist-info/" not in name]
+        assert {Path(name).suffix or Path(name).name for name in package} <= {
+            ".json",
+            ".mako",
+            ".py",
+            "py.typed",
+            ".typed",
+        }
+        assert "monochat_billing/py.typed" in package
+        assert any(name.startswith("monochat_billing/data/") for name in package)
+        assert any("/migrations/versions/" in name for name in package)
+        described = {name.split(".dist-info/")[1] for name in names if ".dist-info/" in name}
+        assert described == {"METADATA", "RECORD", "WHEEL", "licenses/LICENSE"}
+
+
+class TestTheCoreAlone:
+    """The core needs attrs, python-dateutil and py-moneyed; the rest are extras."""
+
+    def test_only_the_core_is_importable_there(self, core_only: Path) -> None:
+        """The folder that these tests run in really lacks the extras."""
+        for name in OPTIONAL:
+            result = run_alone(core_only, f"import {name}")
+            assert f"No module named '{name}'" in result.stderr
+
+    def test_every_module_but_the_sql_adapter_is_importable(self, core_only: Path) -> None:
+        """Nothing but what has an extra of its own needs one."""
+        names = [
+            ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(
+                ".__init__"
+            )
+            for path in sorted(SOURCE.rglob("*.py"))
+            if "sql" not in path.relative_to(SOURCE).with_suffix("").parts
+        ]
+        code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)\n"
+        result = run_alone(core_only, f"{code}print('imported', len({names!r}))")
+        assert result.stdout == f"imported {len(names)}\n", result.stderr
+
+    def test_the_sql_adapter_names_its_extra(self, core_only: Path) -> None:
+        """Asking for it says what to install."""
+        result = run_alone(
+            core_only,
+            "from monochat_billing.errors import MissingExtra\n"
+            "try: import monochat_billing.adapters.sql\n"
+            "except MissingExtra as missing: print(missing.extra, '|', missing)",
+        )
+        assert result.stdout == (
+            "sql | monochat_billing.adapters.sql needs the extra [sql]: "
+            "pip install 'monochat-billing[sql]'\n"
+        ), result.stderr
+
+    def test_importing_the_library_imports_no_extra(self) -> None:
+        """Where the extras are installed, the core still does not touch them."""
+        result = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import json, sys, monochat_billing; print(json.dumps(list(sys.modules)))",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        loaded = {name.partition(".")[0] for name in json.loads(result.stdout)}
+        assert "monochat_billing" in loaded
+        assert loaded.isdisjoint(OPTIONAL)

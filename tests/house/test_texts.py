@@ -1,0 +1,152 @@
+"""What stands in the repository's texts, and what constraints.txt pins."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+
+# Written in pieces, so that this file holds none of what it looks for.
+MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:wor" r"k|roo" r"t|hom" r"e/\w|User" r"s/\w)[/\w]*")
+REGISTRIES = re.compile(
+    r"pypi\.o"
+    r"rg|pythonhoste"
+    r"d\.org|npmjs\.o"
+    r"rg|npmjs\.c"
+    r"om|(?:deb|security)\.debia"
+    r"n\.org"
+    r"|--(?:extra-)?index-"
+    r"url|--trusted-"
+    r"host",
+)
+TAGS = {"console", "ini", "json", "make", "mermaid", "python", "sh", "sql", "text", "toml"}
+FENCE = re.compile(r"^ *```(?P<tag>[^\n`]*)$", re.MULTILINE)
+
+
+def tracked_files() -> list[Path]:
+    """List what git knows about; a release without its history has nothing to ask."""
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def findings(pattern: re.Pattern[str], files: list[Path]) -> list[str]:
+    """List each match as ``file:line: match``."""
+    return [
+        f"{path.relative_to(ROOT)}:{number}: {match.group()}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for match in pattern.finditer(line)
+    ]
+
+
+def fences(text: str) -> list[str]:
+    """Return the language of each fenced block."""
+    return [match["tag"].strip() for match in FENCE.finditer(text)][::2]
+
+
+class TestTheTexts:
+    """The repository speaks about the library, wherever it is checked out."""
+
+    def test_no_file_names_a_place_on_somebodys_machine(self) -> None:
+        """A path from the machine that a text was written on helps nobody else."""
+        assert findings(MACHINE_PATHS, tracked_files()) == []
+
+    def test_no_file_names_a_package_registry(self) -> None:
+        """Where packages come from is the installing machine's own setting."""
+        assert findings(REGISTRIES, tracked_files()) == []
+
+    def test_every_code_block_names_a_language_that_is_known(self) -> None:
+        """`python` blocks are run; a misspelled tag would let one escape."""
+        documents = [path for path in tracked_files() if path.suffix == ".md"]
+        assert ROOT / "README.md" in documents
+        unknown = {
+            str(path.relative_to(ROOT)): strange
+            for path in documents
+            if (strange := set(fences(path.read_text(encoding="utf-8"))) - TAGS)
+        }
+        assert unknown == {}
+
+
+class TestTheCheckItself:
+    """The patterns see what they are there for."""
+
+    @pytest.mark.parametrize(
+        "text",
+        ["cd /work/main", "(/root/.cache)", "'/home/ada/billing'", "/Users/ada/x"],
+    )
+    def test_it_sees_a_machine_path(self, text: str) -> None:
+        """Absolute paths into somebody's files are found."""
+        assert MACHINE_PATHS.search(text)
+
+    @pytest.mark.parametrize(
+        "text", ["docs/work/x", "src/root", "see /v1/home", "a/homework", "/var/lib/billing"]
+    )
+    def test_it_lets_other_paths_pass(self, text: str) -> None:
+        """Relative paths, URL paths and a service's own directories are fine."""
+        assert not MACHINE_PATHS.search(text)
+
+    @pytest.mark.parametrize(
+        "text", ["https://pypi.org/simple", "--index-url x", "http://deb.debian.org"]
+    )
+    def test_it_sees_a_registry(self, text: str) -> None:
+        """Addresses of registries, and options that name one, are found."""
+        assert REGISTRIES.search(text)
+
+    def test_it_sees_a_misspelled_language(self) -> None:
+        """A block is judged by its opening fence."""
+        text = "```python\nx\n```\n\n```pyhton\ny\n```\n\n```\nz\n```\n"
+        assert fences(text) == ["python", "pyhton", ""]
+
+
+class TestTheConstraints:
+    """constraints.txt pins the dependencies, the extras, the tools, and all that they bring."""
+
+    def test_every_line_pins_one_package(self) -> None:
+        """Names and exact versions, no addresses, no ranges, each once."""
+        lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        pins = [line for line in lines if not line.startswith("#")]
+        assert [line for line in pins if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+        names = [canonicalize_name(line.partition("==")[0]) for line in pins]
+        assert len(names) == len(set(names))
+
+    def test_every_dependency_is_pinned_within_its_range(self) -> None:
+        """What pyproject.toml asks for, and what that requires, has a pin that satisfies it."""
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        extras = project["project"]["optional-dependencies"]
+        asked = [Requirement(text) for text in project["project"]["dependencies"]]
+        asked += [Requirement(text) for texts in extras.values() for text in texts]
+        asked += [Requirement(text) for text in project["build-system"]["requires"]]
+        lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+        pinned = {canonicalize_name(name): version for name, version in pins.items()}
+
+        wrong: list[str] = []
+        seen: set[str] = set()
+        while asked:
+            needed = asked.pop()
+            name = canonicalize_name(needed.name)
+            if name == "monochat-billing" or str(needed) in seen:
+                continue
+            seen.add(str(needed))
+            if name not in pinned:
+                wrong.append(f"{needed} is not pinned")
+            elif not needed.specifier.contains(pinned[name], prereleases=True):
+                wrong.append(f"{needed} is pinned to {pinned[name]}")
+            for text in metadata.requires(name) or ():
+                further = Requirement(text)
+                for extra in needed.extras or {""}:
+                    if further.marker is None or further.marker.evaluate({"extra": extra}):
+                        asked.append(further)
+        assert wrong == []
+        assert len(seen) > len(extras["dev"])
