@@ -32,9 +32,7 @@ __all__ = [
     "is_valid_vkn",
 ]
 
-LONGEST_TEXT: Final = 250
-"""Characters that one field of a profile may have."""
-
+_LONGEST_TEXT: Final = 250
 _LONGEST_POST_CODE: Final = 16
 _LONGEST_FOREIGN_ID: Final = 32
 _LONGEST_EMAIL: Final = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
@@ -338,7 +336,7 @@ def _check_type(field: str, value: Any, wanted: type) -> None:  # noqa: ANN401 -
         )
 
 
-def _check_text(field: str, value: Any, *, longest: int = LONGEST_TEXT) -> None:  # noqa: ANN401 - callers pass anything
+def _check_text(field: str, value: Any, *, longest: int = _LONGEST_TEXT) -> None:  # noqa: ANN401 - callers pass anything
     if not isinstance(value, str):
         raise InvalidInput(field, value, "is not text", "pass a string")
     if not value.strip():

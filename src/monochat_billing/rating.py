@@ -58,8 +58,7 @@ __all__ = [
     "rate_many",
 ]
 
-HIGHEST_RATE: Final = 10**12
-"""The highest rate that a card may hold, in micro-units: a million per message is a mistake."""
+_HIGHEST_RATE: Final = 10**12  # micro-units: a million per message is a mistake
 
 _ONE: Final = 10**DEFAULT_SCALE
 
@@ -168,12 +167,12 @@ def _check_rate(field: str, units: Any) -> None:  # noqa: ANN401 - callers pass 
         return
     if not isinstance(units, int) or isinstance(units, bool):
         raise InvalidInput(field, units, "is not an integer", "pass the rate in micro-units")
-    if not 0 < units <= HIGHEST_RATE:
+    if not 0 < units <= _HIGHEST_RATE:
         raise InvalidInput(
             field,
             units,
             "is not a rate",
-            f"pass 1 to {HIGHEST_RATE} micro-units, or None for a category that is not offered; "
+            f"pass 1 to {_HIGHEST_RATE} micro-units, or None for a category that is not offered; "
             "what is free is said by the record",
         )
 
