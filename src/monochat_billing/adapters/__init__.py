@@ -1,0 +1,1 @@
+"""Meet the outside world: each adapter is imported by its own path."""
