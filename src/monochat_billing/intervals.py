@@ -1,0 +1,160 @@
+"""Billing intervals: lengths in months or days, never in seconds.
+
+*Owns* the length of a billing period and its text form.
+*Does not own* when a period starts: that is the anchor's, in ``periods``.
+
+>>> BillingInterval.parse("12 MONTH") == YEAR
+True
+"""
+
+import re
+from enum import StrEnum
+from typing import Any, Final, final
+
+import attrs
+
+from monochat_billing.errors import InvalidInput
+
+__all__ = [
+    "DAY",
+    "HALF_YEAR",
+    "MONTH",
+    "QUARTER",
+    "WEEK",
+    "YEAR",
+    "BillingInterval",
+    "IntervalUnit",
+]
+
+_MONTHS_PER_YEAR: Final = 12
+_DAYS_PER_WEEK: Final = 7
+_LONGEST_MONTHS: Final = 1200
+_LONGEST_DAYS: Final = 36_525
+_TEXT: Final = re.compile(r"(?:([1-9][0-9]{0,5}) )?([A-Z_]+)", re.ASCII)
+
+
+class IntervalUnit(StrEnum):
+    """Name a unit of length; each is a whole number of months or of days."""
+
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+    QUARTER = "QUARTER"
+    HALF_YEAR = "HALF_YEAR"
+    YEAR = "YEAR"
+
+
+_MONTHS: Final = {
+    IntervalUnit.DAY: 0,
+    IntervalUnit.WEEK: 0,
+    IntervalUnit.MONTH: 1,
+    IntervalUnit.QUARTER: 3,
+    IntervalUnit.HALF_YEAR: 6,
+    IntervalUnit.YEAR: _MONTHS_PER_YEAR,
+}
+_DAYS: Final = {IntervalUnit.DAY: 1, IntervalUnit.WEEK: _DAYS_PER_WEEK}
+
+
+def _unit(value: Any) -> IntervalUnit:  # noqa: ANN401 - whatever the caller passed
+    try:
+        return IntervalUnit(value)
+    except ValueError:
+        known = ", ".join(IntervalUnit)
+        raise InvalidInput("unit", value, "is no unit", f"use one of {known}") from None
+
+
+@final
+@attrs.frozen(kw_only=True)
+class BillingInterval:
+    """Name the length of a billing period: months or days, never seconds.
+
+    One length has one spelling: 3 MONTH becomes QUARTER, 12 MONTH becomes YEAR, 7 DAY becomes
+    WEEK, so equal lengths compare equal. ``str`` and :meth:`parse` round-trip.
+
+    Raises:
+        InvalidInput: the count is below one, or the length above 100 years.
+
+    >>> BillingInterval(count=12, unit="MONTH") == YEAR
+    True
+    >>> str(BillingInterval(count=2, unit="MONTH")), str(QUARTER)
+    ('2 MONTH', 'QUARTER')
+    """
+
+    count: int = 1
+    unit: IntervalUnit = attrs.field(converter=_unit)
+
+    def __attrs_post_init__(self) -> None:
+        if type(self.count) is not int or self.count < 1:
+            raise InvalidInput("count", self.count, "is not a length", "pass an int above zero")
+        if self.months > _LONGEST_MONTHS or self.days > _LONGEST_DAYS:
+            raise InvalidInput("count", self.count, "is too long", "stay within 100 years")
+        count, unit = _spelled(self.months, self.days)
+        object.__setattr__(self, "count", count)
+        object.__setattr__(self, "unit", unit)
+
+    @property
+    def months(self) -> int:
+        """Length in months; zero for intervals of days.
+
+        >>> HALF_YEAR.months, WEEK.months
+        (6, 0)
+        """
+        return self.count * _MONTHS[self.unit]
+
+    @property
+    def days(self) -> int:
+        """Length in days; zero for intervals of months.
+
+        >>> WEEK.days, YEAR.days
+        (7, 0)
+        """
+        return self.count * _DAYS.get(self.unit, 0)
+
+    def __str__(self) -> str:
+        return self.unit.value if self.count == 1 else f"{self.count} {self.unit.value}"
+
+    @classmethod
+    def parse(cls, text: str) -> "BillingInterval":
+        """Read ``"MONTH"``, ``"YEAR"``, ``"2 MONTH"``, ``"30 DAY"``.
+
+        Raises:
+            InvalidInput: the text is no interval.
+
+        >>> BillingInterval.parse("30 DAY").days, BillingInterval.parse("YEAR") == YEAR
+        (30, True)
+        """
+        found = _TEXT.fullmatch(str(text))
+        if found is None or found[2] not in IntervalUnit.__members__:
+            raise InvalidInput("interval", text, "is no interval", "write it like 'MONTH'")
+        return cls(count=int(found[1] or 1), unit=IntervalUnit(found[2]))
+
+
+def _spelled(months: int, days: int) -> tuple[int, IntervalUnit]:
+    if days:
+        weeks, rest = divmod(days, _DAYS_PER_WEEK)
+        return (days, IntervalUnit.DAY) if rest else (weeks, IntervalUnit.WEEK)
+    if months % _MONTHS_PER_YEAR == 0:
+        return months // _MONTHS_PER_YEAR, IntervalUnit.YEAR
+    for unit in (IntervalUnit.HALF_YEAR, IntervalUnit.QUARTER):
+        if months == _MONTHS[unit]:
+            return 1, unit
+    return months, IntervalUnit.MONTH
+
+
+DAY: Final = BillingInterval(unit=IntervalUnit.DAY)
+"""One local calendar day."""
+
+WEEK: Final = BillingInterval(unit=IntervalUnit.WEEK)
+"""Seven local calendar days."""
+
+MONTH: Final = BillingInterval(unit=IntervalUnit.MONTH)
+"""One calendar month."""
+
+QUARTER: Final = BillingInterval(unit=IntervalUnit.QUARTER)
+"""Three calendar months."""
+
+HALF_YEAR: Final = BillingInterval(unit=IntervalUnit.HALF_YEAR)
+"""Six calendar months."""
+
+YEAR: Final = BillingInterval(unit=IntervalUnit.YEAR)
+"""Twelve calendar months."""
