@@ -29,10 +29,10 @@ demo: $(RUN) ## one account, one SQLite file: top up, subscribe, rate, change, l
 test: $(DEV) ## every check that a change has to pass, with branch coverage
 	@$(MAKE) --no-print-directory lint types
 	@echo '--- tests, documentation and docstring examples'
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 
 test-deep: $(DEV) ## the same laws with many more examples, and the long runs
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'deep or not deep' --hypothesis-profile=deep
+	$(BIN)/python -m pytest -n 2 -m 'deep or not deep' --hypothesis-profile=deep
 
 lint: $(DEV) ## formatting, lint rules, floors
 	@echo '--- formatting'

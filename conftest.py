@@ -15,6 +15,8 @@ from sybil.integration import pytest as sybil_pytest
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser as MarkdownSkipParser
 from sybil.parsers.rest import DocTestParser
 from sybil.typing import Parser
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # quick explores: new examples on every run, and it remembers the failing ones.
 # ci repeats: one commit always gets the same answer, so a red run is about what was changed; what
@@ -112,12 +114,9 @@ pytest_collect_file = sybil_pytest.pytest_integration(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Keep the examples of one document together and in the order in which they are written.
 
-    pytest-randomly shuffles them and pytest-xdist spreads them over its workers; tests go through
-    both, because a test must not need another one, but a document is one story.
+    pytest-randomly shuffles whatever was collected. That is right for tests, which must not need
+    one another, but a document is one story.
     """
-    for item in items:
-        if isinstance(item, sybil_pytest.SybilItem):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
     yield
     documents: dict[Path, list[sybil_pytest.SybilItem]] = {}
     for item in items:
@@ -132,3 +131,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             examples.sort(key=lambda one: one.example.region.start)
             told += examples
     items[:] = told
+
+
+class DocumentsWhole(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """Hand tests to the workers one by one, and documents whole, for the same reason."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, _ = nodeid.partition("::")
+        return nodeid if Path(path).name.startswith("test_") else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> DocumentsWhole:
+    """Schedule with the above whenever pytest-xdist is asked for workers."""
+    return DocumentsWhole(config, log)
