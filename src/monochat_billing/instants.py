@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from monochat_billing.errors import InvalidInput
 
-__all__ = ["check_zone", "days_between", "local_midnight", "resolve_wall", "utc"]
+__all__ = ["check_zone", "days_between", "local_midnight", "resolve_folds", "resolve_wall", "utc"]
 
 _AMBIENT_ZONES: Final = frozenset({"localtime", "posixrules"})
 _FOREIGN_TREES: Final = ("posix/", "right/")
@@ -117,17 +117,28 @@ def resolve_wall(wall: datetime) -> datetime:
     >>> resolve_wall(datetime(2026, 10, 25, 2, 30, tzinfo=rome)).isoformat()
     '2026-10-25T00:30:00+00:00'
     """
-    before = wall.utcoffset()
-    after = wall.replace(fold=1).utcoffset()
-    if before == after or before is None or after is None or before > after:
-        return wall.astimezone(UTC)
-    # The offset grows from `before` to `after` within (wall - after, wall - before].
-    zone = wall.tzinfo
-    late = wall.astimezone(UTC)
-    early = late - (after - before)
+    return resolve_folds(wall, wall.replace(fold=1))
+
+
+def resolve_folds(first: datetime, second: datetime) -> datetime:
+    """Resolve a wall time that is given twice, with fold 0 and with fold 1.
+
+    What :func:`resolve_wall` does, for callers that build both faster than ``replace`` does.
+
+    >>> rome = check_zone("Europe/Rome")
+    >>> noon = datetime(2026, 1, 1, 12, tzinfo=rome)
+    >>> resolve_folds(noon, datetime(2026, 1, 1, 12, tzinfo=rome, fold=1)).hour
+    11
+    """
+    late = first.astimezone(UTC)
+    early = second.astimezone(UTC)
+    if late <= early:
+        return late
+    # A gap: the clocks change after `early`, read with the later offset, and not after `late`.
+    zone = first.tzinfo
+    before = first.utcoffset()
     while late - early > _SECOND:
-        middle = early + (late - early) // 2
-        middle = middle.replace(microsecond=0)
+        middle = (early + (late - early) // 2).replace(microsecond=0)
         if middle <= early:
             middle = early + _SECOND
         if middle.astimezone(zone).utcoffset() == before:

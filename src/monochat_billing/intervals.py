@@ -45,8 +45,6 @@ class IntervalUnit(StrEnum):
 
 
 _MONTHS: Final = {
-    IntervalUnit.DAY: 0,
-    IntervalUnit.WEEK: 0,
     IntervalUnit.MONTH: 1,
     IntervalUnit.QUARTER: 3,
     IntervalUnit.HALF_YEAR: 6,
@@ -76,39 +74,29 @@ class BillingInterval:
 
     >>> BillingInterval(count=12, unit="MONTH") == YEAR
     True
-    >>> str(BillingInterval(count=2, unit="MONTH")), str(QUARTER)
-    ('2 MONTH', 'QUARTER')
+    >>> str(BillingInterval(count=2, unit="MONTH")), str(QUARTER), QUARTER.months, WEEK.days
+    ('2 MONTH', 'QUARTER', 3, 7)
     """
 
     count: int = 1
     unit: IntervalUnit = attrs.field(converter=_unit)
+    months: int = attrs.field(init=False, eq=False, repr=False)
+    """Length in months; zero for intervals of days."""
+    days: int = attrs.field(init=False, eq=False, repr=False)
+    """Length in days; zero for intervals of months."""
 
     def __attrs_post_init__(self) -> None:
         if type(self.count) is not int or self.count < 1:
             raise InvalidInput("count", self.count, "is not a length", "pass an int above zero")
-        if self.months > _LONGEST_MONTHS or self.days > _LONGEST_DAYS:
+        months = self.count * _MONTHS.get(self.unit, 0)
+        days = self.count * _DAYS.get(self.unit, 0)
+        if months > _LONGEST_MONTHS or days > _LONGEST_DAYS:
             raise InvalidInput("count", self.count, "is too long", "stay within 100 years")
-        count, unit = _spelled(self.months, self.days)
+        count, unit = _spelled(months, days)
+        object.__setattr__(self, "months", months)
+        object.__setattr__(self, "days", days)
         object.__setattr__(self, "count", count)
         object.__setattr__(self, "unit", unit)
-
-    @property
-    def months(self) -> int:
-        """Length in months; zero for intervals of days.
-
-        >>> HALF_YEAR.months, WEEK.months
-        (6, 0)
-        """
-        return self.count * _MONTHS[self.unit]
-
-    @property
-    def days(self) -> int:
-        """Length in days; zero for intervals of months.
-
-        >>> WEEK.days, YEAR.days
-        (7, 0)
-        """
-        return self.count * _DAYS.get(self.unit, 0)
 
     def __str__(self) -> str:
         return self.unit.value if self.count == 1 else f"{self.count} {self.unit.value}"

@@ -15,7 +15,6 @@ it, one that happens twice the first of the two. Instants are aware UTC; every s
 ['2026-01-31', '2026-02-28', '2026-03-31', '2026-04-30']
 """
 
-import calendar
 import itertools
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, final
@@ -27,7 +26,7 @@ from monochat_billing.instants import (
     check_zone,
     days_between,
     local_midnight,
-    resolve_wall,
+    resolve_folds,
     utc,
 )
 from monochat_billing.intervals import (
@@ -61,6 +60,8 @@ __all__ = [
 _MONTHS_PER_YEAR: Final = 12
 _SHORTEST_MONTH: Final = 28
 _LONGEST_MONTH: Final = 31
+_LENGTHS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_FEBRUARY: Final = 2
 
 
 # ------------------------------------------------------------------------------------ periods
@@ -178,6 +179,12 @@ class BillingPeriod:
 
 
 # ------------------------------------------------------------------------------------ anchors
+
+
+def _month_length(year: int, month: int) -> int:
+    if month == _FEBRUARY and year % 4 == 0 and (year % 100 or year % 400 == 0):
+        return _SHORTEST_MONTH + 1
+    return _LENGTHS[month - 1]
 
 
 @final
@@ -345,35 +352,43 @@ class BillingAnchor:
         months = interval.months
         try:
             if months:
-                year, month = self._month(n * months)
+                year, month = divmod(self.year * 12 + self.month - 1 + n * months, 12)
+                month += 1
                 day = self.day
                 if day > _SHORTEST_MONTH:
-                    day = min(day, calendar.monthrange(year, month)[1])
+                    day = min(day, _month_length(year, month))
             else:
                 moved = self._day(n * interval.days)
                 year, month, day = moved.year, moved.month, moved.day
-            wall = datetime(
-                year,
-                month,
-                day,
-                self.hour,
-                self.minute,
-                self.second,
-                self.microsecond,
-                tzinfo=check_zone(self.zone),
+            zone = check_zone(self.zone)
+            hour, minute, second, micro = self.hour, self.minute, self.second, self.microsecond
+            return resolve_folds(
+                datetime(year, month, day, hour, minute, second, micro, zone),
+                datetime(year, month, day, hour, minute, second, micro, zone, fold=1),
             )
-            return resolve_wall(wall)
         except (ValueError, OverflowError):
             raise InvalidInput("n", n, "leaves the calendar", "stay within 1 to 9999") from None
 
     def _month(self, months: int) -> tuple[int, int]:
-        year, month = divmod(self.year * _MONTHS_PER_YEAR + self.month - 1 + months, 12)
+        year, month = divmod(self.year * 12 + self.month - 1 + months, 12)
         return year, month + 1
 
     def _day(self, days: int) -> date:
-        last = calendar.monthrange(self.year, self.month)[1]
+        last = _month_length(self.year, self.month)
         first = date(self.year, self.month, min(self.day, last))
         return first + timedelta(days=days)
+
+    def bounds(self, interval: BillingInterval, first: int, count: int) -> tuple[datetime, ...]:
+        """Return ``count`` periods' bounds from bound ``first`` on: ``count + 1`` instants.
+
+        Raises:
+            InvalidInput: as :meth:`bound`.
+
+        >>> anchor = BillingAnchor(year=2026, month=1, day=31, zone="UTC")
+        >>> [bound.day for bound in anchor.bounds(MONTH, 0, 3)]
+        [31, 28, 31, 30]
+        """
+        return tuple([self.bound(interval, n) for n in range(first, first + count + 1)])
 
     def period(self, interval: BillingInterval, n: int) -> BillingPeriod:
         """Return period ``n``: from bound ``n`` up to, but without, bound ``n + 1``.
