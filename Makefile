@@ -47,7 +47,7 @@ types: $(DEV) ## mypy --strict over src, tests, examples and benchmarks
 	$(BIN)/mypy
 
 bench: $(DEV) ## print the benchmark tables
-	@set -e; for script in benchmarks/bench_*.py; do \
+	@set -e; for script in benchmarks/*.py; do \
 	echo "--- $$script"; $(BIN)/python "$$script"; done
 
 lock: ## resolve every dependency anew and write constraints.txt
