@@ -527,14 +527,22 @@ class TestCollectUsage:
         assert [record.billable for record in usage.records] == [False]
         assert [line.units for line in rate_many(usage.records, CARDS, ISTANBUL)] == [0]
 
-    def test_takes_pricing_from_wherever_it_came(self) -> None:
-        """Meta sends pricing with *sent* and with one of *delivered* and *read*."""
+    def test_the_status_with_pricing_makes_the_record(self) -> None:
+        """Meta sends pricing with one of *delivered* and *read*; that one is charged."""
+        later = {"timestamp": str(int(AT.timestamp()) + 60)}
         bare = {"pricing": None}
-        assert len(collected(said("delivered", **bare), said("read")).records) == 1
-        assert len(collected(said("sent"), said("delivered", **bare)).records) == 1
+        (by_read,) = collected(said("delivered", **bare), said("read", **later)).records
+        (by_delivery,) = collected(said("delivered"), said("read", **later, **bare)).records
+        assert by_read.occurred_at - by_delivery.occurred_at == timedelta(seconds=60)
+        assert by_read == attrs.evolve(by_delivery, occurred_at=by_read.occurred_at)
+
+    def test_what_was_estimated_on_sending_is_not_charged(self) -> None:
+        """Meta's category on delivery counts, and without one nothing is charged."""
         estimated = said("sent", pricing=REGULAR | {"category": "marketing"})
         (record,) = collected(estimated, said("delivered")).records
         assert record.category is MessageCategory.UTILITY
+        usage = collected(estimated, said("read", pricing=None))
+        assert [aside.reason for aside in usage.set_aside] == [SetAsideReason.NO_PRICING]
 
     @pytest.mark.parametrize(
         ("statuses", "reason", "detail"),
@@ -644,6 +652,30 @@ class TestCollectUsage:
         assert more.repeated == once.repeated + len(again)
 
     @given(data=st.data())
+    def test_batches_charge_the_same(self, data: st.DataObject) -> None:
+        """Cut anywhere, a message with one priced status gives the same record, once."""
+        drawn = data.draw(st.lists(st.tuples(st.sampled_from("abc"), words), max_size=10))
+        priced: set[str] = set()
+        statuses: list[MessageStatus] = []
+        for message_id, word in drawn:
+            first = word in {"delivered", "read"} and message_id not in priced
+            if first:
+                priced.add(message_id)
+            pricing = REGULAR | {"category": "utility" if first else "marketing"}
+            status = said(word, id=message_id, pricing=pricing if first or word == "sent" else None)
+            statuses += parse_statuses(json.dumps(webhook(status)))
+        statuses = data.draw(st.permutations(statuses))
+        cut = data.draw(st.integers(0, len(statuses)))
+        once = collect_usage(statuses, cards=CARDS, zone=ISTANBUL)
+        parts = [
+            record
+            for batch in (statuses[:cut], statuses[cut:])
+            for record in collect_usage(batch, cards=CARDS, zone=ISTANBUL).records
+        ]
+        assert {record.id for record in once.records} == priced
+        assert sorted(parts, key=lambda one: one.id) == sorted(once.records, key=lambda one: one.id)
+
+    @given(data=st.data())
     def test_every_message_is_accounted_for_once(self, data: st.DataObject) -> None:
         """Records, set aside, failed and only sent are all messages, and no message twice."""
         statuses = data.draw(batches())
@@ -667,13 +699,16 @@ class TestCollectUsage:
             assert (line.units > 0) is line.billable
 
 
+words = st.sampled_from(["sent", "delivered", "read", "failed", "played"])
+
+
 def batches() -> st.SearchStrategy[list[MessageStatus]]:
     """Draw statuses of a few messages, alike enough to meet and odd enough to disagree."""
     return st.lists(
         st.builds(
             MessageStatus,
             message_id=st.sampled_from(["a", "b", "c", "d"]),
-            status=st.sampled_from(["sent", "delivered", "read", "failed", "played"]),
+            status=words,
             occurred_at=st.sampled_from(
                 [
                     AT,

@@ -92,16 +92,18 @@ def collect_usage(
 ) -> CollectedUsage:
     """Turn message statuses into one usage record for each message that arrived.
 
-    *Read* counts as *delivered*, and either beats *failed*, whatever came first. The record's
-    instant is the earliest *delivered*, else the earliest *read*. Its local date in ``zone`` (the
-    IANA name of the WhatsApp Business Account's zone) chooses the card whose markets count.
+    *Read* counts as *delivered*, and either beats *failed*, whatever came first. Meta sends pricing
+    with one of the two, and that status makes the record: its pricing and its instant. (The pricing
+    of *sent* is not used: Meta may correct it on delivery.) The instant's local date in ``zone``,
+    the IANA name of the WhatsApp Business Account's zone, chooses the card whose markets count.
 
-    Pricing is taken from the statuses that prove arrival, else from *sent*. ``regular`` is billable
-    and ``free_…`` is not. Any other type, a category or market that is unknown or not offered,
-    missing pricing and statuses that contradict each other set the message aside.
+    ``regular`` is billable and ``free_…`` is not. Any other type, a category or market that is
+    unknown or not offered, missing pricing and statuses that contradict each other set the message
+    aside.
 
-    The result does not depend on the order or repetition of the statuses. Over several batches
-    the same message may come again: its usage record has the same id, and is charged once by it.
+    The result does not depend on the order or repetition of the statuses. Nor does it depend on how
+    they are cut into batches, except that a message may come again with the same record id, by
+    which it is charged once, and that what one batch lacks may stand in another.
 
     Raises:
         InvalidInput: when there is no such zone. What the statuses say never raises.
@@ -117,11 +119,10 @@ def collect_usage(
     for own in by_message.values():
         words = {status.status for status in own}
         arrived = [status for status in own if status.status in {"delivered", "read"}]
-        proof = [status for status in arrived if status.status == "delivered"] or arrived or own
-        first = min(proof, key=lambda status: (status.occurred_at, status.phone_number_id))
+        first = min(arrived or own, key=_place)
         if arrived:
             try:
-                records.append(_record(own, arrived, first.occurred_at, cards, local))
+                records.append(_record(own, arrived, cards, local))
             except _Unpriced as why:
                 set_aside.append(_aside(first, why.reason, why.detail))
         elif "failed" in words:
@@ -140,6 +141,11 @@ def collect_usage(
     )
 
 
+def _place(status: MessageStatus) -> tuple[datetime, str]:
+    """Order statuses of one message, also when they are of one second."""
+    return status.occurred_at, status.phone_number_id
+
+
 def _aside(first: MessageStatus, reason: SetAsideReason, detail: str) -> SetAside:
     return SetAside(
         message_id=first.message_id,
@@ -151,15 +157,15 @@ def _aside(first: MessageStatus, reason: SetAsideReason, detail: str) -> SetAsid
 
 
 def _record(
-    own: list[MessageStatus],
-    arrived: list[MessageStatus],
-    at: datetime,
-    cards: RateCards,
-    zone: ZoneInfo,
+    own: list[MessageStatus], arrived: list[MessageStatus], cards: RateCards, zone: ZoneInfo
 ) -> UsageRecord:
     reference = _agreed("phone-number id", {status.phone_number_id for status in own})
     recipient = _agreed("recipient", {status.recipient for status in own if status.recipient})
-    category, billable = _pricing(arrived, own)
+    priced = [status for status in arrived if status.pricing_type is not None]
+    if not priced:
+        raise _Unpriced(SetAsideReason.NO_PRICING, "")
+    category, billable = _pricing(priced)
+    at = min([one for one in priced if one.status == "delivered"] or priced, key=_place).occurred_at
     try:
         card = cards.in_force(at.astimezone(zone).date())
     except InvalidInput as error:
@@ -188,15 +194,8 @@ def _agreed(what: str, values: set[str]) -> str:
     return next(iter(values), "")
 
 
-def _pricing(
-    arrived: list[MessageStatus], own: list[MessageStatus]
-) -> tuple[MessageCategory, bool]:
+def _pricing(priced: list[MessageStatus]) -> tuple[MessageCategory, bool]:
     """Return the category of a message and whether Meta charges it."""
-    priced = [status for status in arrived if status.pricing_type is not None] or [
-        status for status in own if status.pricing_type is not None
-    ]
-    if not priced:
-        raise _Unpriced(SetAsideReason.NO_PRICING, "")
     types = {(status.pricing_type or "", status.pricing_subtype or "") for status in priced}
     words = {(status.pricing_category or "").lower().replace("-", "_") for status in priced}
     if len(types) > 1 or len(words) > 1:
