@@ -1,5 +1,6 @@
 """Shared by every test run: Hypothesis profiles, and the examples in documents and docstrings."""
 
+import doctest
 import os
 import tempfile
 from collections.abc import Iterator
@@ -94,13 +95,13 @@ elsewhere = Elsewhere()
 
 pytest_collect_file = sybil_pytest.pytest_integration(
     Sybil(
-        parsers=[PythonCodeBlockParser(), MarkdownSkipParser()],
+        parsers=[PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS), MarkdownSkipParser()],
         patterns=["*.md"],
         setup=elsewhere.enter,
         teardown=elsewhere.leave,
     ),
     Sybil(
-        parsers=[DocTestParser()],
+        parsers=[DocTestParser(doctest.ELLIPSIS)],
         path="src",
         patterns=["*.py"],
         document_types={".py": SelfContainedDocstrings},

@@ -16,6 +16,24 @@ SOURCE = ROOT / "src" / "monochat_billing"
 CORE = ("attrs", "python-dateutil", "py-moneyed")
 OPTIONAL = ("alembic", "cattrs", "psycopg", "sqlalchemy")
 
+AN_ACCOUNT_WITHOUT_FUNDS = """
+from monochat_billing import MONTH, InsufficientFunds, sample_catalog
+from monochat_billing.adapters.memory import MemoryStorage
+from monochat_billing.service import Billing
+
+billing = Billing(catalog=sample_catalog(), storage=MemoryStorage())
+billing.accounts.open("acme", zone="Europe/Istanbul", currencies=["TRY"])
+subscription = billing.subscriptions.subscribe("acme", "basic", MONTH, key="signup")
+print(subscription.state.value, subscription.product)
+quote = billing.subscriptions.preview("acme", to="growth", interval=MONTH)
+try:
+    billing.subscriptions.change(quote)
+except InsufficientFunds as refusal:
+    print("refused, short of what the quote asks:", refusal.shortfall == refusal.requested)
+sound = billing.verify().sound
+print("still basic, sound:", sound)
+"""
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -125,6 +143,15 @@ class TestTheCoreAlone:
         code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)\n"
         result = run_alone(core_only, f"{code}print('imported', len({names!r}))")
         assert result.stdout == f"imported {len(names)}\n", result.stderr
+
+    def test_it_works(self, core_only: Path) -> None:
+        """An account subscribes, is refused what it cannot pay, and its books agree."""
+        result = run_alone(core_only, AN_ACCOUNT_WITHOUT_FUNDS)
+        assert result.stdout.splitlines() == [
+            "ACTIVE basic",
+            "refused, short of what the quote asks: True",
+            "still basic, sound: True",
+        ], result.stderr
 
     def test_the_sql_adapter_names_its_extra(self, core_only: Path) -> None:
         """Asking for it says what to install."""
