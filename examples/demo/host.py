@@ -32,6 +32,12 @@ CALLBACK_PATH: Final = "/callbacks/sandbox"
 RETURN_PATH: Final = "/return"
 """Where a buyer comes back to."""
 
+_STYLE: Final = """
+:root { color-scheme: light dark; }
+body { max-width: 30rem; margin: 10vh auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif;
+  overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; }
+"""
 _TIMEOUT_SECONDS: Final = 30
 _LONGEST_PAGE: Final = 1024 * 1024
 
@@ -118,13 +124,14 @@ def _welcome_back(query: str) -> Response:
     title = "Thank you" if status == "paid" else "Nothing was paid"
     return Response(
         content_type="text/html; charset=utf-8",
-        headers=(("Content-Security-Policy", "default-src 'none'"),),
+        headers=(("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),),
         body=f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
+<style>{_STYLE}</style>
 </head>
 <body>
 <h1>{title}</h1>
