@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import TypeVar
 
 import pytest
 
@@ -31,7 +32,10 @@ def public_modules() -> list[str]:
 
 
 def defined_in(module: ModuleType) -> set[str]:
-    """Return the public classes, functions and constants that a module's own text defines."""
+    """Return the public classes, functions and constants that a module's own text defines.
+
+    A type variable is notation.
+    """
     assert module.__file__
     names: set[str] = set()
     for node in ast.parse(Path(module.__file__).read_text(encoding="utf-8")).body:
@@ -44,7 +48,11 @@ def defined_in(module: ModuleType) -> set[str]:
                 names.update(target.id for target in targets if isinstance(target, ast.Name))
             case ast.AnnAssign(target=ast.Name(id=name)):
                 names.add(name)
-    return {name for name in names if not name.startswith("_")}
+    return {
+        name
+        for name in names
+        if not name.startswith("_") and not isinstance(getattr(module, name, None), TypeVar)
+    }
 
 
 def members(owner: type) -> Iterator[tuple[str, object]]:
