@@ -1,0 +1,478 @@
+"""Proration: amounts and periods in, explained lines out.
+
+*Owns* how much of a period a part is, and what of an amount a part, a cut or a change comes to.
+*Does not own* policies (``proration_policies``), tax (``tax``) or when a change happens.
+
+A ratio is two integers, ``units`` of ``total``; nothing is divided until the one rounding that the
+policy names. What was used is what was paid less what is credited, so the segments of one price
+always add up to it, however often the plan changes.
+
+>>> from datetime import UTC, date
+>>> from monochat_billing.money import money
+>>> june = BillingPeriod.of_days(date(2026, 6, 1), date(2026, 7, 1), "Europe/Istanbul")
+>>> change = prorate_change(
+...     paid=money("10", "TRY"), new_price=money("20", "TRY"), whole=june,
+...     at=datetime(2026, 6, 2, 9, tzinfo=UTC), zone="Europe/Istanbul",
+... )
+>>> change.credit, change.charge, change.net
+(Money('-9.67', 'TRY'), Money('19.33', 'TRY'), Money('9.66', 'TRY'))
+>>> print(change.lines[0].explain())
+Credit for 29 of 30 days, 2026-06-02 to 2026-06-30: TRY 10.00 x 29/30 = -TRY 9.67 (rule standard)
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from monochat_billing.errors import InvalidInput
+from monochat_billing.instants import utc
+from monochat_billing.measures import days_of_fixed_months, measure
+from monochat_billing.money import (
+    DEFAULT_SCALE,
+    Money,
+    minor_digits,
+    to_units,
+)
+from monochat_billing.periods import BillingPeriod
+from monochat_billing.proration_lines import ChangeProration, LineKind, ProrationLine
+from monochat_billing.proration_policies import (
+    DEFAULT_POLICY,
+    ChargeRule,
+    CreditRule,
+    ProrationPolicy,
+    RoundingOrder,
+    TimeBasis,
+    policy_named,
+)
+from monochat_billing.shares import ChangeSpans, change_numbers, share
+
+__all__ = [
+    "DEFAULT_POLICY",
+    "ChangeProration",
+    "LineKind",
+    "ProrationLine",
+    "ProrationPolicy",
+    "change_units",
+    "days_of_fixed_months",
+    "measure",
+    "policy_named",
+    "prorate",
+    "prorate_by",
+    "prorate_change",
+    "split",
+    "unused_credit",
+]
+
+
+# ------------------------------------------------------------------------------------- rounding
+
+
+def _terms(amount: Money | int, policy: ProrationPolicy, field: str) -> tuple[str, int, int, int]:
+    """Return currency, units, scale and digits of an amount that may not be negative."""
+    if isinstance(amount, Money):
+        code = amount.currency.code
+        units, scale = to_units(amount), DEFAULT_SCALE
+        digits = policy.rounding.digits(code, minor_digits(code))
+    elif type(amount) is int:
+        code, units, scale, digits = "", amount, 0, 0
+    else:
+        raise InvalidInput(field, amount, "is not exact", "pass Money or an int of units")
+    if units < 0:
+        raise InvalidInput(field, amount, "is negative", "pass zero or more")
+    return code, units, scale, digits
+
+
+def _same(left: Money, right: Money, field: str) -> None:
+    if left.currency != right.currency:
+        raise InvalidInput(
+            field, right.currency.code, f"is not {left.currency.code}", "convert it explicitly"
+        )
+
+
+# ---------------------------------------------------------------------------------- shares
+
+
+def prorate(
+    amount: Money | int,
+    *,
+    whole: BillingPeriod,
+    part: BillingPeriod,
+    zone: str,
+    policy: ProrationPolicy = DEFAULT_POLICY,
+    kind: Literal["SHARE", "CHARGE", "CREDIT"] = "CHARGE",
+) -> ProrationLine:
+    """Return the share of an amount that falls on ``part`` of ``whole``.
+
+    Both spans are half-open. ``amount`` is Money, or an int of plain units such as messages;
+    the same ratio serves both. A CREDIT is negative. Shares of several parts are rounded one by
+    one: use :func:`split` where they have to sum to the amount.
+
+    Raises:
+        InvalidInput: the part is not within the whole, the whole is empty, the amount negative,
+            the zone unknown.
+
+    >>> from datetime import UTC, date
+    >>> from monochat_billing.money import money
+    >>> january = BillingPeriod.of_days(date(2026, 1, 1), date(2026, 2, 1), "UTC")
+    >>> _, rest = january.split(datetime(2026, 1, 16, tzinfo=UTC))
+    >>> prorate(money("31", "TRY"), whole=january, part=rest, zone="UTC").money
+    Money('16', 'TRY')
+    """
+    code, amount_units, scale, digits = _terms(amount, policy, "amount")
+    basis, total, (left, right) = measure(policy.basis, whole, zone, (part.start, part.end))
+    units = right - left
+    if basis is TimeBasis.NONE:
+        units = int(not part.is_empty)
+    rounded = share(amount_units, scale, (units, total), digits, policy)
+    return ProrationLine(
+        kind=LineKind(kind),
+        currency=code,
+        amount_units=amount_units,
+        units=units,
+        total=total,
+        digits=digits,
+        rounded_units=-rounded if kind == LineKind.CREDIT else rounded,
+        basis=basis,
+        rule=policy.name,
+        scale=scale,
+        service=part,
+        whole=whole,
+        zone=zone,
+        ratio_digits=policy.ratio_digits,
+    )
+
+
+def prorate_by(
+    amount: Money | int,
+    *,
+    units: int,
+    total: int,
+    policy: ProrationPolicy = DEFAULT_POLICY,
+    kind: Literal["SHARE", "CHARGE", "CREDIT"] = "CHARGE",
+) -> ProrationLine:
+    """Return the share of an amount by a ratio that was counted elsewhere.
+
+    Raises:
+        InvalidInput: the ratio is negative or above one, the total not above zero, the amount
+            negative.
+
+    >>> from monochat_billing.money import money
+    >>> prorate_by(money("9.99", "USD"), units=15, total=30).money
+    Money('5', 'USD')
+    """
+    if type(total) is not int or total <= 0:
+        raise InvalidInput("total", total, "is not above zero", "pass the units of the whole")
+    if type(units) is not int or not 0 <= units <= total:
+        raise InvalidInput("units", units, f"is not within 0 to {total}", "pass a ratio up to one")
+    code, amount_units, scale, digits = _terms(amount, policy, "amount")
+    rounded = share(amount_units, scale, (units, total), digits, policy)
+    return ProrationLine(
+        kind=LineKind(kind),
+        currency=code,
+        amount_units=amount_units,
+        units=units,
+        total=total,
+        digits=digits,
+        rounded_units=-rounded if kind == LineKind.CREDIT else rounded,
+        basis=policy.basis,
+        rule=policy.name,
+        scale=scale,
+        ratio_digits=policy.ratio_digits,
+    )
+
+
+def split(
+    amount: Money | int,
+    *,
+    whole: BillingPeriod,
+    at: Sequence[datetime],
+    zone: str,
+    policy: ProrationPolicy = DEFAULT_POLICY,
+) -> tuple[ProrationLine, ...]:
+    """Cut a period at instants and return one line per piece; their values sum to the amount.
+
+    Each piece is what is rounded up to its end less what is rounded up to its start, so no cut
+    loses or makes a unit. Cuts may be repeated or stand on a bound; such a piece is empty. An
+    amount finer than the policy's rounding is rounded once, as a whole.
+
+    Raises:
+        InvalidInput: cuts out of order or outside the whole, a policy without time basis, a
+            negative amount.
+
+    >>> from datetime import UTC, date
+    >>> from monochat_billing.money import money
+    >>> january = BillingPeriod.of_days(date(2026, 1, 1), date(2026, 2, 1), "UTC")
+    >>> cuts = [datetime(2026, 1, day, tzinfo=UTC) for day in (11, 21)]
+    >>> [str(line.money.amount) for line in split(
+    ...     money("100", "TRY"), whole=january, at=cuts, zone="UTC")]
+    ['32.26', '32.26', '35.48']
+    """
+    if policy.basis is TimeBasis.NONE:
+        raise InvalidInput("policy", policy.name, "has no time basis", "name one that measures")
+    code, amount_units, scale, digits = _terms(amount, policy, "amount")
+    cuts = [whole.start, *(utc(instant, field="at") for instant in at), whole.end]
+    basis, total, positions = measure(policy.basis, whole, zone, cuts)
+    lines = []
+    before = 0
+    for index in range(1, len(cuts)):
+        if cuts[index] < cuts[index - 1]:
+            raise InvalidInput("at", cuts[index].isoformat(), "is out of order", "sort the cuts")
+        upto = share(amount_units, scale, (positions[index], total), digits, policy)
+        lines.append(
+            ProrationLine(
+                kind=LineKind.SHARE,
+                currency=code,
+                amount_units=amount_units,
+                units=positions[index] - positions[index - 1],
+                total=total,
+                digits=digits,
+                rounded_units=upto - before,
+                basis=basis,
+                rule=policy.name,
+                scale=scale,
+                service=BillingPeriod(start=cuts[index - 1], end=cuts[index]),
+                whole=whole,
+                zone=zone,
+                ratio_digits=policy.ratio_digits,
+            )
+        )
+        before = upto
+    return tuple(lines)
+
+
+# --------------------------------------------------------------------------------- changes
+
+
+def _spans(
+    policy: ProrationPolicy,
+    zone: str,
+    at: datetime,
+    spans: tuple[BillingPeriod, BillingPeriod, BillingPeriod],
+) -> ChangeSpans:
+    whole, paid_for, new_whole = spans
+    basis = policy.basis
+    if basis is TimeBasis.NONE:
+        return ChangeSpans(basis, 1, 1, basis, 1, 1)
+    if paid_for is whole:
+        used, total, (cut,) = measure(basis, whole, zone, (at,))
+        unused, paid_total = total - cut, total
+    else:
+        used, total, (first, cut, last) = measure(
+            basis, whole, zone, (paid_for.start, at, paid_for.end)
+        )
+        unused, paid_total = last - cut, last - first
+        if not paid_total:
+            unused, paid_total = 0, 1
+    if new_whole is whole:
+        return ChangeSpans(used, unused, paid_total, used, total - cut, total)
+    new_used, new_total, (new_cut,) = measure(basis, new_whole, zone, (at,))
+    return ChangeSpans(used, unused, paid_total, new_used, new_total - new_cut, new_total)
+
+
+def change_units(
+    *,
+    paid: int,
+    new_price: int,
+    whole: BillingPeriod,
+    at: datetime,
+    zone: str,
+    policy: ProrationPolicy = DEFAULT_POLICY,
+    paid_for: BillingPeriod | None = None,
+    new_whole: BillingPeriod | None = None,
+    credited: int = 0,
+    scale: int = DEFAULT_SCALE,
+    digits: int = 2,
+) -> tuple[int, int]:
+    """Return the credit and the charge of :func:`prorate_change` as integers, and nothing else.
+
+    ``paid``, ``new_price`` and ``credited`` are of ``10 ** -scale``; both results of
+    ``10 ** -digits``, the credit zero or negative. This is the arithmetic of
+    :func:`prorate_change` itself, for loops over many changes.
+
+    Raises:
+        InvalidInput: as :func:`prorate_change`.
+
+    >>> from datetime import UTC, date
+    >>> june = BillingPeriod.of_days(date(2026, 6, 1), date(2026, 7, 1), "UTC")
+    >>> change_units(
+    ...     paid=20_000000, new_price=50_000000, whole=june,
+    ...     at=datetime(2026, 6, 16, tzinfo=UTC), zone="UTC",
+    ... )
+    (-1000, 2500)
+    """
+    paid_for, new_whole = _checked(whole, paid_for, new_whole, utc(at, field="at"))
+    if paid < 0 or new_price < 0 or credited < 0:
+        field, value = min(
+            ("paid", paid), ("new_price", new_price), ("credited", credited), key=_second
+        )
+        raise InvalidInput(field, value, "is negative", "pass zero or more")
+    spans = _spans(policy, zone, utc(at, field="at"), (whole, paid_for, new_whole))
+    numbers = change_numbers(policy, (paid, credited, new_price, scale, digits), spans)
+    return -numbers.credit, numbers.charge
+
+
+def _second(pair: tuple[str, int]) -> int:
+    return pair[1]
+
+
+def _checked(
+    whole: BillingPeriod,
+    paid_for: BillingPeriod | None,
+    new_whole: BillingPeriod | None,
+    at: datetime,
+) -> tuple[BillingPeriod, BillingPeriod]:
+    paid_for = whole if paid_for is None else paid_for
+    new_whole = whole if new_whole is None else new_whole
+    if not whole.covers(paid_for):
+        raise InvalidInput("paid_for", paid_for, "is not within the whole", "cut it to the period")
+    for field, span in (("at", paid_for), ("new_whole", new_whole)):
+        if not span.start <= at <= span.end:
+            raise InvalidInput(field, at.isoformat(), "is outside of the span", "pass one inside")
+    return paid_for, new_whole
+
+
+def prorate_change(
+    *,
+    paid: Money,
+    new_price: Money,
+    whole: BillingPeriod,
+    at: datetime,
+    zone: str,
+    policy: ProrationPolicy = DEFAULT_POLICY,
+    paid_for: BillingPeriod | None = None,
+    new_whole: BillingPeriod | None = None,
+    credited: Money | None = None,
+) -> ChangeProration:
+    """Return what a change at ``at`` credits and charges.
+
+    ``paid`` is what was really paid for ``paid_for``, a span within the billing period ``whole``
+    (all of it unless given: after an earlier change only the rest was paid). ``credited`` was
+    given back of it before. ``new_price`` is a full price of the period ``new_whole``, which is
+    ``whole`` where the anchor stays and starts at ``at`` where it is reset. Call it again with
+    the charge as ``paid`` and its service span as ``paid_for``, and the segments telescope: what
+    was used is always what was paid less what was credited.
+
+    A side that costs nothing, or that the policy leaves out, has no line. What was paid is never
+    credited beyond ``paid - credited`` unless the policy is uncapped.
+
+    Raises:
+        InvalidInput: an amount is negative or in another currency, ``at`` is outside of
+            ``paid_for`` or ``new_whole``, ``paid_for`` not within ``whole``, the zone unknown.
+
+    >>> from datetime import UTC, date
+    >>> from monochat_billing.money import money
+    >>> june = BillingPeriod.of_days(date(2026, 6, 1), date(2026, 7, 1), "UTC")
+    >>> half = datetime(2026, 6, 16, tzinfo=UTC)
+    >>> up = prorate_change(
+    ...     paid=money("20", "TRY"), new_price=money("50", "TRY"), whole=june, at=half, zone="UTC"
+    ... )
+    >>> up.credit, up.charge, up.net
+    (Money('-10', 'TRY'), Money('25', 'TRY'), Money('15', 'TRY'))
+    """
+    at = utc(at, field="at")
+    paid_for, new_whole = _checked(whole, paid_for, new_whole, at)
+    _same(paid, new_price, "new_price")
+    code, paid_units, scale, digits = _terms(paid, policy, "paid")
+    new_units = _terms(new_price, policy, "new_price")[1]
+    credited_units = 0
+    if credited is not None:
+        _same(paid, credited, "credited")
+        credited_units = _terms(credited, policy, "credited")[1]
+    spans = _spans(policy, zone, at, (whole, paid_for, new_whole))
+    numbers = change_numbers(policy, (paid_units, credited_units, new_units, scale, digits), spans)
+    lines: list[ProrationLine] = []
+    if paid_units and policy.credit is not CreditRule.NOTHING:
+        everything = policy.credit is CreditRule.ALL
+        lines.append(
+            ProrationLine(
+                kind=LineKind.CREDIT,
+                currency=code,
+                amount_units=paid_units,
+                units=1 if everything else spans.unused,
+                total=1 if everything else spans.paid_total,
+                digits=digits,
+                rounded_units=-numbers.credit,
+                basis=TimeBasis.NONE if everything else spans.basis,
+                rule=policy.name,
+                scale=scale,
+                service=paid_for if everything else BillingPeriod(start=at, end=paid_for.end),
+                whole=whole,
+                zone=zone,
+                ratio_digits=None if everything else policy.ratio_digits,
+                capped=numbers.capped,
+            )
+        )
+    difference = policy.charge is ChargeRule.DIFFERENCE
+    if (new_units or (difference and paid_units)) and policy.charge is not ChargeRule.NOTHING:
+        full = policy.charge is ChargeRule.FULL
+        lines.append(
+            ProrationLine(
+                kind=LineKind.DIFFERENCE if difference else LineKind.CHARGE,
+                currency=code,
+                amount_units=new_units,
+                units=1 if full else spans.remaining,
+                total=1 if full else spans.new_total,
+                digits=digits,
+                rounded_units=numbers.charge,
+                basis=TimeBasis.NONE if full else spans.new_basis,
+                rule=policy.name,
+                scale=scale,
+                service=BillingPeriod(start=at, end=new_whole.end),
+                whole=new_whole,
+                zone=zone,
+                less_units=paid_units if difference else 0,
+                less_part=spans.unused if difference else 0,
+                less_total=spans.paid_total if difference else 1,
+                ratio_digits=None if full else policy.ratio_digits,
+                capped=difference and numbers.capped,
+            )
+        )
+    return ChangeProration(currency=code, digits=digits, lines=tuple(lines), rule=policy.name)
+
+
+def unused_credit(
+    *,
+    paid: Money,
+    paid_for: BillingPeriod,
+    at: datetime,
+    zone: str,
+    policy: ProrationPolicy = DEFAULT_POLICY,
+    whole: BillingPeriod | None = None,
+    credited: Money | None = None,
+) -> ChangeProration:
+    """Return what ending at ``at`` gives back of what was paid for ``paid_for``.
+
+    :func:`prorate_change` with nothing to follow: one credit line, or none where nothing was
+    paid or the policy credits nothing.
+
+    Raises:
+        InvalidInput: as :func:`prorate_change`.
+
+    >>> from datetime import UTC, date
+    >>> from monochat_billing.money import money
+    >>> october = BillingPeriod.of_days(date(2022, 10, 1), date(2022, 11, 1), "UTC")
+    >>> end = datetime(2022, 10, 15, 12, tzinfo=UTC)
+    >>> ended = unused_credit(
+    ...     paid=money("31", "EUR"), paid_for=october, at=end, zone="UTC",
+    ...     policy=policy_named("lago-termination"),
+    ... )
+    >>> ended.credit
+    Money('-16', 'EUR')
+    """
+    if policy.charge is ChargeRule.DIFFERENCE:
+        policy = policy.renamed(
+            policy.name,
+            credit=CreditRule.UNUSED,
+            charge=ChargeRule.NOTHING,
+            order=RoundingOrder.EACH_LINE,
+        )
+    return prorate_change(
+        paid=paid,
+        new_price=Money(0, paid.currency),
+        whole=paid_for if whole is None else whole,
+        at=at,
+        zone=zone,
+        policy=policy,
+        paid_for=paid_for,
+        credited=credited,
+    )

@@ -1,0 +1,129 @@
+"""The integers of a proration: shares of amounts, rounded once.
+
+*Owns* where the one rounding happens, in which order, and how far a credit may go.
+*Does not own* what is measured (``measures``) or how it is told (``proration_lines``).
+
+>>> from monochat_billing.proration_policies import DEFAULT_POLICY
+>>> share(1000_000000, 6, (15, 31), 2, DEFAULT_POLICY)
+48387
+"""
+
+from typing import final
+
+import attrs
+
+from monochat_billing.proration_policies import (
+    ChargeRule,
+    CreditCap,
+    CreditRule,
+    ProrationPolicy,
+    RoundingOrder,
+    TimeBasis,
+)
+from monochat_billing.rounding import HALF_UP, round_ratio
+
+__all__ = ["ChangeNumbers", "ChangeSpans", "applied_ratio", "change_numbers", "share"]
+
+
+def applied_ratio(units: int, total: int, ratio_digits: int | None) -> tuple[int, int]:
+    """Return the ratio as a policy applies it: exact, or rounded half-up to so many decimals.
+
+    >>> applied_ratio(1, 3, None), applied_ratio(1, 3, 9)
+    ((1, 3), (333333333, 1000000000))
+    """
+    if ratio_digits is None:
+        return units, total
+    whole = 10**ratio_digits
+    return round_ratio(units * whole, total, HALF_UP), whole
+
+
+def _rounded(numerator: int, denominator: int, shift: int, policy: ProrationPolicy) -> int:
+    """Round ``numerator / denominator * 10 ** shift``."""
+    if shift <= 0:
+        return round_ratio(numerator, denominator * 10**-shift, policy.rounding)
+    return round_ratio(numerator * 10**shift, denominator, policy.rounding)
+
+
+def share(
+    amount: int, scale: int, ratio: tuple[int, int], digits: int, policy: ProrationPolicy
+) -> int:
+    """Round a share of ``amount`` from ``scale`` to ``digits`` decimals, once.
+
+    ``ratio`` is units and total, exact; ``amount`` is of ``10 ** -scale``.
+
+    >>> from monochat_billing.proration_policies import DEFAULT_POLICY
+    >>> share(999, 2, (15, 30), 2, DEFAULT_POLICY)
+    500
+    """
+    units, total = applied_ratio(*ratio, policy.ratio_digits)
+    return _rounded(amount * units, total, digits - scale, policy)
+
+
+@final
+@attrs.frozen
+class ChangeSpans:
+    """What a change is measured by: units of totals, and the spans that they stand for."""
+
+    basis: TimeBasis
+    unused: int
+    paid_total: int
+    new_basis: TimeBasis
+    remaining: int
+    new_total: int
+
+
+@final
+@attrs.frozen
+class ChangeNumbers:
+    """The rounded units of a change, credit as a positive number."""
+
+    credit: int
+    charge: int
+    capped: bool
+
+
+def change_numbers(
+    policy: ProrationPolicy, terms: tuple[int, int, int, int, int], spans: ChangeSpans
+) -> ChangeNumbers:
+    """Round the numbers of a change; ``terms`` are paid, credited, new price, scale, digits.
+
+    >>> from monochat_billing.proration_policies import DEFAULT_POLICY
+    >>> half = ChangeSpans(TimeBasis.LOCAL_DAY, 15, 30, TimeBasis.LOCAL_DAY, 15, 30)
+    >>> change_numbers(DEFAULT_POLICY, (2000, 0, 5000, 2, 2), half)
+    ChangeNumbers(credit=1000, charge=2500, capped=False)
+    """
+    paid, credited, new, scale, digits = terms
+    rule = policy.credit
+    credit, capped = 0, False
+    if rule is CreditRule.UNUSED:
+        credit = share(paid, scale, (spans.unused, spans.paid_total), digits, policy)
+    elif rule is CreditRule.ALL:
+        credit = share(paid, scale, (1, 1), digits, policy)
+    left = max(paid - credited, 0) * 10**digits // 10**scale
+    if policy.cap is CreditCap.PAID and credit > left:
+        credit, capped = left, True
+    charged = policy.charge
+    ratio = (spans.remaining, spans.new_total)
+    if charged is ChargeRule.NOTHING:
+        return ChangeNumbers(credit, 0, capped)
+    if charged is ChargeRule.FULL:
+        ratio = (1, 1)
+    elif charged is ChargeRule.DIFFERENCE or policy.order is RoundingOrder.NET:
+        net = _net(policy, terms, spans)
+        if charged is ChargeRule.DIFFERENCE:
+            capped = policy.cap is CreditCap.PAID and -net > left
+            return ChangeNumbers(0, -left if capped else net, capped)
+        if not capped:
+            return ChangeNumbers(credit, net + credit, capped=False)
+    return ChangeNumbers(credit, share(new, scale, ratio, digits, policy), capped)
+
+
+def _net(policy: ProrationPolicy, terms: tuple[int, int, int, int, int], spans: ChangeSpans) -> int:
+    """Round charge less credit once."""
+    paid, _, new, scale, digits = terms
+    plus, plus_total = applied_ratio(spans.remaining, spans.new_total, policy.ratio_digits)
+    minus, minus_total = applied_ratio(spans.unused, spans.paid_total, policy.ratio_digits)
+    if policy.credit is CreditRule.ALL:
+        minus, minus_total = 1, 1
+    numerator = new * plus * minus_total - paid * minus * plus_total
+    return _rounded(numerator, plus_total * minus_total, digits - scale, policy)
