@@ -87,6 +87,7 @@ class _Server(ThreadingHTTPServer):
     """Know the open connections, so that closing waits for answers and not for idle buyers."""
 
     daemon_threads = False
+    request_queue_size = 128  # the parent's 5 makes a burst of callbacks wait for resends
     app: Callable[[Request], Response]
 
     def __init__(self, port: int, app: Callable[[Request], Response], timeout: int) -> None:
