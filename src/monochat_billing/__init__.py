@@ -1,1 +1,118 @@
-"""Prepaid billing as a library: balances, plans, proration, scheduling and message fees."""
+"""Prepaid billing as a library: balances, plans, proration, scheduling and message fees.
+
+Import what a host needs from here; adapters (storage, gateways, WhatsApp) are imported by path::
+
+    from monochat_billing import Billing, MONTH, money, sample_catalog
+    from monochat_billing.adapters.sql import SqlStorage
+"""
+
+from monochat_billing.accounts import Account
+from monochat_billing.audit import Audit, Difference
+from monochat_billing.balance import Balance, Entry, EntryKind
+from monochat_billing.commands import ChangeResult, PaymentReceipt, UsageReport
+from monochat_billing.errors import (
+    BillingError,
+    CorruptBooks,
+    ForgedCallback,
+    GatewayError,
+    IdempotencyConflict,
+    IllegalTransition,
+    InfrastructureError,
+    InsufficientFunds,
+    InvalidInput,
+    MissingExtra,
+    Rejected,
+    SchemaMismatch,
+    StaleQuote,
+    StorageError,
+    StoreBusy,
+    UnknownName,
+)
+from monochat_billing.intervals import MONTH, YEAR, BillingInterval
+from monochat_billing.lots import ChargeKind, Lot, LotOrigin
+from monochat_billing.money import Money, money
+from monochat_billing.overview import Overview
+from monochat_billing.payments import Checkout, Payment, PaymentGateway, TopUp
+from monochat_billing.periods import BillingAnchor, BillingPeriod
+from monochat_billing.plans import (
+    Catalog,
+    ChangeRule,
+    ChangeTiming,
+    Family,
+    Price,
+    Product,
+    sample_catalog,
+)
+from monochat_billing.profiles import Address, BillingProfile, TaxId, TaxIdKind
+from monochat_billing.proration import ProrationLine, ProrationPolicy, prorate
+from monochat_billing.quotes import ChangeQuote
+from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageRecord
+from monochat_billing.scheduling import ScheduledChange
+from monochat_billing.service import Billing, RunReport
+from monochat_billing.subscriptions import Subscription
+
+__all__ = [
+    "MONTH",
+    "YEAR",
+    "Account",
+    "Address",
+    "Audit",
+    "Balance",
+    "Billing",
+    "BillingAnchor",
+    "BillingError",
+    "BillingInterval",
+    "BillingPeriod",
+    "BillingProfile",
+    "Catalog",
+    "ChangeQuote",
+    "ChangeResult",
+    "ChangeRule",
+    "ChangeTiming",
+    "ChargeKind",
+    "Checkout",
+    "CorruptBooks",
+    "Difference",
+    "Entry",
+    "EntryKind",
+    "Family",
+    "ForgedCallback",
+    "GatewayError",
+    "IdempotencyConflict",
+    "IllegalTransition",
+    "InfrastructureError",
+    "InsufficientFunds",
+    "InvalidInput",
+    "Lot",
+    "LotOrigin",
+    "MessageCategory",
+    "MissingExtra",
+    "Money",
+    "Overview",
+    "Payment",
+    "PaymentGateway",
+    "PaymentReceipt",
+    "Price",
+    "Product",
+    "ProrationLine",
+    "ProrationPolicy",
+    "RateCard",
+    "RateCards",
+    "Rejected",
+    "RunReport",
+    "ScheduledChange",
+    "SchemaMismatch",
+    "StaleQuote",
+    "StorageError",
+    "StoreBusy",
+    "Subscription",
+    "TaxId",
+    "TaxIdKind",
+    "TopUp",
+    "UnknownName",
+    "UsageRecord",
+    "UsageReport",
+    "money",
+    "prorate",
+    "sample_catalog",
+]

@@ -1,0 +1,202 @@
+"""Lots: where money or prepaid units came from, what they may pay for, when they expire.
+
+Owns the burn order and the arithmetic of burning and giving back.
+Does not own balances or entries: :mod:`monochat_billing.balance` posts what is decided here.
+
+Amounts are integers in the smallest unit of the balance that holds the lot (micro-units for a
+scale of six), so no operation in this module can round.
+"""
+
+import enum
+from bisect import insort
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import final
+
+import attrs
+
+__all__ = [
+    "DEFAULT_PRIORITY",
+    "Burn",
+    "ChargeKind",
+    "Lot",
+    "LotOrigin",
+    "Share",
+    "burn",
+    "burnable",
+    "insert",
+    "restore",
+]
+
+DEFAULT_PRIORITY = 100
+"""Priority of a lot that nobody ranked; lower burns first."""
+
+
+class ChargeKind(enum.StrEnum):
+    """Name what a debit pays for, so that a lot can say which kinds it accepts."""
+
+    PLAN = "PLAN"
+    SUPPORT = "SUPPORT"
+    MESSAGE = "MESSAGE"
+    OTHER = "OTHER"
+
+
+class LotOrigin(enum.StrEnum):
+    """Name where the money or the units of a lot came from."""
+
+    PAID = "PAID"
+    PROMOTIONAL = "PROMOTIONAL"
+    PACK = "PACK"
+    ALLOWANCE = "ALLOWANCE"
+
+
+@final
+@attrs.frozen
+class Lot:
+    """Hold what remains of one credit.
+
+    ``number`` is the account-wide number of the entry that granted the lot, so a lot needs no id
+    of its own. ``granted`` and ``remaining`` are integers in the balance's smallest unit with
+    ``0 <= remaining <= granted``. The lot can be burned in ``[granted_at, expires_at)``; without
+    ``expires_at`` it never expires. ``pays_for`` is empty when it pays for everything.
+    ``source`` names what made it, for example a top-up's id.
+    """
+
+    number: int
+    unit: str
+    origin: LotOrigin
+    granted: int
+    remaining: int
+    granted_at: datetime
+    expires_at: datetime | None = None
+    pays_for: frozenset[ChargeKind] = frozenset()
+    priority: int = DEFAULT_PRIORITY
+    source: str = ""
+
+    def accepts(self, kind: ChargeKind) -> bool:
+        """Tell whether this lot may pay for ``kind``."""
+        return not self.pays_for or kind in self.pays_for
+
+    def expired(self, at: datetime) -> bool:
+        """Tell whether the lot can no longer be burned at ``at`` (its end is exclusive)."""
+        return self.expires_at is not None and self.expires_at <= at
+
+    def left_with(self, remaining: int) -> "Lot":
+        """Return the same lot with another remainder (``0 <= remaining <= granted``)."""
+        return Lot(
+            self.number,
+            self.unit,
+            self.origin,
+            self.granted,
+            remaining,
+            self.granted_at,
+            self.expires_at,
+            self.pays_for,
+            self.priority,
+            self.source,
+        )
+
+
+@final
+@attrs.frozen
+class Share:
+    """Say how many units one lot paid; ``lot`` is the lot as it stood before it paid."""
+
+    lot: Lot
+    units: int
+
+
+@final
+@attrs.frozen
+class Burn:
+    """Tell what a burn did: the lots after it, who paid what, and what nobody could pay."""
+
+    lots: tuple[Lot, ...]
+    shares: tuple[Share, ...]
+    missing: int
+
+
+def _burn_key(lot: Lot) -> tuple[int, bool, datetime, datetime, int]:
+    """Order lots by priority, earliest expiry (never comes last), earliest grant, number."""
+    return (
+        lot.priority,
+        lot.expires_at is None,
+        lot.expires_at or lot.granted_at,
+        lot.granted_at,
+        lot.number,
+    )
+
+
+def insert(lots: Iterable[Lot], lot: Lot) -> tuple[Lot, ...]:
+    """Return ``lots``, which are in burn order, with ``lot`` put in its place.
+
+    A lot of the same number is replaced.
+    """
+    ordered = [other for other in lots if other.number != lot.number]
+    insort(ordered, lot, key=_burn_key)
+    return tuple(ordered)
+
+
+def burnable(lots: Iterable[Lot], kind: ChargeKind | None, at: datetime) -> int:
+    """Sum what ``lots`` can pay at ``at`` for ``kind``, or for whatever they accept when None."""
+    return sum(
+        lot.remaining
+        for lot in lots
+        if lot.remaining and not lot.expired(at) and (kind is None or lot.accepts(kind))
+    )
+
+
+def burn(lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime) -> Burn:
+    """Take ``units`` (zero or more) from ``lots`` in burn order.
+
+    The lots must already be in burn order. A lot that is spent stays in the result with nothing
+    remaining, so that its change can be stored. What could not be paid is ``missing``; a caller
+    that accepts no part payment discards the result when it is above zero.
+
+    >>> from datetime import UTC, datetime
+    >>> t = datetime(2026, 10, 1, tzinfo=UTC)
+    >>> old = Lot(1, "TRY", LotOrigin.PAID, 100, 100, t)
+    >>> new = Lot(2, "TRY", LotOrigin.PAID, 100, 100, t)
+    >>> done = burn((old, new), 130, ChargeKind.PLAN, t)
+    >>> [(share.lot.number, share.units) for share in done.shares], done.missing
+    ([(1, 100), (2, 30)], 0)
+    """
+    missing = units
+    shares: list[Share] = []
+    after: list[Lot] = []
+    for lot in lots:
+        if missing and lot.remaining and lot.accepts(kind) and not lot.expired(at):
+            taken = min(missing, lot.remaining)
+            missing -= taken
+            shares.append(Share(lot, taken))
+            after.append(lot.left_with(lot.remaining - taken))
+        else:
+            after.append(lot)
+    return Burn(tuple(after), tuple(shares), missing)
+
+
+def restore(lots: Sequence[Lot], shares: Sequence[Share], units: int, at: datetime) -> Burn:
+    """Give ``units`` back to the lots that paid, the last that paid first.
+
+    ``shares`` says who paid how much, in the order they paid; no lot gets back more than it paid.
+    A lot that was spent comes back to life. What cannot go back, because its lot has expired by
+    ``at`` or because ``units`` exceeds what the shares paid, is ``missing``: the caller books it
+    as breakage.
+    """
+    unplaced = units
+    missing = 0
+    given: list[Share] = []
+    after = tuple(lots)
+    for share in reversed(shares):
+        back = min(unplaced, share.units)
+        if not back:
+            continue
+        unplaced -= back
+        if share.lot.expired(at):
+            missing += back
+            continue
+        lot = next((one for one in after if one.number == share.lot.number), None)
+        lot = lot or share.lot.left_with(0)
+        given.append(Share(lot, back))
+        after = insert(after, lot.left_with(lot.remaining + back))
+    return Burn(after, tuple(given), missing + unplaced)
