@@ -1,0 +1,334 @@
+"""One account as a whole: everything that changes together, and what falls due on it.
+
+Owns the account, its state as one value, and catch-up: applying whatever is due, in order, before
+anything else happens.
+Does not own any single rule: prices come from :mod:`monochat_billing.plans`, amounts from
+:mod:`monochat_billing.changes`, order from :mod:`monochat_billing.scheduling`.
+
+Effective time never runs backwards on an account: a clock that was set back is read as the latest
+instant that the account has seen.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final, final
+
+import attrs
+
+from monochat_billing import changes
+from monochat_billing.balance import Books, Entry, expire_lots
+from monochat_billing.changes import Decision
+from monochat_billing.errors import InsufficientFunds, InvalidInput, UnknownName
+from monochat_billing.events import (
+    Event,
+    LotExpired,
+    ScheduledChangeFailed,
+)
+from monochat_billing.payments import TopUp
+from monochat_billing.plans import Catalog, Family
+from monochat_billing.profiles import BillingProfile
+from monochat_billing.quotes import quote_change
+from monochat_billing.rating import UsageRecord
+from monochat_billing.scheduling import (
+    Due,
+    DueKind,
+    ScheduledChange,
+    ScheduleMove,
+    due_items,
+)
+from monochat_billing.subscriptions import Subscription, SubscriptionState
+
+__all__ = [
+    "Account",
+    "AccountState",
+    "Step",
+    "catch_up",
+    "check_identity",
+    "require_account",
+    "revive",
+]
+
+_LONGEST_IDENTITY: Final = 200
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Account:
+    """Describe the paying business.
+
+    ``zone`` is the IANA time zone in which its days begin; ``currencies`` are those of its
+    balances, the first being the one it pays from unless a command names another. ``as_of`` is
+    the latest instant it has seen, ``next_due_at`` the next at which something falls due by
+    itself (None when nothing will), ``events`` the number of its last event.
+    """
+
+    id: str
+    zone: str
+    currencies: tuple[str, ...]
+    opened_at: datetime
+    as_of: datetime
+    profile: BillingProfile | None = None
+    next_due_at: datetime | None = None
+    events: int = 0
+
+
+@final
+@attrs.frozen
+class ChargedUsage:
+    """Record that a usage record was rated and, if it cost anything, which entry paid for it."""
+
+    record: UsageRecord
+    unit: str
+    units: int
+    card: str
+    entry: int | None
+
+
+@final
+@attrs.frozen(kw_only=True)
+class AccountState:
+    """Hold everything of one account that a command may have to see or change.
+
+    ``schedule`` and ``top_ups`` hold what is pending and what a command asked for, not history;
+    ``known_usage`` holds, of the usage ids that a command asked about, those already recorded.
+    """
+
+    account: Account
+    books: Books
+    subscriptions: Mapping[str, Subscription] = attrs.field(factory=dict)
+    schedule: Mapping[str, ScheduledChange] = attrs.field(factory=dict)
+    top_ups: Mapping[str, TopUp] = attrs.field(factory=dict)
+    known_usage: frozenset[str] = frozenset()
+
+    def subscription(self, family: Family) -> Subscription | None:
+        """Give the subscription of one product family, if there is one."""
+        return next((one for one in self.subscriptions.values() if one.family is family), None)
+
+    def next_due(self) -> Due | None:
+        """Give the next thing that falls due by itself, if anything will."""
+        ahead = due_items(self.subscriptions.values(), self.schedule.values())[:1]
+        for balance in self.books.balances.values():
+            ahead += [
+                Due(lot.expires_at, DueKind.LOT_EXPIRY, 0, lot.granted_at, str(lot.number))
+                for lot in balance.lots
+                if lot.expires_at is not None and lot.remaining
+            ]
+        return min(ahead, default=None)
+
+    def with_books(self, books: Books) -> "AccountState":
+        """Return the state with other books."""
+        return AccountState(
+            account=self.account,
+            books=books,
+            subscriptions=self.subscriptions,
+            schedule=self.schedule,
+            top_ups=self.top_ups,
+            known_usage=self.known_usage,
+        )
+
+    def with_subscription(self, books: Books, subscription: Subscription) -> "AccountState":
+        """Return the state with other books and one subscription replaced or added."""
+        return attrs.evolve(
+            self,
+            books=books,
+            subscriptions={**self.subscriptions, subscription.id: subscription},
+        )
+
+    def with_schedule(self, decided: Iterable[ScheduledChange]) -> "AccountState":
+        """Return the state with scheduled changes replaced or added."""
+        return attrs.evolve(
+            self, schedule={**self.schedule, **{change.id: change for change in decided}}
+        )
+
+    def with_top_up(self, books: Books, top_up: TopUp) -> "AccountState":
+        """Return the state with other books and one top-up replaced or added."""
+        return attrs.evolve(self, books=books, top_ups={**self.top_ups, top_up.id: top_up})
+
+    @property
+    def settled(self) -> "AccountState":
+        """Return the state with ``next_due_at`` derived anew, as it has to be stored."""
+        due = self.next_due()
+        next_due_at = due.at if due else None
+        if next_due_at == self.account.next_due_at:
+            return self
+        return attrs.evolve(self, account=attrs.evolve(self.account, next_due_at=next_due_at))
+
+    def seen(self, now: datetime) -> "AccountState":
+        """Return the state with its latest instant moved to ``now``, never back."""
+        if now <= self.account.as_of:
+            return self
+        return attrs.evolve(self, account=attrs.evolve(self.account, as_of=now))
+
+
+@final
+@attrs.frozen
+class Step:
+    """Return what a decision on one account leads to; nothing has been stored yet."""
+
+    state: AccountState
+    entries: tuple[Entry, ...] = ()
+    events: tuple[Event, ...] = ()
+    usage: tuple[ChargedUsage, ...] = ()
+    result: Any = None
+
+    def then(self, later: "Step") -> "Step":
+        """Return both steps as one; the later one's state and result stand."""
+        return Step(
+            later.state,
+            self.entries + later.entries,
+            self.events + later.events,
+            self.usage + later.usage,
+            later.result,
+        )
+
+
+def catch_up(state: AccountState, catalog: Catalog, now: datetime) -> Step:
+    """Apply whatever is due on the account up to ``now`` (inclusive), in order.
+
+    Entries carry the instant at which they were due as effective and ``now`` as recorded, so it
+    does not matter when, how often or by whom time is made to pass. Nothing due is free.
+    """
+    now = max(now, state.account.as_of)
+    if state.account.next_due_at is None or state.account.next_due_at > now:
+        return Step(state.seen(now))
+    step = Step(state)
+    while (due := step.state.next_due()) is not None and due.at <= now:
+        step = step.then(_apply(step.state, due, catalog, now))
+    return Step(step.state.seen(now), step.entries, step.events)
+
+
+def _apply(state: AccountState, due: Due, catalog: Catalog, now: datetime) -> Step:
+    if due.kind is DueKind.LOT_EXPIRY:
+        return _expire(state, due, now)
+    if due.kind is DueKind.RENEWAL:
+        subscription = state.subscriptions[due.id]
+        return _decided(state, changes.renew(state.books, subscription, recorded_at=now))
+    change = state.schedule[due.id]
+    try:
+        return _apply_scheduled(state, change, catalog, due.at, now)
+    except (InsufficientFunds, InvalidInput) as refusal:
+        return _fail_scheduled(state, change, due.at, str(refusal))
+
+
+def _expire(state: AccountState, due: Due, now: datetime) -> Step:
+    books, entries = expire_lots(state.books, due.at, now)
+    events = tuple(
+        LotExpired(
+            account=state.account.id,
+            at=entry.effective_at,
+            entry=entry.number,
+            amount=state.books.balance(entry.unit).money(-entry.amount),
+            source=entry.reference,
+        )
+        for entry in entries
+    )
+    return Step(state.with_books(books), tuple(entries), events)
+
+
+def _decided(state: AccountState, decision: Decision) -> Step:
+    return Step(
+        state.with_subscription(decision.books, decision.subscription),
+        decision.entries,
+        decision.events,
+        result=decision.subscription,
+    )
+
+
+def _apply_scheduled(
+    state: AccountState, change: ScheduledChange, catalog: Catalog, at: datetime, now: datetime
+) -> Step:
+    """Judge a scheduled change against what is in force when it is due."""
+    subscription = state.subscriptions[change.subscription]
+    quote = quote_change(
+        state.books,
+        subscription,
+        catalog,
+        quote_id=change.id,
+        to=change.to,
+        interval=change.interval,
+        zone=state.account.zone,
+        at=at,
+        timing=change.timing,
+    )
+    if change.shown is not None and quote.to_price.amount > change.shown:
+        reason = f"{quote.to_price} is dearer than the {change.shown} that was shown"
+        return _fail_scheduled(state, change, at, reason)
+    if not quote.changes_anything:
+        done = change.ended(ScheduleMove.APPLY, at, "nothing to change")
+        return Step(state.with_schedule([done]), result=subscription)
+    decision = changes.execute_change(
+        state.books,
+        subscription,
+        catalog,
+        quote,
+        zone=state.account.zone,
+        recorded_at=now,
+        scheduled_change=change.id,
+    )
+    applied = change.ended(ScheduleMove.APPLY, at, quote.rule)
+    return _decided(state.with_schedule([applied]), decision)
+
+
+def _fail_scheduled(
+    state: AccountState, change: ScheduledChange, at: datetime, reason: str
+) -> Step:
+    failed = change.ended(ScheduleMove.FAIL, at, reason)
+    event = ScheduledChangeFailed(
+        account=state.account.id,
+        at=at,
+        scheduled_change=change.id,
+        subscription=change.subscription,
+        reason=reason,
+    )
+    return Step(state.with_schedule([failed]), events=(event,))
+
+
+def revive(state: AccountState, at: datetime, now: datetime) -> Step:
+    """Pay past-due subscriptions that the balance now covers, oldest first, plan before support.
+
+    The new period starts at ``at``; dead time is not charged.
+    """
+    step = Step(state)
+    past_due = [
+        one for one in state.subscriptions.values() if one.state is SubscriptionState.PAST_DUE
+    ]
+    order = list(Family)
+    for one in sorted(past_due, key=lambda due: (due.period.end, order.index(due.family))):
+        try:
+            decision = changes.revive(
+                step.state.books, one, zone=state.account.zone, at=at, recorded_at=now
+            )
+        except InsufficientFunds:
+            break
+        step = step.then(_decided(step.state, decision))
+    return step
+
+
+def require_account(state: AccountState | None, account: str) -> AccountState:
+    """Give ``state``, or refuse an account that does not exist.
+
+    Raises:
+        UnknownName: ``state`` is None.
+    """
+    if state is None:
+        raise UnknownName("account", account, "does not exist", "open the account first")
+    return state
+
+
+def check_identity(value: str, field: str) -> str:
+    """Give ``value`` if it can serve as an id or a key.
+
+    Raises:
+        InvalidInput: it is not a string of 1 to 200 printable characters without outer spaces.
+    """
+    if (
+        not isinstance(value, str)
+        or not value
+        or len(value) > _LONGEST_IDENTITY
+        or not value.isprintable()
+        or value != value.strip()
+    ):
+        raise InvalidInput(
+            field, value, "is not an id", "pass 1 to 200 printable characters, no outer spaces"
+        )
+    return value

@@ -1,0 +1,149 @@
+"""Audit: derive the books anew from their entries and name whatever differs.
+
+Owns the proof that what is stored agrees with itself.
+Does not own repair: corrections are new entries, and a difference here means that something else
+than this library wrote to the storage, or that the library has a bug.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import final
+
+import attrs
+
+from monochat_billing.balance import Balance, Books, Entry
+from monochat_billing.lots import Lot
+
+__all__ = ["Audit", "Difference", "audit"]
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Difference:
+    """Name one fact that does not hold: what was found, and what the entries say."""
+
+    account: str
+    subject: str
+    expected: str
+    actual: str
+
+    def __str__(self) -> str:
+        return f"{self.account}: {self.subject} is {self.actual}, entries say {self.expected}"
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Audit:
+    """Return what was checked and what differs; no difference means that the books are sound."""
+
+    accounts: int
+    entries: int
+    balances: int
+    lots: int
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Tell whether nothing differs."""
+        return not self.differences
+
+    def plus(self, other: "Audit") -> "Audit":
+        """Return both audits as one."""
+        return Audit(
+            accounts=self.accounts + other.accounts,
+            entries=self.entries + other.entries,
+            balances=self.balances + other.balances,
+            lots=self.lots + other.lots,
+            differences=self.differences + other.differences,
+        )
+
+    def __str__(self) -> str:
+        checked = (
+            f"accounts {self.accounts}, balances {self.balances}, "
+            f"lots {self.lots}, entries {self.entries}"
+        )
+        if self.sound:
+            return f"sound: every balance equals the sum of its entries and of its lots ({checked})"
+        return "\n".join(
+            [f"{len(self.differences)} differences ({checked})"]
+            + [f"  {difference}" for difference in self.differences]
+        )
+
+
+def audit(books: Books, lots: Sequence[Lot], entries: Iterable[Entry]) -> Audit:
+    """Replay ``entries``, in order, and compare with ``books`` and with all ``lots`` ever granted.
+
+    Checks that numbers run from 1 without gaps, that every balance after an entry is the sum so
+    far, that an entry's parts sum to its amount, that each lot remains what its entries leave of
+    it, and that each balance is the sum of its entries and of its lots.
+    """
+    replay = _Replay(books.account)
+    for entry in entries:
+        replay.take(entry)
+    replay.expect("sequence", replay.number, books.sequence)
+    for balance in books.balances.values():
+        replay.check_balance(balance, lots)
+    for lot in lots:
+        replay.check_lot(lot)
+    known = {lot.number for lot in lots}
+    for number in sorted(set(replay.by_lot) - known):
+        replay.expect(f"lot {number}", "a lot", "missing")
+    return Audit(
+        accounts=1,
+        entries=replay.seen,
+        balances=len(books.balances),
+        lots=len(lots),
+        differences=tuple(replay.differences),
+    )
+
+
+class _Replay:
+    """Collect what the entries say, and where the stored facts differ."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self._posted: dict[str, int] = defaultdict(int)
+        self._granted: dict[int, int] = {}
+        self.by_lot: dict[int, int] = defaultdict(int)
+        self.number = 0
+        self.seen = 0
+        self.differences: list[Difference] = []
+
+    def expect(self, subject: str, expected: object, actual: object) -> None:
+        if expected != actual:
+            self.differences.append(
+                Difference(
+                    account=self._account,
+                    subject=subject,
+                    expected=str(expected),
+                    actual=str(actual),
+                )
+            )
+
+    def take(self, entry: Entry) -> None:
+        self.seen += 1
+        self.expect(f"number after entry {self.number}", self.number + 1, entry.number)
+        self.number = entry.number
+        self._posted[entry.unit] += entry.amount
+        posted = self._posted[entry.unit]
+        self.expect(f"balance after entry {entry.number}", posted, entry.balance_after)
+        parts = sum(units for _, units in entry.parts)
+        self.expect(f"amount of entry {entry.number}", parts, entry.amount)
+        for number, units in entry.parts:
+            self.by_lot[number] += units
+            if number == entry.number:
+                self._granted[number] = units
+
+    def check_balance(self, balance: Balance, lots: Sequence[Lot]) -> None:
+        name = f"balance {balance.unit}"
+        self.expect(name, self._posted[balance.unit], balance.posted)
+        remaining = sum(lot.remaining for lot in lots if lot.unit == balance.unit)
+        self.expect(f"sum of {balance.unit} lots", balance.posted, remaining)
+        if not 0 <= balance.held <= balance.posted:
+            self.expect(f"held of {name}", f"0 to {balance.posted}", balance.held)
+
+    def check_lot(self, lot: Lot) -> None:
+        self.expect(f"granted of lot {lot.number}", self._granted.get(lot.number), lot.granted)
+        self.expect(f"remaining of lot {lot.number}", self.by_lot[lot.number], lot.remaining)
+        if not 0 <= lot.remaining <= lot.granted:
+            self.expect(f"remaining of lot {lot.number}", f"0 to {lot.granted}", lot.remaining)

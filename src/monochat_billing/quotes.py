@@ -1,0 +1,329 @@
+"""Change quotes: a preview of a change that is exact enough to be executed.
+
+Owns which lines a change consists of, where the new period lies, and the digest that pins it all.
+Does not own posting: :mod:`monochat_billing.changes` executes a quote, and to do so computes it
+again here, so that preview and execution cannot differ.
+"""
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+from typing import Final, final
+
+import attrs
+
+from monochat_billing.balance import Books, EntryKind, Memo, give_back
+from monochat_billing.errors import InvalidInput
+from monochat_billing.instants import check_zone
+from monochat_billing.money import Money, amount_text, money, negate, subtract
+from monochat_billing.periods import BillingAnchor, BillingInterval, BillingPeriod
+from monochat_billing.plans import (
+    AnchorRule,
+    Catalog,
+    ChangeRule,
+    ChangeTiming,
+    Direction,
+    Family,
+    Price,
+)
+from monochat_billing.proration import ChangeProration, LineKind, ProrationLine, prorate_change
+from monochat_billing.proration_policies import ProrationPolicy, policy_named
+from monochat_billing.subscriptions import Subscription, SubscriptionState
+
+__all__ = [
+    "DEFAULT_VALIDITY",
+    "FEE_KINDS",
+    "ChangeQuote",
+    "quote_change",
+]
+
+DEFAULT_VALIDITY: Final = timedelta(minutes=30)
+"""How long a quote can be executed, unless the caller or the period's end says less."""
+
+FEE_KINDS: Final = {Family.PLAN: EntryKind.PLAN_FEE, Family.SUPPORT: EntryKind.SUPPORT_FEE}
+"""The entry kind under which each product family is charged."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ChangeQuote:
+    """Preview a change so exactly that it can be executed.
+
+    The change is priced at ``effective_at`` and executes as of that instant until ``valid_until``
+    (exclusive). ``credit`` goes back to the balance for unused time, ``charge`` is taken, and
+    ``due_now`` is the difference; it is negative when more comes back than is taken. With a
+    timing that is not IMMEDIATE nothing is due before ``effective_at``. ``available`` and
+    ``shortfall`` are advice as of the preview: funds are checked again at execution. ``digest``
+    covers subscription, catalog, lines and period; the id serves as idempotency key.
+    """
+
+    id: str
+    account: str
+    subscription: str
+    subscription_version: int
+    catalog: str
+    family: Family
+    from_product: str
+    from_price: Price
+    to_product: str
+    to_price: Price
+    direction: Direction
+    timing: ChangeTiming
+    rule: str
+    effective_at: datetime
+    valid_until: datetime
+    lines: tuple[ProrationLine, ...]
+    credit: Money
+    charge: Money
+    due_now: Money
+    anchor: BillingAnchor
+    index: int
+    period: BillingPeriod
+    span: BillingPeriod
+    available: Money
+    shortfall: Money
+    warnings: tuple[str, ...] = ()
+    digest: str = ""
+
+    @property
+    def changes_anything(self) -> bool:
+        """Tell whether the target differs from what is in force."""
+        return (self.from_product, self.from_price) != (self.to_product, self.to_price)
+
+    @property
+    def next_renewal_at(self) -> datetime:
+        """Give the instant of the first renewal after the change."""
+        return self.period.end
+
+    def product_of(self, line: ProrationLine) -> str:
+        """Tell which product a line is about: a credit is for the old one."""
+        return self.from_product if line.kind is LineKind.CREDIT else self.to_product
+
+    def explain(self, locale: str = "en") -> str:
+        """Render every line with its units, ratio, amount and rule, then the sums."""
+        code = self.charge.currency.code
+        head = (
+            f"{self.from_product} ({self.from_price}) → {self.to_product} ({self.to_price}), "
+            f"{self.direction.lower()}, {_local(self.effective_at, self.anchor.zone)}"
+        )
+        sums = (
+            f"credit {amount_text(self.credit)}, charge {amount_text(self.charge)}, "
+            f"due {amount_text(self.due_now)} {code}; rule: {self.rule}"
+        )
+        following = (
+            f"next renewal {_local(self.next_renewal_at, self.anchor.zone)}: "
+            f"{amount_text(self.to_price.amount)} {code}"
+        )
+        lines = [f"{self.product_of(line)}: {line.explain(locale)}" for line in self.lines]
+        return "\n".join([head, *lines, sums, following, *self.warnings])
+
+    def __str__(self) -> str:
+        return self.explain()
+
+
+def _local(instant: datetime, zone: str) -> str:
+    return f"{instant.astimezone(check_zone(zone)):%Y-%m-%d %H:%M} {zone}"
+
+
+def quote_change(
+    books: Books,
+    subscription: Subscription,
+    catalog: Catalog,
+    *,
+    quote_id: str,
+    to: str,
+    interval: BillingInterval,
+    zone: str,
+    at: datetime,
+    timing: ChangeTiming | None = None,
+    valid_for: timedelta = DEFAULT_VALIDITY,
+) -> ChangeQuote:
+    """Price a change of product or interval, asked for at ``at``.
+
+    Without ``timing`` the catalog's rule decides when. A quote for END_OF_PERIOD is priced at the
+    period's end; AT is priced like IMMEDIATE, when its instant has come.
+
+    Raises:
+        InvalidInput: the rule does not allow the timing, or the target is another product family.
+        UnknownName: the catalog does not sell the target so.
+    """
+    old = (catalog.product(subscription.product), subscription.price)
+    product = catalog.product(to)
+    if product.family is not subscription.family:
+        raise InvalidInput(
+            "to", to, f"is no {subscription.family}", "choose a product of the same family"
+        )
+    price = product.price(interval, subscription.price.currency)
+    if (product.id, interval) == (subscription.product, subscription.price.interval):
+        price = subscription.price
+    rule = catalog.rule(old, (product, price))
+    timing = _timing(rule, timing)
+    moment = subscription.period.end if timing is ChangeTiming.END_OF_PERIOD else at
+    place = _placement(subscription, rule, interval, zone, moment)
+    unchanged = (product.id, price) == (subscription.product, subscription.price)
+    if unchanged:
+        place = _Place(subscription.anchor, subscription.index, *2 * (subscription.period,))
+    zero = money(0, price.currency)
+    shares = None
+    if not unchanged:
+        shares = _shares(subscription, price, policy_named(rule.proration), place, zone)
+    credit = negate(shares.credit) if shares else zero
+    charge = shares.charge if shares else zero
+    returned, warnings = _returned(books, subscription, credit, moment)
+    balance = books.balance(price.currency)
+    available = balance.money(balance.available(FEE_KINDS[product.family].pays_for, at))
+    due_now = subtract(charge, returned)
+    missing = subtract(due_now, available)
+    quote = ChangeQuote(
+        id=quote_id,
+        account=subscription.account,
+        subscription=subscription.id,
+        subscription_version=subscription.version,
+        catalog=f"{catalog.id} {catalog.version}",
+        family=subscription.family,
+        from_product=subscription.product,
+        from_price=subscription.price,
+        to_product=product.id,
+        to_price=price,
+        direction=old[0].direction_to(product),
+        timing=timing,
+        rule=rule.name,
+        effective_at=moment,
+        valid_until=_valid_until(subscription, at, valid_for),
+        lines=shares.lines if shares else (),
+        credit=credit,
+        charge=charge,
+        due_now=due_now,
+        anchor=place.anchor,
+        index=place.index,
+        period=place.period,
+        span=place.span,
+        available=available,
+        shortfall=missing if missing.amount > 0 else zero,
+        warnings=warnings,
+    )
+    return attrs.evolve(quote, digest=_digest(quote))
+
+
+@final
+@attrs.frozen
+class _Place:
+    """Say where a subscription stands after a change, and which span is charged for."""
+
+    anchor: BillingAnchor
+    index: int
+    period: BillingPeriod
+    span: BillingPeriod
+
+
+def _timing(rule: ChangeRule, asked: ChangeTiming | None) -> ChangeTiming:
+    if asked is None:
+        return rule.timing
+    if asked not in rule.allows:
+        raise InvalidInput(
+            "timing",
+            asked,
+            f"is not allowed by the rule {rule.name!r}",
+            f"use one of {', '.join(sorted(rule.allows))}",
+        )
+    return asked
+
+
+def _valid_until(subscription: Subscription, at: datetime, valid_for: timedelta) -> datetime:
+    until = at + valid_for
+    if subscription.state is SubscriptionState.ACTIVE:
+        return min(until, subscription.period.end)
+    return until
+
+
+def _placement(
+    subscription: Subscription,
+    rule: ChangeRule,
+    interval: BillingInterval,
+    zone: str,
+    at: datetime,
+) -> _Place:
+    """Say where the subscription stands after a change at ``at``.
+
+    At the period's end the bounds go on from there and keep their nominal day. In mid-period the
+    rule decides: KEEP charges the rest of the period, RESET starts a new one.
+    """
+    old = subscription
+    active = old.state is SubscriptionState.ACTIVE
+    if active and at == old.period.end:
+        if interval == old.price.interval:
+            return _Place(old.anchor, old.index + 1, old.next_period, old.next_period)
+        anchor = old.anchor.moved(old.price.interval, old.index + 1)
+        period = BillingPeriod(start=at, end=anchor.bound(interval, 1))
+        return _Place(anchor, 0, period, period)
+    if active and rule.anchor is AnchorRule.KEEP and interval == old.price.interval:
+        span = BillingPeriod(start=at, end=old.period.end)
+        return _Place(old.anchor, old.index, old.period, span)
+    anchor = BillingAnchor.at(at, zone)
+    period = BillingPeriod(start=at, end=anchor.bound(interval, 1))
+    return _Place(anchor, 0, period, period)
+
+
+def _shares(
+    subscription: Subscription, price: Price, policy: ProrationPolicy, place: _Place, zone: str
+) -> ChangeProration:
+    """Work out what goes back for unused time and what the time ahead costs.
+
+    What was paid for time that is over by then gives nothing back.
+    """
+    paid = subscription.charge
+    at = place.span.start
+    if paid.span.contains(at):
+        return prorate_change(
+            paid=paid.amount,
+            new_price=price.amount,
+            whole=paid.whole,
+            paid_for=paid.span,
+            new_whole=place.period,
+            at=at,
+            zone=zone,
+            policy=policy,
+        )
+    return prorate_change(
+        paid=money(0, price.currency),
+        new_price=price.amount,
+        whole=place.period,
+        at=at,
+        zone=zone,
+        policy=policy,
+    )
+
+
+def _returned(
+    books: Books, subscription: Subscription, credit: Money, at: datetime
+) -> tuple[Money, tuple[str, ...]]:
+    """Give what really goes back: a share whose lot has expired by then is lost."""
+    zero = money(0, credit.currency)
+    if not credit.amount:
+        return zero, ()
+    memo = Memo(EntryKind.PRORATION_CREDIT, at, at)
+    given = give_back(books, credit, subscription.charge.shares, memo, None)
+    back = zero if given is None else given.entry.money
+    lost = subtract(credit, back)
+    if not lost.amount:
+        return back, ()
+    text = f"{amount_text(lost)} {lost.currency.code} of the credit is lost: its lot has expired"
+    return back, (text,)
+
+
+def _digest(quote: ChangeQuote) -> str:
+    facts = {
+        "subscription": [quote.subscription, quote.subscription_version],
+        "catalog": quote.catalog,
+        "from": [quote.from_product, str(quote.from_price)],
+        "to": [quote.to_product, str(quote.to_price)],
+        "rule": [quote.rule, quote.timing],
+        "effective_at": quote.effective_at.isoformat(),
+        "period": [quote.period.start.isoformat(), quote.period.end.isoformat()],
+        "lines": [
+            [line.kind, line.amount_units, line.units, line.total, line.rounded_units]
+            for line in quote.lines
+        ],
+    }
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
