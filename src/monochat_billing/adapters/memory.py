@@ -1,0 +1,212 @@
+"""A storage in memory: the reference that every other adapter is compared with.
+
+It keeps every guarantee of :mod:`monochat_billing.repositories` except durability: what it holds
+is gone with the process. One lock serializes all work, so it may be shared by threads.
+"""
+
+import threading
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar, final
+
+import attrs
+
+from monochat_billing.accounts import AccountState, ChargedUsage
+from monochat_billing.balance import Balance, Entry
+from monochat_billing.errors import StorageError
+from monochat_billing.lots import Lot
+from monochat_billing.payments import TopUp
+from monochat_billing.repositories import (
+    Changes,
+    KeyRecord,
+    Loaded,
+    Reader,
+    RecordedEvent,
+    UnitOfWork,
+    Wanted,
+)
+from monochat_billing.scheduling import ScheduledChange
+
+__all__ = ["MemoryStorage"]
+
+T = TypeVar("T")
+
+
+@attrs.define
+class _Account:
+    """Keep everything of one account; ``state`` is the live part that a load returns."""
+
+    state: AccountState
+    entries: list[Entry] = attrs.field(factory=list)
+    lots: dict[int, Lot] = attrs.field(factory=dict)
+    schedule: dict[str, ScheduledChange] = attrs.field(factory=dict)
+    top_ups: dict[str, TopUp] = attrs.field(factory=dict)
+    usage: dict[str, ChargedUsage] = attrs.field(factory=dict)
+    keys: dict[str, KeyRecord] = attrs.field(factory=dict)
+    events: list[RecordedEvent] = attrs.field(factory=list)
+
+
+@attrs.define
+class _Shelf:
+    """Keep all accounts with their sorted ids, what is due when, and whose top-up is whose."""
+
+    accounts: dict[str, _Account] = attrs.field(factory=dict)
+    ids: list[str] = attrs.field(factory=list)
+    due: list[tuple[datetime, str]] = attrs.field(factory=list)
+    routes: dict[tuple[str, str], str] = attrs.field(factory=dict)
+
+    def apply(self, changes: Changes) -> None:
+        account = changes.after.account
+        kept = self.accounts.get(account.id)
+        if kept is None:
+            kept = self.accounts[account.id] = _Account(changes.after)
+            insort(self.ids, account.id)
+        elif kept.state.account.next_due_at is not None:
+            place = (kept.state.account.next_due_at, account.id)
+            del self.due[bisect_left(self.due, place)]
+        kept.lots.update((lot.number, lot) for lot in changes.lots)
+        kept.entries += changes.entries
+        kept.schedule.update((one.id, one) for one in changes.schedule)
+        kept.top_ups.update((one.id, one) for one in changes.top_ups)
+        self.routes.update(((one.gateway, one.id), account.id) for one in changes.top_ups)
+        kept.usage.update((one.record.id, one) for one in changes.usage)
+        kept.keys.update((one.key, one) for one in changes.keys)
+        kept.events += changes.events
+        kept.state = _live(changes.after)
+        if account.next_due_at is not None:
+            insort(self.due, (account.next_due_at, account.id))
+
+
+@final
+class MemoryStorage:
+    """Keep the books of all accounts in this process.
+
+    >>> from monochat_billing.adapters.memory import MemoryStorage
+    >>> MemoryStorage().read(lambda reader: list(reader.accounts()))
+    []
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._shelf = _Shelf()
+        self._writing = False
+
+    def read(self, work: Callable[[Reader], T]) -> T:
+        """Run ``work`` on the books as they are; no change happens meanwhile."""
+        with self._lock:
+            return work(_Unit(self._shelf))
+
+    def write(self, work: Callable[[UnitOfWork], T]) -> T:
+        """Run ``work`` alone; what it saved is kept when it returns, and dropped when it raises.
+
+        Raises:
+            StorageError: ``work`` itself calls ``write``.
+        """
+        with self._lock:
+            if self._writing:
+                raise StorageError("write", "a unit of work is open in this thread")
+            self._writing = True
+            try:
+                unit = _Unit(self._shelf)
+                result = work(unit)
+                for changes in unit.saved:
+                    self._shelf.apply(changes)
+                return result
+            finally:
+                self._writing = False
+
+
+def _live(state: AccountState) -> AccountState:
+    """Drop what is history: spent lots, decided changes, top-ups, known usage."""
+    balances = {
+        unit: Balance(
+            balance.unit,
+            balance.scale,
+            balance.posted,
+            balance.held,
+            tuple(lot for lot in balance.lots if lot.remaining),
+        )
+        for unit, balance in state.books.balances.items()
+    }
+    return AccountState(
+        account=state.account,
+        books=attrs.evolve(state.books, balances=balances),
+        subscriptions=state.subscriptions,
+        schedule={key: one for key, one in state.schedule.items() if one.pending},
+    )
+
+
+class _Unit:
+    """Read the shelf and collect what is to be saved."""
+
+    def __init__(self, shelf: _Shelf) -> None:
+        self._shelf = shelf
+        self._loaded: set[str] = set()
+        self.saved: list[Changes] = []
+
+    def load(self, wanted: Sequence[Wanted]) -> Mapping[str, Loaded]:
+        return {one.account: self._load(one) for one in wanted}
+
+    def _load(self, wanted: Wanted) -> Loaded:
+        self._loaded.add(wanted.account)
+        kept = self._shelf.accounts.get(wanted.account)
+        if kept is None:
+            return Loaded(None)
+        asked = {key: kept.schedule[key] for key in wanted.schedule if key in kept.schedule}
+        state = attrs.evolve(
+            kept.state,
+            schedule={**asked, **kept.state.schedule},
+            top_ups={key: kept.top_ups[key] for key in wanted.top_ups if key in kept.top_ups},
+            known_usage=frozenset(key for key in wanted.usage if key in kept.usage),
+        )
+        return Loaded(state, {key: kept.keys[key] for key in wanted.keys if key in kept.keys})
+
+    def save(self, changes: Sequence[Changes]) -> None:
+        for one in changes:
+            account = one.after.account.id
+            if account not in self._loaded:
+                raise StorageError("save", f"account {account!r} was not loaded")
+            kept = self._shelf.accounts.get(account)
+            last = kept.state.books.sequence if kept else 0
+            numbers = [entry.number for entry in one.entries]
+            if numbers != list(range(last + 1, last + 1 + len(numbers))):
+                raise StorageError("save", f"entries of {account!r} do not follow number {last}")
+        self.saved += changes
+
+    def entries(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Entry]:
+        kept = self._shelf.accounts.get(account)
+        return tuple(kept.entries[after : after + limit]) if kept else ()
+
+    def last_entries(self, account: str, limit: int) -> Sequence[Entry]:
+        kept = self._shelf.accounts.get(account)
+        return tuple(kept.entries[max(len(kept.entries) - limit, 0) :]) if kept else ()
+
+    def lots(self, account: str) -> Sequence[Lot]:
+        kept = self._shelf.accounts.get(account)
+        return tuple(lot for _, lot in sorted(kept.lots.items())) if kept else ()
+
+    def schedule(self, account: str) -> Sequence[ScheduledChange]:
+        kept = self._shelf.accounts.get(account)
+        changes = kept.schedule.values() if kept else ()
+        return tuple(sorted(changes, key=lambda one: (one.requested_at, one.id)))
+
+    def usage(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[ChargedUsage]:
+        kept = self._shelf.accounts.get(account)
+        return tuple(islice(kept.usage.values(), after, after + limit)) if kept else ()
+
+    def events(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
+        kept = self._shelf.accounts.get(account)
+        return tuple(kept.events[after : after + limit]) if kept else ()
+
+    def top_up_account(self, gateway: str, top_up: str) -> str | None:
+        return self._shelf.routes.get((gateway, top_up))
+
+    def due(self, until: datetime, limit: int) -> Sequence[str]:
+        soonest = islice(self._shelf.due, limit)
+        return tuple(account for due_at, account in soonest if due_at <= until)
+
+    def accounts(self, *, after: str = "", limit: int = 100) -> Sequence[str]:
+        first = bisect_right(self._shelf.ids, after)
+        return tuple(self._shelf.ids[first : first + limit])

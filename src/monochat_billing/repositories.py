@@ -1,0 +1,230 @@
+"""Storage protocols: what the service needs from whatever keeps the books.
+
+Owns the shape of a load, of a save and of a unit of work, and what each must guarantee.
+Does not own any store: adapters implement this, ``memory`` being the reference.
+
+Everything is set-based: one load fetches what a whole batch of commands needs, one save writes
+what it decided. The guarantees, for every implementation:
+
+* *Atomic*: what one unit of work saves becomes visible as a whole or not at all.
+* *Serial per account*: between a unit of work's ``load`` of an account and its end, no other unit
+  of work changes that account.
+* *Once*: an account, an entry number, a usage record's id and a key exist once per account.
+* *Durable*: when ``write`` returns, what it saved survives a crash of the process, and more if the
+  adapter says so.
+* *Honest*: a failure is a :class:`~monochat_billing.errors.StorageError`. ``StoreBusy`` means that
+  nothing was written; any other means in doubt.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar, final
+
+import attrs
+
+from monochat_billing.accounts import AccountState, ChargedUsage
+from monochat_billing.balance import Balance, Entry
+from monochat_billing.events import Event
+from monochat_billing.lots import Lot
+from monochat_billing.payments import TopUp
+from monochat_billing.scheduling import ScheduledChange
+from monochat_billing.subscriptions import Subscription
+
+__all__ = [
+    "Changes",
+    "KeyRecord",
+    "Loaded",
+    "Reader",
+    "RecordedEvent",
+    "Storage",
+    "UnitOfWork",
+    "Wanted",
+]
+
+T = TypeVar("T")
+
+
+@final
+@attrs.frozen
+class Wanted:
+    """Name what a command needs of one account beside its live state."""
+
+    account: str
+    keys: frozenset[str] = frozenset()
+    usage: frozenset[str] = frozenset()
+    top_ups: frozenset[str] = frozenset()
+    schedule: frozenset[str] = frozenset()
+
+
+@final
+@attrs.frozen
+class KeyRecord:
+    """Remember what a key was used for, and the result: a value, or the refusal itself.
+
+    ``content`` is the request, field by field, in canonical text: the fingerprint that a
+    repetition must match. It holds no personal data.
+    """
+
+    account: str
+    key: str
+    content: Mapping[str, str]
+    outcome: Any
+    recorded_at: datetime
+
+
+@final
+@attrs.frozen
+class Loaded:
+    """Return one account as it stands: ``state`` is None when it does not exist.
+
+    The state holds the account with its balances and open lots (``remaining`` above zero), its
+    subscriptions, its pending scheduled changes, and of top-ups, scheduled changes and known
+    usage those that were asked for.
+    """
+
+    state: AccountState | None
+    keys: Mapping[str, KeyRecord] = attrs.field(factory=dict)
+
+
+@final
+@attrs.frozen
+class RecordedEvent:
+    """Hold one event of the outbox; ``number`` counts from 1 per account without gaps."""
+
+    account: str
+    number: int
+    event: Event
+
+
+@final
+@attrs.frozen
+class Changes:
+    """Say everything that a unit of work changes on one account.
+
+    ``before`` is the state that was loaded (None for a new account), ``after`` the state to keep;
+    the properties name what differs, so that an adapter writes rows and compares nothing.
+    """
+
+    before: AccountState | None
+    after: AccountState
+    entries: tuple[Entry, ...] = ()
+    events: tuple[RecordedEvent, ...] = ()
+    keys: tuple[KeyRecord, ...] = ()
+    usage: tuple[ChargedUsage, ...] = ()
+
+    @property
+    def account_is_new(self) -> bool:
+        """Tell whether the account has to be created."""
+        return self.before is None
+
+    @property
+    def balances(self) -> tuple[Balance, ...]:
+        """Give the balances that are new or changed."""
+        old = self.before.books.balances if self.before else {}
+        return _changed(old, self.after.books.balances)
+
+    @property
+    def lots(self) -> tuple[Lot, ...]:
+        """Give the lots that are new or changed, spent ones (nothing remaining) among them."""
+        changed: list[Lot] = []
+        for unit, balance in self.after.books.balances.items():
+            old = self.before.books.balances.get(unit) if self.before else None
+            known = {lot.number: lot for lot in old.lots} if old else {}
+            changed += [lot for lot in balance.lots if known.get(lot.number) != lot]
+        return tuple(changed)
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """Give the subscriptions that are new or changed."""
+        return _changed(self.before.subscriptions if self.before else {}, self.after.subscriptions)
+
+    @property
+    def schedule(self) -> tuple[ScheduledChange, ...]:
+        """Give the scheduled changes that are new or changed."""
+        return _changed(self.before.schedule if self.before else {}, self.after.schedule)
+
+    @property
+    def top_ups(self) -> tuple[TopUp, ...]:
+        """Give the top-ups that are new or changed."""
+        return _changed(self.before.top_ups if self.before else {}, self.after.top_ups)
+
+
+def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> tuple[T, ...]:
+    return tuple(value for key, value in after.items() if before.get(key) is not value)
+
+
+class Reader(Protocol):
+    """Read committed facts, all from one consistent view."""
+
+    def load(self, wanted: Sequence[Wanted]) -> Mapping[str, Loaded]:
+        """Give one :class:`Loaded` for every account that is wanted, existing or not.
+
+        Within a unit of work this also takes the accounts for its own, in sorted order.
+        """
+        ...
+
+    def entries(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Entry]:
+        """Give up to ``limit`` entries numbered above ``after``, in ascending order."""
+        ...
+
+    def last_entries(self, account: str, limit: int) -> Sequence[Entry]:
+        """Give the ``limit`` entries with the highest numbers, in ascending order."""
+        ...
+
+    def lots(self, account: str) -> Sequence[Lot]:
+        """Give every lot of the account by number, spent ones too."""
+        ...
+
+    def schedule(self, account: str) -> Sequence[ScheduledChange]:
+        """Give every scheduled change of the account, in order of request."""
+        ...
+
+    def usage(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[ChargedUsage]:
+        """Give up to ``limit`` usage records in the order they were stored, skipping ``after``."""
+        ...
+
+    def events(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
+        """Give up to ``limit`` events numbered above ``after``, in ascending order."""
+        ...
+
+    def top_up_account(self, gateway: str, top_up: str) -> str | None:
+        """Give the account that a gateway's reference belongs to."""
+        ...
+
+    def due(self, until: datetime, limit: int) -> Sequence[str]:
+        """Give up to ``limit`` accounts whose ``next_due_at`` is not after ``until``.
+
+        The longest due comes first; accounts without due work are not visited.
+        """
+        ...
+
+    def accounts(self, *, after: str = "", limit: int = 100) -> Sequence[str]:
+        """Give up to ``limit`` account ids that sort after ``after``, in ascending order."""
+        ...
+
+
+class UnitOfWork(Reader, Protocol):
+    """Read and change accounts in one transaction."""
+
+    def save(self, changes: Sequence[Changes]) -> None:
+        """Write the changes of accounts that this unit of work has loaded.
+
+        They become durable when the unit of work ends well, and leave no trace when it does not.
+        """
+        ...
+
+
+class Storage(Protocol):
+    """Keep the books of all accounts."""
+
+    def read(self, work: Callable[[Reader], T]) -> T:
+        """Run ``work`` on one consistent view and return what it returns."""
+        ...
+
+    def write(self, work: Callable[[UnitOfWork], T]) -> T:
+        """Run ``work`` in a unit of work, commit, and return what it returned.
+
+        ``work`` may be run again after a conflict that left nothing behind, so it must not act on
+        anything but the unit of work. An exception from it rolls back and propagates.
+        """
+        ...

@@ -1,0 +1,9 @@
+"""The service: the decisions of the domain, run on a storage.
+
+Holds no rule. :class:`~monochat_billing.service.billing.Billing` is the face.
+"""
+
+from monochat_billing.service.billing import Billing, RunReport
+from monochat_billing.service.context import new_id, utc_now
+
+__all__ = ["Billing", "RunReport", "new_id", "utc_now"]

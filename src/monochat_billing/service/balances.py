@@ -1,0 +1,82 @@
+"""The noun ``balances``: what an account has, and debits for the host's own purposes."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast, final
+
+import attrs
+
+from monochat_billing import commands
+from monochat_billing.balance import Balance, Entry
+from monochat_billing.money import Money, amount_text
+from monochat_billing.service.context import Context
+
+__all__ = ["Balances"]
+
+
+@final
+@attrs.frozen
+class Balances:
+    """Look at balances and debit them."""
+
+    _context: Context
+
+    def list(self, account: str) -> Mapping[str, Balance]:
+        """Give the account's balances as they are now, by currency.
+
+        Raises:
+            UnknownName: there is no such account.
+        """
+        return self._context.view(account).state.books.balances
+
+    def debit(
+        self,
+        account: str,
+        amount: Money,
+        *,
+        reason: str,
+        key: str,
+        reference: str = "",
+        actor: str = "",
+    ) -> Entry:
+        """Take ``amount`` from the balance in its currency, or refuse and change nothing.
+
+        Raises:
+            InsufficientFunds: less is available after what was due has been paid.
+            InvalidInput: the amount is not above zero, too precise, or there is no reason.
+            UnknownName: there is no such account or balance.
+            IdempotencyConflict: the key was used for something else.
+        """
+        content = {
+            "amount": _text(amount),
+            "reason": str(reason),
+            "reference": str(reference),
+        }
+        entry = self._context.change(
+            account,
+            "balances.debit",
+            lambda state, now: commands.charge(
+                state, amount, reason=reason, reference=reference, actor=actor, now=now
+            ),
+            key=key,
+            content=content,
+        )
+        return cast("Entry", entry)
+
+    def entries(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Entry]:
+        """Give up to ``limit`` stored entries numbered above ``after``, oldest first.
+
+        Pass the last number of one page as ``after`` of the next: pages never skip or repeat.
+
+        Raises:
+            UnknownName: there is no such account.
+        """
+        self._context.view(account)
+        return self._context.storage.read(
+            lambda reader: reader.entries(account, after=after, limit=limit)
+        )
+
+
+def _text(amount: object) -> str:
+    if isinstance(amount, Money):
+        return f"{amount_text(amount)} {amount.currency.code}"
+    return repr(amount)

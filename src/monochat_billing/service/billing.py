@@ -1,0 +1,186 @@
+"""The face: one object with a noun for everything that a host asks of billing."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Final, final
+
+import attrs
+
+from monochat_billing.accounts import Step, require_account
+from monochat_billing.audit import Audit, audit
+from monochat_billing.balance import Entry
+from monochat_billing.errors import CorruptBooks, InvalidInput
+from monochat_billing.overview import Overview, overview
+from monochat_billing.payments import PaymentGateway
+from monochat_billing.plans import Catalog
+from monochat_billing.rating import RateCards
+from monochat_billing.repositories import Reader, RecordedEvent, Storage, Wanted
+from monochat_billing.service.accounts import Accounts
+from monochat_billing.service.balances import Balances
+from monochat_billing.service.context import Context, new_id, utc_now
+from monochat_billing.service.pipeline import advance
+from monochat_billing.service.schedule import Schedule
+from monochat_billing.service.subscriptions import Subscriptions
+from monochat_billing.service.top_ups import TopUps
+from monochat_billing.service.usage import Usage
+
+__all__ = ["Billing", "RunReport"]
+
+_PAGE: Final = 1000
+_ADVANCED_TOGETHER: Final = 100
+
+
+@final
+@attrs.frozen(kw_only=True)
+class RunReport:
+    """Return what a run over due accounts did; a second run right after it returns zeros."""
+
+    accounts: int = 0
+    entries: int = 0
+    events: int = 0
+    failed: tuple[tuple[str, CorruptBooks], ...] = ()
+
+    def plus(self, steps: Sequence[Step]) -> "RunReport":
+        """Return the report with what was done on some more accounts."""
+        return RunReport(
+            accounts=self.accounts + len(steps),
+            entries=self.entries + sum(len(step.entries) for step in steps),
+            events=self.events + sum(len(step.events) for step in steps),
+            failed=self.failed,
+        )
+
+
+@final
+class Billing:
+    """Run billing inside the host: no server, no thread, no state of its own.
+
+    ``storage`` keeps the books, ``catalog`` says what is sold, ``rates`` what messages cost,
+    ``gateways`` take payments. ``clock`` is any callable that returns an aware instant; ``ids``
+    one that returns a fresh unique string. Every command first applies whatever is due on its
+    account, so it does not matter when, or whether, :meth:`run_due` is called.
+
+    >>> from monochat_billing import MONTH, money, sample_catalog
+    >>> from monochat_billing.adapters.memory import MemoryStorage
+    >>> billing = Billing(catalog=sample_catalog(), storage=MemoryStorage())
+    >>> account = billing.accounts.open("acme", zone="Europe/Istanbul", currencies=["TRY"])
+    >>> billing.subscriptions.subscribe("acme", "basic", MONTH, key="signup").state.value
+    'ACTIVE'
+    >>> billing.balances.debit("acme", money("1", "TRY"), reason="export", key="export-1")
+    Traceback (most recent call last):
+    monochat_billing.errors.InsufficientFunds: acme: 1 TRY asked, 0 available, 1 short; ...
+    """
+
+    accounts: Accounts
+    balances: Balances
+    top_ups: TopUps
+    subscriptions: Subscriptions
+    schedule: Schedule
+    usage: Usage
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        storage: Storage,
+        gateways: Iterable[PaymentGateway] = (),
+        rates: RateCards | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        ids: Callable[[], str] = new_id,
+    ) -> None:
+        by_name: dict[str, PaymentGateway] = {}
+        for gateway in gateways:
+            if gateway.name in by_name:
+                raise InvalidInput("gateways", gateway.name, "stands twice", "keep one of them")
+            by_name[gateway.name] = gateway
+        self._context = Context(
+            catalog=catalog,
+            storage=storage,
+            gateways=by_name,
+            rates=rates,
+            clock=clock,
+            ids=ids,
+        )
+        self.accounts = Accounts(self._context)
+        self.balances = Balances(self._context)
+        self.top_ups = TopUps(self._context)
+        self.subscriptions = Subscriptions(self._context)
+        self.schedule = Schedule(self._context)
+        self.usage = Usage(self._context)
+
+    def run_due(self) -> RunReport:
+        """Apply what is due on every account: renewals, scheduled changes, expiries.
+
+        Accounts with nothing due are not visited. Accounts are advanced many to a transaction;
+        one whose stored facts contradict themselves is left alone and named in the report.
+        """
+        now = self._context.now()
+        storage, catalog = self._context.storage, self._context.catalog
+        report = RunReport()
+        while True:
+            broken = {account for account, _ in report.failed}
+            limit = _ADVANCED_TOGETHER + len(broken)
+            due = storage.read(lambda reader: reader.due(now, limit))  # noqa: B023 - called at once
+            ahead = [account for account in due if account not in broken]
+            if not ahead:
+                return report
+            try:
+                steps = advance(storage, catalog, ahead, now)
+                report = report.plus(steps)
+            except CorruptBooks:
+                for account in ahead:
+                    report = self._advance_alone(account, now, report)
+
+    def _advance_alone(self, account: str, now: datetime, report: RunReport) -> RunReport:
+        try:
+            steps = advance(self._context.storage, self._context.catalog, [account], now)
+        except CorruptBooks as error:
+            return attrs.evolve(report, failed=(*report.failed, (account, error)))
+        return report.plus(steps)
+
+    def overview(self, account: str, *, last: int = 10) -> Overview:
+        """Show the Billing page of an account as it is now, with its ``last`` entries.
+
+        Raises:
+            UnknownName: there is no such account.
+        """
+        step = self._context.view(account)
+        stored = self._context.storage.read(lambda reader: reader.last_entries(account, last))
+        entries: Sequence[Entry] = (*stored, *step.entries)
+        shown = entries[max(len(entries) - last, 0) :]
+        return overview(step.state, self._context.catalog, shown)
+
+    def events(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
+        """Give up to ``limit`` events of the outbox numbered above ``after``, oldest first."""
+        return self._context.storage.read(
+            lambda reader: reader.events(account, after=after, limit=limit)
+        )
+
+    def verify(self, account: str | None = None) -> Audit:
+        """Derive the books anew from all entries, of one account or of all, and compare.
+
+        Raises:
+            UnknownName: there is no such account.
+        """
+        if account is not None:
+            return self._context.storage.read(lambda reader: _audit(reader, account))
+        result = Audit(accounts=0, entries=0, balances=0, lots=0)
+        last = ""
+        while ids := self._context.storage.read(
+            lambda reader: reader.accounts(after=last, limit=_PAGE)  # noqa: B023 - called at once
+        ):
+            for one in ids:
+                result = result.plus(self.verify(one))
+            last = ids[-1]
+        return result
+
+
+def _audit(reader: Reader, account: str) -> Audit:
+    state = require_account(reader.load([Wanted(account)])[account].state, account)
+    return audit(state.books, reader.lots(account), _all_entries(reader, account))
+
+
+def _all_entries(reader: Reader, account: str) -> Iterator[Entry]:
+    last = 0
+    while page := reader.entries(account, after=last, limit=_PAGE):
+        yield from page
+        last = page[-1].number

@@ -1,0 +1,126 @@
+"""What the nouns share: catalog, storage, gateways, clock, ids, and one way to run a command."""
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, final
+
+import attrs
+
+from monochat_billing.accounts import (
+    AccountState,
+    Step,
+    catch_up,
+    check_identity,
+    require_account,
+)
+from monochat_billing.errors import BillingError, UnknownName
+from monochat_billing.payments import PaymentGateway
+from monochat_billing.periods import utc
+from monochat_billing.plans import Catalog
+from monochat_billing.rating import RateCards
+from monochat_billing.repositories import Loaded, Storage, Wanted
+from monochat_billing.service.pipeline import Command, execute
+
+__all__ = ["Context", "new_id", "utc_now"]
+
+
+def utc_now() -> datetime:
+    """Return the current instant, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """Return a fresh random id."""
+    return uuid.uuid4().hex
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Context:
+    """Hold what every noun of the service needs."""
+
+    catalog: Catalog
+    storage: Storage
+    gateways: Mapping[str, PaymentGateway]
+    rates: RateCards | None
+    clock: Callable[[], datetime]
+    ids: Callable[[], str]
+
+    def now(self) -> datetime:
+        """Ask the clock.
+
+        Raises:
+            InvalidInput: the clock returned a naive datetime.
+        """
+        return utc(self.clock(), field="clock")
+
+    def run(self, command: Command) -> Any:  # noqa: ANN401 - every verb has its own result
+        """Run one command; give its result or raise its error."""
+        (result,) = execute(self.storage, self.catalog, [command], self.now())
+        if isinstance(result, BillingError):
+            raise result
+        return result
+
+    def change(
+        self,
+        account: str,
+        verb: str,
+        decide: Callable[[AccountState, datetime], Step],
+        *,
+        key: str | None = None,
+        content: Mapping[str, str] | None = None,
+        wants: Mapping[str, Iterable[str]] | None = None,
+    ) -> Any:  # noqa: ANN401 - every verb has its own result
+        """Run one command on an account that must exist.
+
+        ``wants`` names, by kind (``usage``, ``top_ups``, ``schedule``), what to load beside the
+        account's live state.
+        """
+        check_identity(account, "account")
+        if key is not None:
+            check_identity(key, "key")
+
+        def on_existing(state: AccountState | None, now: datetime) -> Step:
+            return decide(require_account(state, account), now)
+
+        extra = {kind: frozenset(ids) for kind, ids in (wants or {}).items()}
+        command = Command(
+            account=account,
+            verb=verb,
+            decide=on_existing,
+            key=key,
+            content=content or {},
+            **extra,
+        )
+        return self.run(command)
+
+    def load(self, wanted: Wanted) -> Loaded:
+        """Read one account as it is stored."""
+        check_identity(wanted.account, "account")
+        return self.storage.read(lambda reader: reader.load([wanted])[wanted.account])
+
+    def view(self, account: str) -> Step:
+        """Read one account as it is now: with everything that is due applied, nothing stored.
+
+        Raises:
+            UnknownName: there is no such account.
+        """
+        state = require_account(self.load(Wanted(account)).state, account)
+        return catch_up(state, self.catalog, self.now())
+
+    def gateway(self, name: str) -> PaymentGateway:
+        """Give the gateway of that name.
+
+        Raises:
+            UnknownName: the service was built without it.
+        """
+        try:
+            return self.gateways[name]
+        except KeyError:
+            raise UnknownName(
+                "gateway",
+                name,
+                "is not configured",
+                f"use one of {', '.join(self.gateways) or 'none: pass gateways to Billing'}",
+            ) from None

@@ -1,0 +1,232 @@
+"""The pipeline: load, catch up, decide, save, for a whole batch of commands at once.
+
+There is one way a command runs, alone or among a thousand: keys are looked up first, what is due
+on the account is applied next, then the plain decision function is called, and everything that
+was decided is saved in one transaction.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, final
+
+import attrs
+
+from monochat_billing.accounts import AccountState, ChargedUsage, Step, catch_up
+from monochat_billing.balance import Entry
+from monochat_billing.errors import (
+    BillingError,
+    IdempotencyConflict,
+    InvalidInput,
+    Rejected,
+    UnknownName,
+)
+from monochat_billing.events import Event
+from monochat_billing.plans import Catalog
+from monochat_billing.repositories import (
+    Changes,
+    KeyRecord,
+    Loaded,
+    RecordedEvent,
+    Storage,
+    UnitOfWork,
+    Wanted,
+)
+
+__all__ = ["Command", "advance", "execute", "same_again"]
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Command:
+    """Ask one thing of one account.
+
+    ``content`` is the request in canonical text, field by field; with ``key`` it is remembered
+    together with the result. ``decide`` is called with the account's state, caught up, or None
+    if there is no such account, and the instant at which the command takes place.
+    """
+
+    account: str
+    verb: str
+    decide: Callable[[AccountState | None, datetime], Step]
+    key: str | None = None
+    content: Mapping[str, str] = attrs.field(factory=dict)
+    usage: frozenset[str] = frozenset()
+    top_ups: frozenset[str] = frozenset()
+    schedule: frozenset[str] = frozenset()
+
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
+        """Give what a repetition under the same key must match."""
+        return {"verb": self.verb, **self.content}
+
+
+def execute(
+    storage: Storage, catalog: Catalog, commands: Sequence[Command], now: datetime
+) -> list[Any]:
+    """Run commands in their order in one unit of work; give a result or an error for each.
+
+    Errors of the caller and refusals are results here, so that one bad command fails alone.
+    Failures of the storage are raised: the whole batch is then in doubt.
+    """
+    return storage.write(lambda unit: _run(unit, catalog, commands, now))
+
+
+def advance(
+    storage: Storage, catalog: Catalog, accounts: Sequence[str], now: datetime
+) -> list[Step]:
+    """Apply what is due on each account up to ``now``, in one unit of work; give what was done.
+
+    An account on which nothing is due any more gives an empty step.
+    """
+
+    def work(unit: UnitOfWork) -> list[Step]:
+        loaded = unit.load([Wanted(account) for account in sorted(accounts)])
+        desks = [_Desk(account, found, catalog) for account, found in loaded.items()]
+        steps = [desk.advance(now) for desk in desks]
+        changes = [desk.changes() for desk in desks if desk.touched]
+        if changes:
+            unit.save(changes)
+        return steps
+
+    return storage.write(work)
+
+
+def same_again(error: BillingError) -> BillingError:
+    """Copy an error that was remembered, without the traceback of its first time."""
+    return type(error)(*error.args)
+
+
+def _run(
+    unit: UnitOfWork, catalog: Catalog, commands: Sequence[Command], now: datetime
+) -> list[Any]:
+    loaded = unit.load(_wanted(commands))
+    desks = {account: _Desk(account, found, catalog) for account, found in loaded.items()}
+    results = [desks[command.account].handle(command, now) for command in commands]
+    changes = [desk.changes() for desk in desks.values() if desk.touched]
+    if changes:
+        unit.save(changes)
+    return results
+
+
+def _wanted(commands: Sequence[Command]) -> list[Wanted]:
+    by_account: dict[str, list[Command]] = {}
+    for command in commands:
+        by_account.setdefault(command.account, []).append(command)
+    none: frozenset[str] = frozenset()
+    return [
+        Wanted(
+            account,
+            frozenset(one.key for one in asked if one.key is not None),
+            none.union(*(one.usage for one in asked)),
+            none.union(*(one.top_ups for one in asked)),
+            none.union(*(one.schedule for one in asked)),
+        )
+        for account, asked in sorted(by_account.items())
+    ]
+
+
+class _Desk:
+    """Work on one account: collect what its commands decide until everything is saved."""
+
+    def __init__(self, account: str, loaded: Loaded, catalog: Catalog) -> None:
+        self._account = account
+        self._catalog = catalog
+        self._before = loaded.state
+        self._state = loaded.state
+        self._known = dict(loaded.keys)
+        self._entries: list[Entry] = []
+        self._events: list[Event] = []
+        self._usage: list[ChargedUsage] = []
+        self._new_keys: list[KeyRecord] = []
+        self._caught_up: Step | None = None
+        self.touched = False
+
+    def handle(self, command: Command, now: datetime) -> Any:  # noqa: ANN401 - any verb's result
+        record = self._known.get(command.key) if command.key is not None else None
+        if record is not None:
+            return _replay(record, command)
+        state = self._current(now)
+        at = now if state is None else max(now, state.account.as_of)
+        try:
+            step = command.decide(state, at)
+        except Rejected as refusal:
+            self._keep(command, refusal, at)
+            return refusal
+        except InvalidInput as mistake:
+            return mistake
+        self._take(step)
+        self._keep(command, step.result, at)
+        return step.result
+
+    def advance(self, now: datetime) -> Step:
+        """Apply what is due, for its own sake."""
+        self._current(now)
+        step = self._caught_up
+        if step is None:
+            raise UnknownName("account", self._account, "does not exist", "open it first")
+        self.touched = _differs(self._before, step.state)
+        return step
+
+    def changes(self) -> Changes:
+        """Give everything to save, with events numbered and the next due instant derived."""
+        if self._state is None:  # a desk is touched only after a step on an account
+            raise AssertionError(self._account)
+        first = self._state.account.events + 1
+        events = tuple(
+            RecordedEvent(self._account, number, event)
+            for number, event in enumerate(self._events, first)
+        )
+        account = attrs.evolve(self._state.account, events=self._state.account.events + len(events))
+        return Changes(
+            self._before,
+            attrs.evolve(self._state, account=account).settled,
+            tuple(self._entries),
+            events,
+            tuple(self._new_keys),
+            tuple(self._usage),
+        )
+
+    def _current(self, now: datetime) -> AccountState | None:
+        """Give the state with everything that was due applied; kept only if a command is."""
+        if self._state is not None and self._caught_up is None:
+            self._caught_up = catch_up(self._state, self._catalog, now)
+            self._state = self._caught_up.state
+            self._entries += self._caught_up.entries
+            self._events += self._caught_up.events
+        return self._state
+
+    def _take(self, step: Step) -> None:
+        self._state = step.state
+        self._entries += step.entries
+        self._events += step.events
+        self._usage += step.usage
+        if _differs(self._before, step.state):
+            self.touched = True
+
+    def _keep(self, command: Command, outcome: Any, at: datetime) -> None:  # noqa: ANN401 - as above
+        if command.key is None or self._state is None:
+            return
+        record = KeyRecord(self._account, command.key, command.fingerprint, outcome, at)
+        self._known[command.key] = record
+        self._new_keys.append(record)
+        self.touched = True
+
+
+def _differs(before: AccountState | None, after: AccountState) -> bool:
+    """Tell whether there is anything to save; that time has passed alone is not."""
+    return before is None or any(
+        getattr(before, part) is not getattr(after, part)
+        for part in ("books", "subscriptions", "schedule", "top_ups", "known_usage")
+    )
+
+
+def _replay(record: KeyRecord, command: Command) -> Any:  # noqa: ANN401 - any verb's result
+    first, now = record.content, command.fingerprint
+    for field in [*first, *(name for name in now if name not in first)]:
+        if first.get(field) != now.get(field):
+            return IdempotencyConflict(
+                record.account, record.key, field, first.get(field), now.get(field)
+            )
+    if isinstance(record.outcome, BillingError):
+        return same_again(record.outcome)
+    return record.outcome

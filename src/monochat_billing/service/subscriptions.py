@@ -1,0 +1,152 @@
+"""The noun ``subscriptions``: plans and support packages, changed at once."""
+
+from collections.abc import Sequence
+from typing import cast, final
+
+import attrs
+
+from monochat_billing import commands
+from monochat_billing.accounts import check_identity
+from monochat_billing.commands import ChangeResult
+from monochat_billing.errors import IdempotencyConflict
+from monochat_billing.periods import BillingInterval
+from monochat_billing.plans import ChangeTiming
+from monochat_billing.quotes import ChangeQuote
+from monochat_billing.repositories import Wanted
+from monochat_billing.service.context import Context
+from monochat_billing.subscriptions import Subscription
+
+__all__ = ["Subscriptions"]
+
+
+@final
+@attrs.frozen
+class Subscriptions:
+    """Subscribe, preview a change, and do what was previewed."""
+
+    _context: Context
+
+    def list(self, account: str) -> Sequence[Subscription]:
+        """Give the account's subscriptions as they are now.
+
+        Raises:
+            UnknownName: there is no such account.
+        """
+        return tuple(self._context.view(account).state.subscriptions.values())
+
+    def subscribe(
+        self,
+        account: str,
+        product: str,
+        interval: BillingInterval,
+        *,
+        key: str,
+        currency: str | None = None,
+        actor: str = "",
+    ) -> Subscription:
+        """Start a plan or a support package and charge its first period in advance.
+
+        Without ``currency`` it is paid in the account's first.
+
+        Raises:
+            IllegalTransition: the account has one of this family already; change it instead.
+            InsufficientFunds: the balance does not cover the first period; nothing has changed.
+            UnknownName: there is no such account, product, price or balance.
+            IdempotencyConflict: the key was used for something else.
+        """
+        subscription_id = self._context.ids()
+        subscription = self._context.change(
+            account,
+            "subscriptions.subscribe",
+            lambda state, now: commands.subscribe(
+                state,
+                self._context.catalog,
+                subscription_id=subscription_id,
+                product=product,
+                interval=interval,
+                currency=currency,
+                actor=actor,
+                now=now,
+            ),
+            key=key,
+            content={
+                "product": str(product),
+                "interval": str(interval),
+                "currency": str(currency),
+            },
+        )
+        return cast("Subscription", subscription)
+
+    def preview(
+        self,
+        account: str,
+        *,
+        to: str,
+        interval: BillingInterval | None = None,
+        timing: ChangeTiming | None = None,
+        key: str | None = None,
+    ) -> ChangeQuote:
+        """Show what a change would do and cost; nothing is stored.
+
+        The quote's id, ``key`` or a fresh one, is the idempotency key of its execution. When a
+        change was already done under ``key``, its quote is returned as it was executed, so a
+        program that starts over finds its way.
+
+        Raises:
+            InvalidInput: the catalog's rule does not allow the timing.
+            UnknownName: no such account, product or price, or no subscription of that family.
+            IdempotencyConflict: the key was used for something else.
+        """
+        if key is not None:
+            executed = self._executed(account, check_identity(key, "key"))
+            if executed is not None:
+                return executed
+        step = self._context.view(account)
+        return commands.preview_change(
+            step.state,
+            self._context.catalog,
+            quote_id=key or self._context.ids(),
+            to=to,
+            interval=interval,
+            timing=timing,
+            now=step.state.account.as_of,
+        )
+
+    def change(self, quote: ChangeQuote, *, actor: str = "") -> ChangeResult:
+        """Do exactly what the quote shows, as of its effective instant, or refuse.
+
+        A quote for the period's end is scheduled. The quote's id is the idempotency key.
+
+        Raises:
+            StaleQuote: the quote ran out, or what it was computed from has changed.
+            InsufficientFunds: the balance does not cover what is due; nothing has changed.
+            IdempotencyConflict: the quote's id was used as a key for something else.
+        """
+        schedule_id = self._context.ids()
+        result = self._context.change(
+            quote.account,
+            _CHANGE,
+            lambda state, now: commands.change_subscription(
+                state,
+                self._context.catalog,
+                quote,
+                schedule_id=schedule_id,
+                actor=actor,
+                now=now,
+            ),
+            key=quote.id,
+            content={"subscription": quote.subscription, "quote": quote.digest},
+        )
+        return cast("ChangeResult", result)
+
+    def _executed(self, account: str, key: str) -> ChangeQuote | None:
+        record = self._context.load(Wanted(account, frozenset([key]))).keys.get(key)
+        if record is None:
+            return None
+        verb = record.content.get("verb")
+        if verb != _CHANGE:
+            raise IdempotencyConflict(account, key, "verb", verb, _CHANGE)
+        return record.outcome.quote if isinstance(record.outcome, ChangeResult) else None
+
+
+_CHANGE = "subscriptions.change"
