@@ -1,0 +1,283 @@
+"""The main job, from an empty SQLite file to the Billing page, in seven steps.
+
+Run it with ``make demo``. It uses the library as a host would: a storage, a gateway with a hosted
+payment page on loopback, a file of status webhooks, and a clock that this program moves.
+
+It is safe to stop anywhere: every command carries a key, so running it again goes on where it
+stopped and ends at the same books. Running it on a finished file changes nothing.
+"""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from host import CallbackServer, pay
+from webhooks import Manifest, write_webhooks
+
+from monochat_billing import (
+    MONTH,
+    YEAR,
+    Address,
+    Billing,
+    BillingProfile,
+    InsufficientFunds,
+    PaymentReceipt,
+    TaxId,
+    TaxIdKind,
+    UsageRecord,
+    money,
+    sample_catalog,
+)
+from monochat_billing.adapters.sandbox import SandboxGateway, SandboxPage
+from monochat_billing.adapters.sql import SqlStorage
+from monochat_billing.adapters.whatsapp import collect_usage, meta_rate_cards, parse_statuses
+from monochat_billing.payments import CallbackAnswer
+
+ACCOUNT: Final = "acme"
+ZONE: Final = "Europe/Istanbul"
+SECRET: Final = "a secret that only the demo's two servers share"  # noqa: S105 - of the sandbox
+RETURN_URL: Final = "http://127.0.0.1/return"
+BATCH: Final = 500
+
+PROFILE: Final = BillingProfile(
+    business_name="Acme Çiçekçilik Ltd. Şti.",
+    address=Address(
+        line="Bağdat Caddesi 101", district="Kadıköy", city="İstanbul", post_code="34710"
+    ),
+    tax_id=TaxId(kind=TaxIdKind.VKN, number="6120606538", tax_office="Kadıköy"),
+    email="muhasebe@acme.example",
+)
+
+
+class DemoClock:
+    """Be a clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = self._local("2026-10-05 09:00")
+
+    def __call__(self) -> datetime:
+        """Return the instant that was set last."""
+        return self.now
+
+    def set(self, text: str) -> None:
+        """Move to a wall time in the account's zone."""
+        self.now = self._local(text)
+
+    @staticmethod
+    def _local(text: str) -> datetime:
+        return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(ZONE))
+
+
+class Demo:
+    """Hold what the steps share: the billing service, its clock and what the buyer sees."""
+
+    def __init__(self, billing: Billing, clock: DemoClock, webhooks: Path, messages: int) -> None:
+        self.billing = billing
+        self.clock = clock
+        self.webhooks = webhooks
+        self.messages = messages
+        self.buy: Callable[[str], str] = str
+        self.callbacks: list[PaymentReceipt] = []
+
+    def open_account(self) -> None:
+        """Open the account with a TRY and a USD balance."""
+        heading(1, "Open an account in Europe/Istanbul with a TRY and a USD balance")
+        account = self.billing.accounts.open(
+            ACCOUNT, zone=ZONE, currencies=["TRY", "USD"], profile=PROFILE
+        )
+        print(f"  {account.id}: {account.profile}")
+
+    def top_up(self) -> None:
+        """Top both balances up through the hosted page."""
+        heading(2, "Top up 25,000 TRY and 200 USD on the sandbox's hosted payment page")
+        for number, amount in enumerate([money("25000", "TRY"), money("200", "USD")], 1):
+            self.clock.set(f"2026-10-05 09:0{number}")
+            checkout = self.billing.top_ups.start(
+                ACCOUNT,
+                amount,
+                gateway="sandbox",
+                return_url=RETURN_URL,
+                key=f"topup-{number}",
+            )
+            print(f"  page     {checkout.redirect_url[:88]}…")
+            outcome = self.buy(checkout.redirect_url)
+            again = self.buy(checkout.redirect_url)
+            first, second = self.callbacks[-2:]
+            print(f"  buyer    {outcome}, reloads and pays again: {again}")
+            print(f"  callback {told(first)}; repeated: {told(second)}")
+
+    def subscribe(self) -> None:
+        """Subscribe to a plan and a support package, paid from TRY."""
+        heading(3, "Subscribe to Growth monthly and to Priority support, paid from TRY")
+        self.clock.set("2026-10-05 09:30")
+        for product in ("growth", "priority"):
+            subscription = self.billing.subscriptions.subscribe(
+                ACCOUNT, product, MONTH, key=f"subscribe-{product}"
+            )
+            print(f"  {subscription}")
+
+    def charge_messages(self) -> None:
+        """Rate and debit the messages of a webhook file, each once."""
+        heading(4, f"Rate and debit {self.messages:,} WhatsApp messages from status webhooks")
+        manifest = write_webhooks(self.webhooks, messages=self.messages)
+        self.clock.set("2026-10-25 21:00")
+        lines = self.webhooks.read_bytes().splitlines()
+        statuses = [status for line in lines for status in parse_statuses(line)]
+        usage = collect_usage(statuses, cards=meta_rate_cards(), zone=ZONE)
+        print(f"  {len(lines)} webhooks, {len(statuses)} statuses, {usage.repeated} repeated")
+        print(
+            f"  {len(usage.records)} messages arrived, {usage.failed} failed, "
+            f"{usage.only_sent} are only sent, {len(usage.set_aside)} set aside for a person"
+        )
+        charged = free = repeated = 0
+        for batch in batches(usage.records):
+            report = self.billing.usage.record(ACCOUNT, batch)
+            charged += report.charged
+            free += report.free
+            repeated += report.repeated
+            progress(charged + free + repeated, len(usage.records))
+        print(f"  charged {charged}, free {free}, recorded before {repeated}")
+        self.compare(manifest)
+
+    def compare(self, manifest: Manifest) -> None:
+        """Hold what was debited against what the file was made to come to."""
+        spent = sum(
+            one.units
+            for after in range(0, self.messages, 1000)
+            for one in self.billing.usage.list(ACCOUNT, after=after, limit=1000)
+        )
+        verdict = "equals" if spent == manifest.total_units else "DIFFERS FROM"
+        print(
+            f"  {spent / 10**6:.6f} USD debited, which {verdict} the file's own sum "
+            f"of {manifest.total_units / 10**6:.6f} USD"
+        )
+
+    def change(self) -> None:
+        """Be refused, then change to yearly at once, then plan a move to Basic."""
+        heading(5, "A refusal, a change with a previewed proration, a scheduled move")
+        self.clock.set("2026-10-26 10:00")
+        try:
+            self.billing.balances.debit(
+                ACCOUNT, money("30000", "TRY"), reason="migration project", key="project-1"
+            )
+        except InsufficientFunds as refusal:
+            print(f"  refused  {refusal}")
+        quote = self.billing.subscriptions.preview(
+            ACCOUNT, to="growth", interval=YEAR, key="growth-yearly"
+        )
+        print("  preview  " + quote.explain().replace("\n", "\n           "))
+        result = self.billing.subscriptions.change(quote)
+        print(f"  changed  {result.subscription}")
+        planned = self.billing.schedule.change(ACCOUNT, to="basic", interval=MONTH, key="to-basic")
+        print(f"  planned  {planned.to} at the end of the period")
+
+    def let_time_pass(self) -> None:
+        """Move the clock past renewals and the scheduled move."""
+        heading(6, "Let time pass: a renewal of the support package, then the scheduled move")
+        for when in ("2026-11-06 08:00", "2027-10-27 08:00"):
+            self.clock.set(when)
+            report = self.billing.run_due()
+            print(f"  {when}  {report.entries} entries, {report.events} events")
+
+    def show(self) -> None:
+        """Print the Billing page and verify the books."""
+        heading(7, "The Billing page, and the proof that the books are sound")
+        page = str(self.billing.overview(ACCOUNT))
+        print("  " + page.replace("\n", "\n  ").replace("\n  \n", "\n\n"))
+        print(f"\n  verify()  {self.billing.verify()}")
+
+
+def told(receipt: PaymentReceipt) -> str:
+    """Say in a few words what a callback led to."""
+    if receipt.repeated:
+        return "nothing to do"
+    return f"credited once ({receipt.entry})" if receipt.entry else receipt.top_up.state.value
+
+
+def batches(items: tuple[UsageRecord, ...]) -> Iterator[tuple[UsageRecord, ...]]:
+    """Cut ``items`` into batches."""
+    for first in range(0, len(items), BATCH):
+        yield items[first : first + BATCH]
+
+
+def progress(done: int, total: int) -> None:
+    """Show how far the messages are: on a terminal in place, elsewhere every few batches."""
+    if sys.stdout.isatty():
+        bar = "█" * (done * 40 // total)
+        print(
+            f"\r  {bar:<40} {done:>6,} of {total:,}", end="\n" if done == total else "", flush=True
+        )
+    elif done == total or done % (4 * BATCH) == 0:
+        print(f"  {done:>6,} of {total:,}", flush=True)
+
+
+def heading(number: int, text: str) -> None:
+    """Print the title of a step."""
+    print(f"\n{number}. {text}")
+
+
+def main() -> None:
+    """Run the seven steps on the file that the command line names."""
+    parser = argparse.ArgumentParser(description="Run the main job on a SQLite file.")
+    parser.add_argument("--database", type=Path, default=Path("demo.db"))
+    parser.add_argument("--messages", type=int, default=10_000)
+    arguments = parser.parse_args()
+    database: Path = arguments.database
+
+    clock = DemoClock()
+    storage = SqlStorage(f"sqlite:///{database}")
+    callbacks: list[PaymentReceipt] = []
+    numbers = itertools.count(1)
+
+    def receive(headers: Mapping[str, str], body: bytes) -> CallbackAnswer:
+        receipt = billing.top_ups.receive("sandbox", headers, body)
+        callbacks.append(receipt)
+        return receipt.answer
+
+    with (
+        CallbackServer(receive) as server,
+        SandboxPage(SECRET, callback_url=server.callback_url) as page,
+    ):
+        billing = Billing(
+            catalog=sample_catalog(),
+            storage=storage,
+            gateways=[SandboxGateway(SECRET, page_url=page.url)],
+            rates=meta_rate_cards(),
+            clock=clock,
+            ids=lambda: f"demo-{next(numbers)}",
+        )
+        before = state_of(billing)
+        print(f"monochat-billing demo on {database}" + (" (it exists)" if before else ""))
+        demo = Demo(billing, clock, database.with_name("demo-webhooks.jsonl"), arguments.messages)
+        demo.callbacks = callbacks
+        demo.buy = lambda url: pay(url, page.url, site_url=server.url)
+        demo.open_account()
+        demo.top_up()
+        demo.subscribe()
+        demo.charge_messages()
+        demo.change()
+        demo.let_time_pass()
+        demo.show()
+    after = state_of(billing)
+    if before == after:
+        print("\nNothing has changed: every step had been done before, and once is enough.")
+    else:
+        print("\nDone. Run it again: nothing will change.")
+    storage.close()
+
+
+def state_of(billing: Billing) -> tuple[int, int] | None:
+    """Give the numbers of the last entry and the last event, None without an account."""
+    audit = billing.verify()
+    if not audit.accounts:
+        return None
+    return audit.entries, billing.accounts.get(ACCOUNT).events
+
+
+if __name__ == "__main__":
+    main()
