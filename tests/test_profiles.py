@@ -85,6 +85,11 @@ class TestTckn:
         passing = [ending for ending in range(100) if is_valid_tckn(f"{stem}{ending:02d}")]
         assert passing == [tenth * 10 + eleventh]
 
+    @given(digits(8))
+    def test_none_begins_with_zero(self, rest: str) -> None:
+        """No check digits make a number with a leading zero right."""
+        assert not any(is_valid_tckn(f"0{rest}{ending:02d}") for ending in range(100))
+
     @given(st.sampled_from(TCKNS), st.integers(0, 10), st.integers(1, 9))
     def test_one_wrong_digit_is_always_caught(self, number: str, place: int, by: int) -> None:
         """No change of a single digit keeps a TCKN valid."""

@@ -163,6 +163,7 @@ class TestRateCards:
         longer = cards.with_card(card("january", date(2027, 1, 1)))
         assert [each.name for each in cards.cards] == ["july", "october"]
         assert [each.name for each in longer.cards] == ["july", "october", "january"]
+        assert (longer.currency, longer.meter) == ("USD", "m")
         assert longer.in_force(date(2027, 1, 1)).name == "january"
 
 

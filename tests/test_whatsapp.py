@@ -24,6 +24,7 @@ from monochat_billing.adapters.whatsapp import (
     parse_statuses,
     verify_signature,
 )
+from monochat_billing.adapters.whatsapp.rates import _micro_units
 from monochat_billing.errors import ForgedCallback, InvalidInput
 from monochat_billing.rating import MessageCategory, RateCards, UsageRecord, rate, rate_many
 
@@ -126,6 +127,18 @@ class TestRateCards:
                 for category in categories:
                     assert card.units_for(market, MessageCategory(category)) is not None
         assert not any(row[MessageCategory.SERVICE] for row in july.rates.values())
+
+    @pytest.mark.parametrize("amount", ["", "n/a", "0.0000001", "-1", "1e3", ".5", "5."])
+    def test_refuses_a_card_whose_rates_are_no_decimals(self, amount: str) -> None:
+        """A rate that does not fit six decimals is not guessed."""
+        with pytest.raises(InvalidInput, match="is not a rate"):
+            _micro_units(amount)
+
+    @given(st.integers(0, 10**9))
+    def test_reads_decimals_exactly(self, units: int) -> None:
+        """Text with any number of zeros at its end gives the same micro-units."""
+        text = f"{units // 10**6}.{units % 10**6:06d}"
+        assert _micro_units(text) == _micro_units(text.rstrip("0").rstrip(".")) == units
 
 
 class TestMarketOf:
@@ -518,6 +531,7 @@ class TestCollectUsage:
             ("free_customer_service", "utility"),
             ("free_entry_point", "marketing"),
             ("free_entry_point", "referral_conversion"),
+            ("free_entry_point", "authentication-international"),  # not offered in Turkey
             ("free_of_a_new_kind", "utility"),
         ],
     )
