@@ -86,6 +86,7 @@ MAX_UNITS: Final = 2**63 - 1
 
 _PLAIN: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
 _LONGEST_TEXT: Final = 64
+_CURRENCIES: Final[dict[str, Currency]] = {}
 _LARGEST_EXPONENT: Final = 40
 _POWERS: Final[tuple[int, ...]] = tuple(10**digits for digits in range(MAX_SCALE + 1))
 _MINUS_SIGNS: Final = ("-", "\u2212")
@@ -109,10 +110,16 @@ def check_currency(currency: str | Currency, *, field: str = "currency") -> Curr
     """
     code = currency.code if isinstance(currency, Currency) else currency
     if type(code) is str:
+        known = _CURRENCIES.get(code)
+        if known is not None:
+            return known
         try:
-            return get_currency(code)
+            known = get_currency(code)
         except CurrencyDoesNotExist:
             pass
+        else:
+            _CURRENCIES[code] = known
+            return known
     raise InvalidInput(field, code, "is not a known currency", "pass its ISO code")
 
 
@@ -180,18 +187,30 @@ def _units_of(amount: Decimal, scale: int, *, field: str) -> int:
     """Convert exactly; the exponent bounds the work, the caller bounds the result."""
     if type(amount) is not Decimal:
         amount = _decimal(amount)
-    if not amount.is_finite():
-        raise InvalidInput(field, amount, "is not a number", "pass a finite amount")
     exponent = amount.adjusted()
-    if exponent > _LARGEST_EXPONENT:
-        raise InvalidInput(field, str(amount), "is too large", "stay below 10 ** 18")
-    if exponent < -_LARGEST_EXPONENT and amount:
-        raise _too_precise(field, amount, scale)
-    ratio: tuple[int, int] = amount.as_integer_ratio()
-    units, rest = divmod(ratio[0] * _POWERS[scale], ratio[1])
+    if not -_LARGEST_EXPONENT <= exponent <= _LARGEST_EXPONENT:
+        return _extreme(amount, scale, field)
+    try:
+        numerator: int
+        denominator: int
+        numerator, denominator = amount.as_integer_ratio()
+    except (ValueError, OverflowError):
+        raise InvalidInput(field, amount, "is not a number", "pass a finite amount") from None
+    if denominator == 1:
+        return numerator * _POWERS[scale]
+    units, rest = divmod(numerator * _POWERS[scale], denominator)
     if rest:
         raise _too_precise(field, amount, scale)
     return units
+
+
+def _extreme(amount: Decimal, scale: int, field: str) -> int:
+    """Refuse what would take a huge integer to convert; zero of any exponent is zero."""
+    if not amount:
+        return 0
+    if amount.adjusted() > 0:
+        raise InvalidInput(field, str(amount), "is too large", "stay below 10 ** 18")
+    raise _too_precise(field, amount, scale)
 
 
 def _bounded(units: int, *, field: str) -> int:
@@ -225,7 +244,10 @@ def to_units(value: Money, scale: int = DEFAULT_SCALE) -> int:
         raise InvalidInput("value", value, "is not Money", "build it with money('12.50', 'TRY')")
     if not 0 <= scale <= MAX_SCALE:
         check_scale(scale)
-    return _bounded(_units_of(value.amount, scale, field="value"), field="value")
+    units = _units_of(value.amount, scale, field="value")
+    if -MAX_UNITS <= units <= MAX_UNITS:
+        return units
+    return _bounded(units, field="value")
 
 
 def from_units(units: int, currency: str | Currency, scale: int = DEFAULT_SCALE) -> Money:
@@ -241,7 +263,8 @@ def from_units(units: int, currency: str | Currency, scale: int = DEFAULT_SCALE)
         raise InvalidInput("units", units, "is not an int", "pass a whole number of units")
     if not 0 <= scale <= MAX_SCALE:
         check_scale(scale)
-    return _from_units(units, check_currency(currency), scale)
+    known = _CURRENCIES.get(currency) if type(currency) is str else None
+    return _from_units(units, known or check_currency(currency), scale)
 
 
 def _from_units(units: int, currency: Currency, scale: int) -> Money:

@@ -300,13 +300,14 @@ def change_units(
     ... )
     (-1000, 2500)
     """
-    paid_for, new_whole = _checked(whole, paid_for, new_whole, utc(at, field="at"))
+    at = utc(at, field="at")
+    paid_for, new_whole = _checked(whole, paid_for, new_whole, at)
     if paid < 0 or new_price < 0 or credited < 0:
         field, value = min(
             ("paid", paid), ("new_price", new_price), ("credited", credited), key=_second
         )
         raise InvalidInput(field, value, "is negative", "pass zero or more")
-    spans = _spans(policy, zone, utc(at, field="at"), (whole, paid_for, new_whole))
+    spans = _spans(policy, zone, at, (whole, paid_for, new_whole))
     numbers = change_numbers(policy, (paid, credited, new_price, scale, digits), spans)
     return -numbers.credit, numbers.charge
 
@@ -321,13 +322,16 @@ def _checked(
     new_whole: BillingPeriod | None,
     at: datetime,
 ) -> tuple[BillingPeriod, BillingPeriod]:
-    paid_for = whole if paid_for is None else paid_for
-    new_whole = whole if new_whole is None else new_whole
-    if not whole.covers(paid_for):
+    if paid_for is None:
+        paid_for = whole
+    elif not whole.covers(paid_for):
         raise InvalidInput("paid_for", paid_for, "is not within the whole", "cut it to the period")
-    for field, span in (("at", paid_for), ("new_whole", new_whole)):
-        if not span.start <= at <= span.end:
-            raise InvalidInput(field, at.isoformat(), "is outside of the span", "pass one inside")
+    if not paid_for.start <= at <= paid_for.end:
+        raise InvalidInput("at", at.isoformat(), "is outside of what was paid", "pass one inside")
+    if new_whole is None:
+        new_whole = whole
+    elif not new_whole.start <= at <= new_whole.end:
+        raise InvalidInput("new_whole", new_whole, "does not contain the change", "move it")
     return paid_for, new_whole
 
 
@@ -380,6 +384,9 @@ def prorate_change(
         credited_units = _terms(credited, policy, "credited")[1]
     spans = _spans(policy, zone, at, (whole, paid_for, new_whole))
     numbers = change_numbers(policy, (paid_units, credited_units, new_units, scale, digits), spans)
+    unused = rest = BillingPeriod(start=at, end=new_whole.end)
+    if paid_for.end != new_whole.end:
+        unused = BillingPeriod(start=at, end=paid_for.end)
     lines: list[ProrationLine] = []
     if paid_units and policy.credit is not CreditRule.NOTHING:
         everything = policy.credit is CreditRule.ALL
@@ -395,7 +402,7 @@ def prorate_change(
                 basis=TimeBasis.NONE if everything else spans.basis,
                 rule=policy.name,
                 scale=scale,
-                service=paid_for if everything else BillingPeriod(start=at, end=paid_for.end),
+                service=paid_for if everything else unused,
                 whole=whole,
                 zone=zone,
                 ratio_digits=None if everything else policy.ratio_digits,
@@ -417,12 +424,10 @@ def prorate_change(
                 basis=TimeBasis.NONE if full else spans.new_basis,
                 rule=policy.name,
                 scale=scale,
-                service=BillingPeriod(start=at, end=new_whole.end),
+                service=rest,
                 whole=new_whole,
                 zone=zone,
-                less_units=paid_units if difference else 0,
-                less_part=spans.unused if difference else 0,
-                less_total=spans.paid_total if difference else 1,
+                less=(paid_units, spans.unused, spans.paid_total) if difference else (0, 0, 1),
                 ratio_digits=None if full else policy.ratio_digits,
                 capped=difference and numbers.capped,
             )

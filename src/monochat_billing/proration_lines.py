@@ -7,8 +7,8 @@ Lines hold integers only, so building one is cheap; fractions, Money and sentenc
 somebody reads them.
 
 >>> line = ProrationLine(
-...     kind="CHARGE", currency="TRY", amount_units=1000_000000, units=15, total=31, digits=2,
-...     rounded_units=48387, basis="LOCAL_DAY", rule="standard",
+...     kind=LineKind.CHARGE, currency="TRY", amount_units=1000_000000, units=15, total=31,
+...     digits=2, rounded_units=48387, basis=TimeBasis.LOCAL_DAY, rule="standard",
 ... )
 >>> line.money, line.raw, line.remainder
 (Money('483.87', 'TRY'), Fraction(15000, 31), Fraction(3, 3100))
@@ -78,13 +78,6 @@ _KINDS: Final = {
 _LOCALES: Final = {"en": "en_US", "tr": "tr_TR"}
 
 
-def _kind(value: Any) -> LineKind:  # noqa: ANN401 - whatever the caller passed
-    try:
-        return LineKind(value)
-    except ValueError:
-        raise InvalidInput("kind", value, "is no line kind", "use SHARE or CHARGE") from None
-
-
 @final
 @attrs.frozen(kw_only=True)
 class ProrationLine:
@@ -93,34 +86,32 @@ class ProrationLine:
     ``amount_units`` are of ``10 ** -scale`` of ``currency``, or plain units (messages) where it
     is empty. ``units`` of ``total`` is the exact ratio; ``rounded_units``, of ``10 ** -digits``,
     is what counts, negative in a credit. ``service`` is the half-open span that the line is for
-    and ``whole`` the period it is measured in. ``less_units`` x ``less_part`` / ``less_total`` is
-    what a DIFFERENCE takes off. ``ratio_digits`` is set where the policy rounds the ratio first,
+    and ``whole`` the period it is measured in. ``less``, an amount and its units and total, is what
+    a DIFFERENCE takes off. ``ratio_digits`` is set where the policy rounds the ratio first,
     ``capped`` where a credit was cut down to what was paid.
 
     >>> line = ProrationLine(
-    ...     kind="SHARE", currency="", scale=0, digits=0, amount_units=1000, units=1, total=3,
-    ...     rounded_units=333, basis="LOCAL_DAY", rule="standard",
+    ...     kind=LineKind.SHARE, currency="", scale=0, digits=0, amount_units=1000, units=1,
+    ...     total=3, rounded_units=333, basis=TimeBasis.LOCAL_DAY, rule="standard",
     ... )
     >>> line.ratio, line.quantity, line.remainder
     (Fraction(1, 3), 333, Fraction(1, 3))
     """
 
-    kind: LineKind = attrs.field(converter=_kind)
+    kind: LineKind
     currency: str
     amount_units: int
     units: int
     total: int
     digits: int
     rounded_units: int
-    basis: TimeBasis = attrs.field(converter=TimeBasis)
+    basis: TimeBasis
     rule: str
     scale: int = DEFAULT_SCALE
     service: BillingPeriod | None = None
     whole: BillingPeriod | None = None
     zone: str = "UTC"
-    less_units: int = 0
-    less_part: int = 0
-    less_total: int = 1
+    less: tuple[int, int, int] = (0, 0, 1)
     ratio_digits: int | None = None
     capped: bool = False
 
@@ -156,7 +147,8 @@ class ProrationLine:
     def raw(self) -> Fraction:
         """The exact value before rounding, in major units, with the line's sign."""
         digits = self.ratio_digits
-        less = Fraction(self.less_units * self.less_part, self.less_total)
+        amount, part, total = self.less
+        less = Fraction(amount * part, total)
         share = self.amount_units * Fraction(*applied_ratio(self.units, self.total, digits))
         value = (share - less) * Fraction(1, 10**self.scale)
         return -value if self.kind is LineKind.CREDIT else value
@@ -179,8 +171,8 @@ class ProrationLine:
             InvalidInput: the locale is another.
 
         >>> line = ProrationLine(
-        ...     kind="CREDIT", currency="TRY", amount_units=1000_000000, units=15, total=31,
-        ...     digits=2, rounded_units=-48387, basis="LOCAL_DAY", rule="standard",
+        ...     kind=LineKind.CREDIT, currency="TRY", amount_units=1000_000000, units=15, total=31,
+        ...     digits=2, rounded_units=-48387, basis=TimeBasis.LOCAL_DAY, rule="standard",
         ... )
         >>> print(line.explain("tr"))
         31 günün 15 günü için iade: ₺1.000,00 x 15/31 = -₺483,87 (kural standard)
@@ -191,8 +183,8 @@ class ProrationLine:
         after = self._shown(self.rounded_units, self.digits, locale)
         product = f"{before} x {self.units}/{self.total}"
         if self.kind is LineKind.DIFFERENCE:
-            less = self._shown(self.less_units, self.scale, locale)
-            product = f"{product} - {less} x {self.less_part}/{self.less_total}"
+            less = self._shown(self.less[0], self.scale, locale)
+            product = f"{product} - {less} x {self.less[1]}/{self.less[2]}"
         one, many = _UNITS[locale][self.basis]
         noun = _KINDS[locale][self.kind]
         if locale == "tr":

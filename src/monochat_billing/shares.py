@@ -8,9 +8,7 @@
 48387
 """
 
-from typing import final
-
-import attrs
+from typing import NamedTuple
 
 from monochat_billing.proration_policies import (
     ChargeRule,
@@ -55,13 +53,15 @@ def share(
     >>> share(999, 2, (15, 30), 2, DEFAULT_POLICY)
     500
     """
-    units, total = applied_ratio(*ratio, policy.ratio_digits)
-    return _rounded(amount * units, total, digits - scale, policy)
+    units, total = ratio
+    if policy.ratio_digits is not None:
+        units, total = applied_ratio(units, total, policy.ratio_digits)
+    if digits <= scale:
+        return round_ratio(amount * units, total * 10 ** (scale - digits), policy.rounding)
+    return round_ratio(amount * units * 10 ** (digits - scale), total, policy.rounding)
 
 
-@final
-@attrs.frozen
-class ChangeSpans:
+class ChangeSpans(NamedTuple):
     """What a change is measured by: units of totals, and the spans that they stand for."""
 
     basis: TimeBasis
@@ -72,9 +72,7 @@ class ChangeSpans:
     new_total: int
 
 
-@final
-@attrs.frozen
-class ChangeNumbers:
+class ChangeNumbers(NamedTuple):
     """The rounded units of a change, credit as a positive number."""
 
     credit: int
