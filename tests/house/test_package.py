@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import tarfile
 from importlib import metadata
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 
@@ -64,7 +66,7 @@ def core_only(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Lay out a folder with the unpacked wheel and the core's dependencies, and nothing else."""
     folder = tmp_path_factory.mktemp("core")
     with ZipFile(wheel) as archive:
-        archive.extractall(folder)
+        archive.extractall(folder)  # noqa: S202 - the wheel that was built just now
     for name in _closure(CORE):
         site = Path(str(metadata.distribution(name).locate_file("")))
         for top in {file.parts[0] for file in metadata.files(name) or ()} - {"..", "__pycache__"}:
@@ -90,7 +92,7 @@ def run_alone(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
 
 
 class TestTheWheel:
-    """A release holds the library, its data and its licence, and nothing else."""
+    """A release holds the library, its data and its license, and nothing else."""
 
     def test_holds_every_file_of_the_package_and_no_other(self, wheel: Path) -> None:
         """What lies under src is shipped as it is."""
@@ -120,6 +122,31 @@ class TestTheWheel:
         assert any("/migrations/versions/" in name for name in package)
         described = {name.split(".dist-info/")[1] for name in names if ".dist-info/" in name}
         assert described == {"METADATA", "RECORD", "WHEEL", "licenses/LICENSE"}
+
+
+class TestTheSourceRelease:
+    """Who gets the source without its history can still run every check."""
+
+    def test_holds_what_the_checks_need(self, tmp_path: Path) -> None:
+        """Whatever the Makefile and pyproject.toml name is in it."""
+        (built,) = SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+        with tarfile.open(built) as archive:
+            names = {name.partition("/")[2] for name in archive.getnames()}
+        assert {
+            "CONTRIBUTING.md",
+            "LICENSE",
+            "Makefile",
+            "README.md",
+            "conftest.py",
+            "constraints.txt",
+            "docs/adr/0002-floors.md",
+            "examples/demo/__main__.py",
+            "pyproject.toml",
+            "src/monochat_billing/py.typed",
+            "tests/house/test_package.py",
+            "tools/venv.sh",
+        } <= names
+        assert not [name for name in names if name.endswith((".db", ".pyc"))]
 
 
 class TestTheCoreAlone:
