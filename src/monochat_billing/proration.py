@@ -34,17 +34,23 @@ from monochat_billing.money import (
     to_units,
 )
 from monochat_billing.periods import BillingPeriod
-from monochat_billing.proration_lines import ChangeProration, LineKind, ProrationLine
+from monochat_billing.proration_lines import (
+    ChangeFacts,
+    ChangeProration,
+    LineKind,
+    ProrationLine,
+)
 from monochat_billing.proration_policies import (
     DEFAULT_POLICY,
     ChargeRule,
+    CreditBase,
     CreditRule,
     ProrationPolicy,
     RoundingOrder,
     TimeBasis,
     policy_named,
 )
-from monochat_billing.shares import ChangeSpans, change_numbers, share
+from monochat_billing.shares import ChangeSpans, ChangeTerms, change_numbers, share
 
 __all__ = [
     "DEFAULT_POLICY",
@@ -252,7 +258,7 @@ def _spans(
     whole, paid_for, new_whole = spans
     basis = policy.basis
     if basis is TimeBasis.NONE:
-        return ChangeSpans(basis, 1, 1, basis, 1, 1)
+        return ChangeSpans(basis, 1, 1, 1, basis, 1, 1)
     if paid_for is whole:
         used, total, (cut,) = measure(basis, whole, zone, (at,))
         unused, paid_total = total - cut, total
@@ -264,9 +270,9 @@ def _spans(
         if not paid_total:
             unused, paid_total = 0, 1
     if new_whole is whole:
-        return ChangeSpans(used, unused, paid_total, used, total - cut, total)
+        return ChangeSpans(used, unused, paid_total, total, used, total - cut, total)
     new_used, new_total, (new_cut,) = measure(basis, new_whole, zone, (at,))
-    return ChangeSpans(used, unused, paid_total, new_used, new_total - new_cut, new_total)
+    return ChangeSpans(used, unused, paid_total, total, new_used, new_total - new_cut, new_total)
 
 
 def change_units(
@@ -280,12 +286,13 @@ def change_units(
     paid_for: BillingPeriod | None = None,
     new_whole: BillingPeriod | None = None,
     credited: int = 0,
+    price: int | None = None,
     scale: int = DEFAULT_SCALE,
     digits: int = 2,
 ) -> tuple[int, int]:
     """Return the credit and the charge of :func:`prorate_change` as integers, and nothing else.
 
-    ``paid``, ``new_price`` and ``credited`` are of ``10 ** -scale``; both results of
+    ``paid``, ``new_price``, ``credited`` and ``price`` are of ``10 ** -scale``; both results of
     ``10 ** -digits``, the credit zero or negative. This is the arithmetic of
     :func:`prorate_change` itself, for loops over many changes.
 
@@ -308,8 +315,20 @@ def change_units(
         )
         raise InvalidInput(field, value, "is negative", "pass zero or more")
     spans = _spans(policy, zone, at, (whole, paid_for, new_whole))
-    numbers = change_numbers(policy, (paid, credited, new_price, scale, digits), spans)
+    if price is None:
+        price = _price(policy, paid, paid_for, whole)
+    terms = ChangeTerms(paid, credited, price, new_price, scale, digits)
+    numbers = change_numbers(policy, terms, spans)
     return -numbers.credit, numbers.charge
+
+
+def _price(
+    policy: ProrationPolicy, paid: int, paid_for: BillingPeriod, whole: BillingPeriod
+) -> int:
+    """Return what stands for the full price where none is given."""
+    if policy.credit_base is CreditBase.PRICE and paid_for != whole:
+        raise InvalidInput("price", None, "is missing", f"{policy.name} credits a share of it")
+    return paid
 
 
 def _second(pair: tuple[str, int]) -> int:
@@ -346,15 +365,18 @@ def prorate_change(
     paid_for: BillingPeriod | None = None,
     new_whole: BillingPeriod | None = None,
     credited: Money | None = None,
+    price: Money | None = None,
 ) -> ChangeProration:
     """Return what a change at ``at`` credits and charges.
 
     ``paid`` is what was really paid for ``paid_for``, a span within the billing period ``whole``
     (all of it unless given: after an earlier change only the rest was paid). ``credited`` was
-    given back of it before. ``new_price`` is a full price of the period ``new_whole``, which is
-    ``whole`` where the anchor stays and starts at ``at`` where it is reset. Call it again with
-    the charge as ``paid`` and its service span as ``paid_for``, and the segments telescope: what
-    was used is always what was paid less what was credited.
+    given back of it before. ``price``, what ``whole`` costs in full, is read by policies that
+    credit a share of the price, and needed by them where less than ``whole`` was paid.
+    ``new_price`` is a full price of the period ``new_whole``, which is ``whole`` where the anchor
+    stays and starts at ``at`` where it is reset. Call it again with the charge as ``paid`` and
+    its service span as ``paid_for``, and the segments telescope: what was used is always what
+    was paid less what was credited.
 
     A side that costs nothing, or that the policy leaves out, has no line. What was paid is never
     credited beyond ``paid - credited`` unless the policy is uncapped.
@@ -382,57 +404,21 @@ def prorate_change(
     if credited is not None:
         _same(paid, credited, "credited")
         credited_units = _terms(credited, policy, "credited")[1]
+    if price is None:
+        price_units = _price(policy, paid_units, paid_for, whole)
+    else:
+        _same(paid, price, "price")
+        price_units = _terms(price, policy, "price")[1]
     spans = _spans(policy, zone, at, (whole, paid_for, new_whole))
-    numbers = change_numbers(policy, (paid_units, credited_units, new_units, scale, digits), spans)
-    unused = rest = BillingPeriod(start=at, end=new_whole.end)
-    if paid_for.end != new_whole.end:
-        unused = BillingPeriod(start=at, end=paid_for.end)
-    lines: list[ProrationLine] = []
-    if paid_units and policy.credit is not CreditRule.NOTHING:
-        everything = policy.credit is CreditRule.ALL
-        lines.append(
-            ProrationLine(
-                kind=LineKind.CREDIT,
-                currency=code,
-                amount_units=paid_units,
-                units=1 if everything else spans.unused,
-                total=1 if everything else spans.paid_total,
-                digits=digits,
-                rounded_units=-numbers.credit,
-                basis=TimeBasis.NONE if everything else spans.basis,
-                rule=policy.name,
-                scale=scale,
-                service=paid_for if everything else unused,
-                whole=whole,
-                zone=zone,
-                ratio_digits=None if everything else policy.ratio_digits,
-                capped=numbers.capped,
-            )
-        )
-    difference = policy.charge is ChargeRule.DIFFERENCE
-    if (new_units or (difference and paid_units)) and policy.charge is not ChargeRule.NOTHING:
-        full = policy.charge is ChargeRule.FULL
-        lines.append(
-            ProrationLine(
-                kind=LineKind.DIFFERENCE if difference else LineKind.CHARGE,
-                currency=code,
-                amount_units=new_units,
-                units=1 if full else spans.remaining,
-                total=1 if full else spans.new_total,
-                digits=digits,
-                rounded_units=numbers.charge,
-                basis=TimeBasis.NONE if full else spans.new_basis,
-                rule=policy.name,
-                scale=scale,
-                service=rest,
-                whole=new_whole,
-                zone=zone,
-                less=(paid_units, spans.unused, spans.paid_total) if difference else (0, 0, 1),
-                ratio_digits=None if full else policy.ratio_digits,
-                capped=difference and numbers.capped,
-            )
-        )
-    return ChangeProration(currency=code, digits=digits, lines=tuple(lines), rule=policy.name)
+    terms = ChangeTerms(paid_units, credited_units, price_units, new_units, scale, digits)
+    numbers = change_numbers(policy, terms, spans)
+    facts = ChangeFacts(policy, code, zone, terms, spans, numbers)
+    rest = BillingPeriod(start=at, end=new_whole.end)
+    unused = rest if paid_for.end == new_whole.end else BillingPeriod(start=at, end=paid_for.end)
+    credit = facts.credit_line(paid_for, unused, whole)
+    charge = facts.charge_line(rest, new_whole)
+    lines = tuple(line for line in (credit, charge) if line is not None)
+    return ChangeProration(currency=code, digits=digits, lines=lines, rule=policy.name)
 
 
 def unused_credit(
@@ -444,6 +430,7 @@ def unused_credit(
     policy: ProrationPolicy = DEFAULT_POLICY,
     whole: BillingPeriod | None = None,
     credited: Money | None = None,
+    price: Money | None = None,
 ) -> ChangeProration:
     """Return what ending at ``at`` gives back of what was paid for ``paid_for``.
 
@@ -480,4 +467,5 @@ def unused_credit(
         policy=policy,
         paid_for=paid_for,
         credited=credited,
+        price=price,
     )

@@ -17,17 +17,23 @@ somebody reads them.
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 
 import attrs
 
 from monochat_billing.errors import InvalidInput
 from monochat_billing.money import DEFAULT_SCALE, Money, format_money, from_units
 from monochat_billing.periods import BillingPeriod
-from monochat_billing.proration_policies import TimeBasis
-from monochat_billing.shares import applied_ratio
+from monochat_billing.proration_policies import (
+    ChargeRule,
+    CreditBase,
+    CreditRule,
+    ProrationPolicy,
+    TimeBasis,
+)
+from monochat_billing.shares import ChangeNumbers, ChangeSpans, ChangeTerms, applied_ratio
 
-__all__ = ["ChangeProration", "LineKind", "ProrationLine"]
+__all__ = ["ChangeFacts", "ChangeProration", "LineKind", "ProrationLine"]
 
 
 class LineKind(StrEnum):
@@ -251,3 +257,73 @@ class ChangeProration:
 
     def _sum(self, units: list[int]) -> Money:
         return from_units(sum(units), self.currency, self.digits)
+
+
+class ChangeFacts(NamedTuple):
+    """Hold what the lines of one change are made of."""
+
+    policy: ProrationPolicy
+    currency: str
+    zone: str
+    terms: ChangeTerms
+    spans: ChangeSpans
+    numbers: ChangeNumbers
+
+    def credit_line(
+        self, paid_for: BillingPeriod, unused: BillingPeriod, whole: BillingPeriod
+    ) -> ProrationLine | None:
+        """Return the line of what is given back, or None where there is nothing to give."""
+        policy, currency, zone, terms, spans, numbers = self
+        if not terms.paid or policy.credit is CreditRule.NOTHING:
+            return None
+        amount, units, total, basis = terms.paid, spans.unused, spans.paid_total, spans.basis
+        if policy.credit_base is CreditBase.PRICE:
+            amount, total = terms.price, spans.total
+        elif policy.credit is CreditRule.ALL:
+            units, total, basis, unused = 1, 1, TimeBasis.NONE, paid_for
+        return ProrationLine(
+            kind=LineKind.CREDIT,
+            currency=currency,
+            amount_units=amount,
+            units=units,
+            total=total,
+            digits=terms.digits,
+            rounded_units=-numbers.credit,
+            basis=basis,
+            rule=policy.name,
+            scale=terms.scale,
+            service=unused,
+            whole=whole,
+            zone=zone,
+            ratio_digits=None if basis is TimeBasis.NONE else policy.ratio_digits,
+            capped=numbers.capped,
+        )
+
+    def charge_line(self, rest: BillingPeriod, new_whole: BillingPeriod) -> ProrationLine | None:
+        """Return the line of what is charged, or None where nothing is or the price is zero."""
+        policy, currency, zone, terms, spans, numbers = self
+        difference = policy.charge is ChargeRule.DIFFERENCE
+        owed = terms.new_price or (difference and terms.paid)
+        if not owed or policy.charge is ChargeRule.NOTHING:
+            return None
+        units, total, basis = spans.remaining, spans.new_total, spans.new_basis
+        if policy.charge is ChargeRule.FULL:
+            units, total, basis = 1, 1, TimeBasis.NONE
+        return ProrationLine(
+            kind=LineKind.DIFFERENCE if difference else LineKind.CHARGE,
+            currency=currency,
+            amount_units=terms.new_price,
+            units=units,
+            total=total,
+            digits=terms.digits,
+            rounded_units=numbers.charge,
+            basis=basis,
+            rule=policy.name,
+            scale=terms.scale,
+            service=rest,
+            whole=new_whole,
+            zone=zone,
+            less=(terms.paid, spans.unused, spans.paid_total) if difference else (0, 0, 1),
+            ratio_digits=None if basis is TimeBasis.NONE else policy.ratio_digits,
+            capped=difference and numbers.capped,
+        )

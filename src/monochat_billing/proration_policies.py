@@ -22,6 +22,7 @@ __all__ = [
     "DEFAULT_POLICY",
     "POLICIES",
     "ChargeRule",
+    "CreditBase",
     "CreditCap",
     "CreditRule",
     "ProrationPolicy",
@@ -85,6 +86,15 @@ class RoundingOrder(StrEnum):
     """Net, then round: the last line takes up the difference, so the lines still sum to it."""
 
 
+class CreditBase(StrEnum):
+    """Say of what the unused share is taken."""
+
+    PAID = "PAID"
+    """What was paid for the span that is left unused, so that used and credited are the paid."""
+    PRICE = "PRICE"
+    """The full price of the whole period, whatever was paid for the span."""
+
+
 class CreditCap(StrEnum):
     """Say how much may be given back at most."""
 
@@ -112,6 +122,10 @@ def _charge(value: Any) -> ChargeRule:  # noqa: ANN401 - as above
 
 def _order(value: Any) -> RoundingOrder:  # noqa: ANN401 - as above
     return _member(RoundingOrder, value, "order")
+
+
+def _credit_base(value: Any) -> CreditBase:  # noqa: ANN401 - as above
+    return _member(CreditBase, value, "credit_base")
 
 
 def _cap(value: Any) -> CreditCap:  # noqa: ANN401 - as above
@@ -145,6 +159,7 @@ class ProrationPolicy:
     name: str
     basis: TimeBasis = attrs.field(default=TimeBasis.LOCAL_DAY, converter=_basis)
     credit: CreditRule = attrs.field(default=CreditRule.UNUSED, converter=_credit)
+    credit_base: CreditBase = attrs.field(default=CreditBase.PAID, converter=_credit_base)
     charge: ChargeRule = attrs.field(default=ChargeRule.REMAINING, converter=_charge)
     order: RoundingOrder = attrs.field(default=RoundingOrder.EACH_LINE, converter=_order)
     rounding: Rounding = HALF_UP
@@ -165,6 +180,10 @@ class ProrationPolicy:
                 raise InvalidInput(
                     "ratio_digits", self.ratio_digits, "needs a time basis", "leave it out"
                 )
+        if self.credit_base is CreditBase.PRICE and self.credit is not CreditRule.UNUSED:
+            raise InvalidInput(
+                "credit_base", "PRICE", "credits an unused share", "use it with credit UNUSED"
+            )
         if self.charge is ChargeRule.DIFFERENCE and self.credit is not CreditRule.NOTHING:
             raise InvalidInput(
                 "credit", self.credit.value, "is already in the difference", "use NOTHING"
@@ -195,6 +214,7 @@ class ProrationPolicy:
         """
         return (
             self.credit is CreditRule.UNUSED
+            and self.credit_base is CreditBase.PAID
             and self.charge is not ChargeRule.FULL
             and self.cap is CreditCap.PAID
         ) or self.charge is ChargeRule.DIFFERENCE
@@ -247,15 +267,21 @@ POLICIES: Final[tuple[ProrationPolicy, ...]] = (
         credit=CreditRule.NOTHING,
         charge=ChargeRule.NOTHING,
     ),
-    ProrationPolicy(name="stripe", basis=TimeBasis.SECOND, cap=CreditCap.UNCAPPED),
+    ProrationPolicy(
+        name="stripe",
+        basis=TimeBasis.SECOND,
+        credit_base=CreditBase.PRICE,
+        cap=CreditCap.UNCAPPED,
+    ),
     ProrationPolicy(name="killbill", ratio_digits=_NINE),
     ProrationPolicy(
         name="killbill-thirty-days", basis=TimeBasis.THIRTY_DAY_MONTH, ratio_digits=_NINE
     ),
-    ProrationPolicy(name="lago"),
+    ProrationPolicy(name="lago", credit_base=CreditBase.PRICE),
     ProrationPolicy(
         name="lago-termination",
         basis=TimeBasis.LOCAL_DAY_INCLUSIVE,
+        credit_base=CreditBase.PRICE,
         charge=ChargeRule.NOTHING,
     ),
 )

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from monochat_billing.proration_policies import (
     ChargeRule,
+    CreditBase,
     CreditCap,
     CreditRule,
     ProrationPolicy,
@@ -20,7 +21,14 @@ from monochat_billing.proration_policies import (
 )
 from monochat_billing.rounding import HALF_UP, round_ratio
 
-__all__ = ["ChangeNumbers", "ChangeSpans", "applied_ratio", "change_numbers", "share"]
+__all__ = [
+    "ChangeNumbers",
+    "ChangeSpans",
+    "ChangeTerms",
+    "applied_ratio",
+    "change_numbers",
+    "share",
+]
 
 
 def applied_ratio(units: int, total: int, ratio_digits: int | None) -> tuple[int, int]:
@@ -67,9 +75,21 @@ class ChangeSpans(NamedTuple):
     basis: TimeBasis
     unused: int
     paid_total: int
+    total: int
     new_basis: TimeBasis
     remaining: int
     new_total: int
+
+
+class ChangeTerms(NamedTuple):
+    """The amounts of a change, of ``10 ** -scale``, and the decimals that rounding leaves."""
+
+    paid: int
+    credited: int
+    price: int
+    new_price: int
+    scale: int
+    digits: int
 
 
 class ChangeNumbers(NamedTuple):
@@ -81,20 +101,23 @@ class ChangeNumbers(NamedTuple):
 
 
 def change_numbers(
-    policy: ProrationPolicy, terms: tuple[int, int, int, int, int], spans: ChangeSpans
+    policy: ProrationPolicy, terms: ChangeTerms, spans: ChangeSpans
 ) -> ChangeNumbers:
-    """Round the numbers of a change; ``terms`` are paid, credited, new price, scale, digits.
+    """Round the numbers of a change.
 
     >>> from monochat_billing.proration_policies import DEFAULT_POLICY
-    >>> half = ChangeSpans(TimeBasis.LOCAL_DAY, 15, 30, TimeBasis.LOCAL_DAY, 15, 30)
-    >>> change_numbers(DEFAULT_POLICY, (2000, 0, 5000, 2, 2), half)
+    >>> half = ChangeSpans(TimeBasis.LOCAL_DAY, 15, 30, 30, TimeBasis.LOCAL_DAY, 15, 30)
+    >>> change_numbers(DEFAULT_POLICY, ChangeTerms(2000, 0, 2000, 5000, 2, 2), half)
     ChangeNumbers(credit=1000, charge=2500, capped=False)
     """
-    paid, credited, new, scale, digits = terms
+    paid, credited, price, new, scale, digits = terms
     rule = policy.credit
     credit, capped = 0, False
     if rule is CreditRule.UNUSED:
-        credit = share(paid, scale, (spans.unused, spans.paid_total), digits, policy)
+        base, total = paid, spans.paid_total
+        if policy.credit_base is CreditBase.PRICE:
+            base, total = price, spans.total
+        credit = share(base, scale, (spans.unused, total), digits, policy)
     elif rule is CreditRule.ALL:
         credit = share(paid, scale, (1, 1), digits, policy)
     left = max(paid - credited, 0) * 10**digits // 10**scale
@@ -116,12 +139,15 @@ def change_numbers(
     return ChangeNumbers(credit, share(new, scale, ratio, digits, policy), capped)
 
 
-def _net(policy: ProrationPolicy, terms: tuple[int, int, int, int, int], spans: ChangeSpans) -> int:
+def _net(policy: ProrationPolicy, terms: ChangeTerms, spans: ChangeSpans) -> int:
     """Round charge less credit once."""
-    paid, _, new, scale, digits = terms
+    paid, _, price, new, scale, digits = terms
     plus, plus_total = applied_ratio(spans.remaining, spans.new_total, policy.ratio_digits)
-    minus, minus_total = applied_ratio(spans.unused, spans.paid_total, policy.ratio_digits)
+    base, total = paid, spans.paid_total
+    if policy.credit_base is CreditBase.PRICE:
+        base, total = price, spans.total
+    minus, minus_total = applied_ratio(spans.unused, total, policy.ratio_digits)
     if policy.credit is CreditRule.ALL:
         minus, minus_total = 1, 1
-    numerator = new * plus * minus_total - paid * minus * plus_total
+    numerator = new * plus * minus_total - base * minus * plus_total
     return _rounded(numerator, plus_total * minus_total, digits - scale, policy)
