@@ -10,7 +10,7 @@ stopped and ends at the same books. Running it on a finished file changes nothin
 import argparse
 import itertools
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -29,13 +29,13 @@ from monochat_billing import (
     PaymentReceipt,
     TaxId,
     TaxIdKind,
-    UsageRecord,
     money,
     sample_catalog,
 )
 from monochat_billing.adapters.sandbox import SandboxGateway, SandboxPage
 from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.adapters.whatsapp import collect_usage, meta_rate_cards, parse_statuses
+from monochat_billing.money import amount_text, from_units
 from monochat_billing.payments import CallbackAnswer
 
 ACCOUNT: Final = "acme"
@@ -135,7 +135,8 @@ class Demo:
             f"{usage.only_sent} are only sent, {len(usage.set_aside)} set aside for a person"
         )
         charged = free = repeated = 0
-        for batch in batches(usage.records):
+        batches = [usage.records[at : at + BATCH] for at in range(0, len(usage.records), BATCH)]
+        for batch in batches:
             report = self.billing.usage.record(ACCOUNT, batch)
             charged += report.charged
             free += report.free
@@ -152,10 +153,10 @@ class Demo:
             for one in self.billing.usage.list(ACCOUNT, after=after, limit=1000)
         )
         verdict = "equals" if spent == manifest.total_units else "DIFFERS FROM"
-        print(
-            f"  {spent / 10**6:.6f} USD debited, which {verdict} the file's own sum "
-            f"of {manifest.total_units / 10**6:.6f} USD"
+        debited, made = (
+            amount_text(from_units(units, "USD")) for units in (spent, manifest.total_units)
         )
+        print(f"  {debited} USD debited, which {verdict} the file's own sum of {made} USD")
 
     def change(self) -> None:
         """Be refused, then change to yearly at once, then plan a move to Basic."""
@@ -197,12 +198,6 @@ def told(receipt: PaymentReceipt) -> str:
     if receipt.repeated:
         return "nothing to do"
     return f"credited once ({receipt.entry})" if receipt.entry else receipt.top_up.state.value
-
-
-def batches(items: tuple[UsageRecord, ...]) -> Iterator[tuple[UsageRecord, ...]]:
-    """Cut ``items`` into batches."""
-    for first in range(0, len(items), BATCH):
-        yield items[first : first + BATCH]
 
 
 def progress(done: int, total: int) -> None:

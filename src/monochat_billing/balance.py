@@ -170,13 +170,11 @@ class Balance:
             InvalidInput: the currency differs, the amount is zero or negative, or it has more
                 decimals than the scale.
         """
-        if not isinstance(amount, Money):
-            raise InvalidInput(field, amount, "is not money", 'pass money("12.50", "TRY")')
+        units = to_units(amount, self.scale, field=field)
         if amount.currency.code != self.unit:
             raise InvalidInput(
                 field, str(amount), f"is not in {self.unit}", f"pass an amount in {self.unit}"
             )
-        units = to_units(amount, self.scale)
         if units <= 0:
             raise InvalidInput(
                 field, amount_text(amount), "is not above zero", "pass a positive amount"
@@ -261,7 +259,7 @@ def credit(books: Books, amount: Money, memo: Memo, terms: Terms = _PAID) -> Pos
     >>> print(posted.entry)
     #1 2026-10-01 00:00 TOP_UP +250 TRY → 250
     """
-    balance = books.balance(amount.currency.code)
+    balance = _balance_of(books, amount)
     units = balance.units(amount)
     if terms.expires_at is not None and terms.expires_at <= memo.effective_at:
         raise InvalidInput(
@@ -304,7 +302,7 @@ def debit(books: Books, amount: Money, memo: Memo) -> Posted:
     >>> print(debit(books, money("12.50", "TRY"), Memo(EntryKind.CHARGE, t, t, "export")).entry)
     #2 2026-10-01 00:00 CHARGE -12.5 TRY → 237.5 export
     """
-    balance = books.balance(amount.currency.code)
+    balance = _balance_of(books, amount)
     units = balance.units(amount)
     kind = memo.kind.pays_for
     burned = _lots.burn(balance.lots, units, kind, memo.effective_at)
@@ -387,7 +385,7 @@ def give_back(
     Raises:
         InvalidInput: the amount is not above zero or does not fit the balance's scale.
     """
-    balance = books.balance(amount.currency.code)
+    balance = _balance_of(books, amount)
     units = balance.units(amount)
     given = _lots.restore(balance.lots, shares, units, memo.effective_at)
     back = units - given.missing
@@ -413,6 +411,12 @@ def expire_lots(books: Books, at: datetime, recorded_at: datetime) -> tuple[Book
             books = posted.books
             entries.append(posted.entry)
     return books, entries
+
+
+def _balance_of(books: Books, amount: Money) -> Balance:
+    if not isinstance(amount, Money):
+        raise InvalidInput("amount", amount, "is not money", 'pass money("12.50", "TRY")')
+    return books.balance(amount.currency.code)
 
 
 def _post(

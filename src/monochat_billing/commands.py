@@ -175,9 +175,7 @@ def charge(
         InsufficientFunds: less is available; nothing has changed.
         InvalidInput: the amount is not above zero or too precise, or there is no reason.
     """
-    if not isinstance(amount, Money):
-        raise InvalidInput("amount", amount, "is not money", 'pass money("12.50", "TRY")')
-    if not reason.strip():
+    if not isinstance(reason, str) or not reason.strip():
         raise InvalidInput("reason", reason, "is empty", "say what the debit is for")
     memo = Memo(EntryKind.CHARGE, now, now, reason, reference, actor)
     posted = debit(state.books, amount, memo)
@@ -203,17 +201,18 @@ def subscribe(
         UnknownName: no such product, price or balance.
     """
     wanted = catalog.product(product)
+    balance = state.books.balance(currency or state.account.currencies[0])
+    price = wanted.price(interval, balance.unit)
     existing = state.subscription(wanted.family)
     if existing is not None:
         raise IllegalTransition(
             f"{wanted.family} subscription", existing.id, existing.state, "subscribe again"
         )
-    balance = state.books.balance(currency or state.account.currencies[0])
     decision = changes.subscribe(
         state.books,
         subscription_id=subscription_id,
         product=wanted,
-        price=wanted.price(interval, balance.unit),
+        price=price,
         zone=state.account.zone,
         at=now,
         recorded_at=now,

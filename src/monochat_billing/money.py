@@ -230,24 +230,24 @@ def _too_precise(field: str, amount: Decimal, scale: int) -> InvalidInput:
     )
 
 
-def to_units(value: Money, scale: int = DEFAULT_SCALE) -> int:
+def to_units(value: Money, scale: int = DEFAULT_SCALE, *, field: str = "value") -> int:
     """Convert exactly to integer units of ``10 ** -scale`` major units.
 
     Raises:
-        InvalidInput: ``value`` is no Money, holds NaN or an infinity, needs more decimals than
-            ``scale``, or exceeds :data:`MAX_UNITS`.
+        InvalidInput: naming ``field``, when ``value`` is no Money, holds NaN or an infinity, needs
+            more decimals than ``scale``, or exceeds :data:`MAX_UNITS`.
 
     >>> to_units(money("0.0009", "USD")), to_units(money("12.50", "TRY"), 2)
     (900, 1250)
     """
     if not isinstance(value, Money):
-        raise InvalidInput("value", value, "is not Money", "build it with money('12.50', 'TRY')")
+        raise InvalidInput(field, value, "is not Money", "build it with money('12.50', 'TRY')")
     if not 0 <= scale <= MAX_SCALE:
         check_scale(scale)
-    units = _units_of(value.amount, scale, field="value")
+    units = _units_of(value.amount, scale, field=field)
     if -MAX_UNITS <= units <= MAX_UNITS:
         return units
-    return _bounded(units, field="value")
+    return _bounded(units, field=field)
 
 
 def from_units(units: int, currency: str | Currency, scale: int = DEFAULT_SCALE) -> Money:

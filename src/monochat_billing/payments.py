@@ -16,6 +16,7 @@ comes after it for the same payment is a repetition, not an error.
 """
 
 import enum
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Protocol, final
@@ -63,7 +64,8 @@ class TopUpMove(enum.StrEnum):
     QUARANTINE = "quarantine"
 
 
-_UNPAID = (TopUpState.CREATED, TopUpState.OPEN, TopUpState.FAILED)
+_WEB_ADDRESS: Final = re.compile(r"(?=.{1,2000}\Z)https?://[!-.0->@-~]+(?:[/?#][!-~]*)?")
+_UNPAID: Final = (TopUpState.CREATED, TopUpState.OPEN, TopUpState.FAILED)
 
 TOP_UP_MOVES: Final[Mapping[tuple[TopUpState, TopUpMove], TopUpState]] = {
     (TopUpState.CREATED, TopUpMove.OPEN): TopUpState.OPEN,
@@ -222,10 +224,18 @@ def start_top_up(
     """Record the intent to top up; no gateway has been called yet.
 
     Raises:
-        InvalidInput: the amount is not above zero or finer than the currency's minor unit, or the
-            account has no billing profile to invoice.
+        InvalidInput: the amount is not above zero or finer than the currency's minor unit, the
+            return URL is not an absolute http(s) URL, or the account has no billing profile to
+            invoice.
     """
-    units = to_units(amount, minor_digits(amount.currency))
+    if not isinstance(return_url, str) or not _WEB_ADDRESS.fullmatch(return_url):
+        raise InvalidInput(
+            "return_url",
+            return_url,
+            "is not an absolute http(s) URL",
+            "pass one of at most 2000 ASCII characters, such as https://shop.example/billing",
+        )
+    units = to_units(amount, minor_digits(amount.currency), field="amount")
     if units <= 0:
         raise InvalidInput(
             "amount", amount_text(amount), "is not above zero", "pass a positive amount"

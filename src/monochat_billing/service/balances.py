@@ -7,8 +7,8 @@ import attrs
 
 from monochat_billing import commands
 from monochat_billing.balance import Balance, Entry
-from monochat_billing.money import Money, amount_text
-from monochat_billing.service.context import Context
+from monochat_billing.money import Money
+from monochat_billing.service.context import Context, fingerprint_of
 
 __all__ = ["Balances"]
 
@@ -47,7 +47,7 @@ class Balances:
             IdempotencyConflict: the key was used for something else.
         """
         content = {
-            "amount": _text(amount),
+            "amount": fingerprint_of(amount),
             "reason": str(reason),
             "reference": str(reference),
         }
@@ -74,9 +74,3 @@ class Balances:
         return self._context.storage.read(
             lambda reader: reader.entries(account, after=after, limit=limit)
         )
-
-
-def _text(amount: object) -> str:
-    if isinstance(amount, Money):
-        return f"{amount_text(amount)} {amount.currency.code}"
-    return repr(amount)

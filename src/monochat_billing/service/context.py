@@ -15,6 +15,7 @@ from monochat_billing.accounts import (
     require_account,
 )
 from monochat_billing.errors import BillingError, UnknownName
+from monochat_billing.money import MAX_SCALE, Money, amount_text, to_units
 from monochat_billing.payments import PaymentGateway
 from monochat_billing.periods import utc
 from monochat_billing.plans import Catalog
@@ -22,7 +23,7 @@ from monochat_billing.rating import RateCards
 from monochat_billing.repositories import Loaded, Storage, Wanted
 from monochat_billing.service.pipeline import Command, execute
 
-__all__ = ["Context", "new_id", "utc_now"]
+__all__ = ["Context", "fingerprint_of", "new_id", "utc_now"]
 
 
 def utc_now() -> datetime:
@@ -33,6 +34,16 @@ def utc_now() -> datetime:
 def new_id() -> str:
     """Return a fresh random id."""
     return uuid.uuid4().hex
+
+
+def fingerprint_of(amount: Money, field: str = "amount") -> str:
+    """Give an amount's canonical text: equal amounts have equal texts.
+
+    Raises:
+        InvalidInput: it is no exact amount of money.
+    """
+    to_units(amount, MAX_SCALE, field=field)
+    return f"{amount_text(amount)} {amount.currency.code}"
 
 
 @final

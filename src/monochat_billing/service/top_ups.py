@@ -7,11 +7,11 @@ import attrs
 
 from monochat_billing import commands
 from monochat_billing.commands import PaymentReceipt
-from monochat_billing.errors import InvalidInput, UnknownName
-from monochat_billing.money import Money, amount_text
+from monochat_billing.errors import UnknownName
+from monochat_billing.money import Money
 from monochat_billing.payments import Checkout, TopUp
 from monochat_billing.repositories import Wanted
-from monochat_billing.service.context import Context
+from monochat_billing.service.context import Context, fingerprint_of
 
 __all__ = ["TopUps"]
 
@@ -39,11 +39,9 @@ class TopUps:
             GatewayError: the gateway did not answer as agreed; in doubt.
         """
         port = self._context.gateway(gateway)
-        if not isinstance(amount, Money):
-            raise InvalidInput("amount", amount, "is not money", 'pass money("25000", "TRY")')
         top_up_id = self._context.ids()
         content = {
-            "amount": f"{amount_text(amount)} {amount.currency.code}",
+            "amount": fingerprint_of(amount),
             "gateway": gateway,
             "return_url": return_url,
         }

@@ -1,0 +1,201 @@
+"""Bad input at each door: a typed error names field, value and remedy, and nothing is stored."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from monochat_billing import (
+    MONTH,
+    Address,
+    BillingProfile,
+    ChangeTiming,
+    ForgedCallback,
+    InvalidInput,
+    Money,
+    TaxId,
+    TaxIdKind,
+    UnknownName,
+    money,
+)
+from tests.desk import PROFILE, Desk
+
+NAIVE = datetime(2026, 11, 1)  # noqa: DTZ001 - the subject
+
+
+def debit(desk: Desk, amount: object, account: str = "acme", reason: str = "a") -> object:
+    return desk.billing.balances.debit(account, amount, reason=reason, key="k")  # type: ignore[arg-type]
+
+
+def start(
+    desk: Desk, amount: object, gateway: str = "sandbox", url: str = "https://a.example"
+) -> object:
+    return desk.billing.top_ups.start("acme", amount, gateway=gateway, return_url=url, key="k")  # type: ignore[arg-type]
+
+
+def open_account(desk: Desk, **changed: object) -> object:
+    facts = {"zone": "Europe/Istanbul", "currencies": ["TRY"], "profile": PROFILE, **changed}
+    name = str(facts.pop("account", "other"))
+    return desk.billing.accounts.open(name, **facts)  # type: ignore[arg-type]
+
+
+DOORS: list[tuple[str, type[InvalidInput], str, Callable[[Desk], object]]] = [
+    ("no such account", UnknownName, "account", lambda d: debit(d, money("1", "TRY"), "nobody")),
+    ("blank account", InvalidInput, "account", lambda d: open_account(d, account=" ")),
+    ("no such zone", InvalidInput, "zone", lambda d: open_account(d, zone="Europe/Ankara")),
+    ("no currency", InvalidInput, "currencies", lambda d: open_account(d, currencies=[])),
+    ("no such currency", InvalidInput, "currencies", lambda d: open_account(d, currencies=["TL"])),
+    (
+        "a currency twice",
+        InvalidInput,
+        "currencies",
+        lambda d: open_account(d, currencies=["TRY"] * 2),
+    ),
+    ("negative", InvalidInput, "amount", lambda d: debit(d, money("-1", "TRY"))),
+    ("zero", InvalidInput, "amount", lambda d: debit(d, money("0", "TRY"))),
+    ("not a number", InvalidInput, "amount", lambda d: debit(d, Money(Decimal("NaN"), "TRY"))),
+    ("infinite", InvalidInput, "amount", lambda d: debit(d, Money(Decimal("Infinity"), "TRY"))),
+    ("too precise", InvalidInput, "amount", lambda d: debit(d, Money(Decimal("0.0000001"), "TRY"))),
+    ("not money", InvalidInput, "amount", lambda d: debit(d, 12.5)),
+    ("no reason", InvalidInput, "reason", lambda d: debit(d, money("1", "TRY"), reason=" ")),
+    ("wrong currency", UnknownName, "currency", lambda d: debit(d, money("1", "EUR"))),
+    ("top up less than kuruş", InvalidInput, "amount", lambda d: start(d, money("0.001", "TRY"))),
+    ("top up nothing", InvalidInput, "amount", lambda d: start(d, money("0", "TRY"))),
+    ("top up not money", InvalidInput, "amount", lambda d: start(d, "25000")),
+    ("top up elsewhere", UnknownName, "currency", lambda d: start(d, money("1", "EUR"))),
+    ("no such gateway", UnknownName, "gateway", lambda d: start(d, money("1", "TRY"), "paypal")),
+    ("no way back", InvalidInput, "return_url", lambda d: start(d, money("1", "TRY"), url="/back")),
+    (
+        "no such plan",
+        UnknownName,
+        "product",
+        lambda d: d.billing.subscriptions.subscribe("acme", "grwth", MONTH, key="k"),
+    ),
+    (
+        "no such price",
+        UnknownName,
+        "price",
+        lambda d: d.billing.subscriptions.subscribe(
+            "acme", "growth", type(MONTH).parse("2 MONTH"), key="k"
+        ),
+    ),
+    (
+        "no such balance",
+        UnknownName,
+        "currency",
+        lambda d: d.billing.subscriptions.subscribe(
+            "acme", "growth", MONTH, key="k", currency="EUR"
+        ),
+    ),
+    (
+        "no subscription to change",
+        UnknownName,
+        "subscription",
+        lambda d: d.billing.subscriptions.preview("acme", to="priority"),
+    ),
+    (
+        "preview without an instant",
+        InvalidInput,
+        "timing",
+        lambda d: d.billing.subscriptions.preview("acme", to="growth", timing=ChangeTiming.AT),
+    ),
+    (
+        "a naive instant",
+        InvalidInput,
+        "at",
+        lambda d: d.billing.schedule.change(
+            "acme", to="growth", timing=ChangeTiming.AT, at=NAIVE, key="k"
+        ),
+    ),
+    (
+        "an instant behind",
+        InvalidInput,
+        "at",
+        lambda d: d.billing.schedule.change(
+            "acme",
+            to="growth",
+            timing=ChangeTiming.AT,
+            at=datetime(2020, 1, 1, tzinfo=UTC),
+            key="k",
+        ),
+    ),
+    (
+        "an instant with the period's end",
+        InvalidInput,
+        "at",
+        lambda d: d.billing.schedule.change(
+            "acme", to="growth", at=datetime(2027, 1, 1, tzinfo=UTC), key="k"
+        ),
+    ),
+    (
+        "a blank key",
+        InvalidInput,
+        "key",
+        lambda d: d.billing.balances.debit("acme", money("1", "TRY"), reason="a", key=""),
+    ),
+    (
+        "no such scheduled change",
+        UnknownName,
+        "scheduled_change",
+        lambda d: d.billing.schedule.revoke("acme", "nothing", key="k"),
+    ),
+    (
+        "usage that is none",
+        InvalidInput,
+        "records",
+        lambda d: d.billing.usage.record("acme", ["wamid.1"]),  # type: ignore[list-item]
+    ),
+    (
+        "an unsigned callback",
+        ForgedCallback,
+        "X-Sandbox-Signature",
+        lambda d: d.billing.top_ups.receive("sandbox", {}, b"{}"),
+    ),
+    (
+        "a callback of nobody",
+        UnknownName,
+        "gateway",
+        lambda d: d.billing.top_ups.receive("paypal", {}, b"{}"),
+    ),
+]
+
+
+class TestDoors:
+    """Every door refuses what can never be right."""
+
+    @pytest.mark.parametrize(
+        ("error", "field", "knock"),
+        [row[1:] for row in DOORS],
+        ids=[row[0] for row in DOORS],
+    )
+    def test_is_refused(
+        self,
+        desk: Desk,
+        error: type[InvalidInput],
+        field: str,
+        knock: Callable[[Desk], object],
+    ) -> None:
+        """The error names the field, the remedy is not empty, the books are as they were."""
+        desk.top_up("100", key="funds")
+        desk.billing.subscriptions.subscribe("acme", "basic", MONTH, key="s")
+        before = desk.snapshot()
+        with pytest.raises(error) as caught:
+            knock(desk)
+        assert caught.value.field == field
+        assert caught.value.remedy
+        assert caught.value.problem
+        assert desk.snapshot() == before
+        with pytest.raises(UnknownName):
+            desk.billing.accounts.get("other")
+
+    def test_a_bad_tax_number_never_becomes_a_profile(self) -> None:
+        """The door stands before the service: there is no such value."""
+        with pytest.raises(InvalidInput) as caught:
+            BillingProfile(
+                business_name="Acme",
+                address=Address(line="Street 1", city="Ankara", post_code="06420"),
+                tax_id=TaxId(kind=TaxIdKind.VKN, number="6120606539", tax_office="Ulus"),
+            )
+        assert caught.value.field == "tax_id.number"
+        assert caught.value.remedy
