@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import days_between, local_midnight
 from monochat_billing.money import Money, add, allocate, amount_text, from_units, money, to_units
 from monochat_billing.periods import DAY, MONTH, BillingAnchor, BillingInterval, BillingPeriod
@@ -53,10 +54,13 @@ EARLY_ROUNDING = (
 )
 DRIFT = "calendar days are counted on UTC dates; days belong to the account's zone here"
 
+NOT_YET = "nothing is due before the service starts; that is an answer, not an error"
+
 DECIDED_DIFFERENTLY: dict[str, str] = {
     "djplans-7.82": EARLY_ROUNDING,
     "djplans-8.60": EARLY_ROUNDING,
     "flex-days-hours": DRIFT,
+    "KB-PIA-297": NOT_YET,
 }
 """Cases that this library answers otherwise on purpose, with the reason."""
 
@@ -560,8 +564,8 @@ def lago_coupon(case: Case) -> Answer:
 # -------------------------------------------------------------------------------- others
 
 
-def market_amount(value: Any, unit: str) -> Money:
-    return from_units(value, "USD", 2) if unit == "minor" else money(str(value), "USD")
+def market_amount(value: str | int, unit: str) -> Money:
+    return from_units(int(value), "USD", 2) if unit == "minor" else money(str(value), "USD")
 
 
 def market_policy(case: Case) -> str:
@@ -593,7 +597,7 @@ def market_change(case: Case) -> Answer:
     else:
         whole, at = span(*inputs["period"]), instant(inputs["at"])
         policy = policy_named(market_policy(case))
-    credits, charges = [], []
+    given, charges = [], []
     for index in range(max(len(olds), len(news))):
         old = discounted(olds[index] if index < len(olds) else 0, inputs.get("old_discount"))
         new = discounted(news[index] if index < len(news) else 0, inputs.get("new_discount"))
@@ -606,30 +610,31 @@ def market_change(case: Case) -> Answer:
             policy=policy,
         )
         kinds = {line.kind.value: line.money for line in change.lines}
-        credits += [kinds["CREDIT"]] if "CREDIT" in kinds else []
+        given += [kinds["CREDIT"]] if "CREDIT" in kinds else []
         charges += [kinds["CHARGE"]] if "CHARGE" in kinds else []
 
-    def shown(value: Money) -> Any:
+    def shown(value: Money) -> str | int:
         return in_cents(value) if unit == "minor" else two(value)
 
-    def whole_sum(values: list[Money]) -> Any:
+    def whole_sum(values: list[Money]) -> str | int:
         return shown(from_units(sum(in_cents(value) for value in values), "USD", 2))
 
     values: Answer = {
-        "credits": [shown(value) for value in credits],
+        "credits": [shown(value) for value in given],
         "charges": [shown(value) for value in charges],
-        "credit": whole_sum(credits) if credits else None,
+        "credit": whole_sum(given) if given else None,
         "debit": whole_sum(charges) if charges else None,
-        "net": whole_sum([*credits, *charges]),
+        "net": whole_sum([*given, *charges]),
     }
     values["charge"] = values["debit"]
     return {name: values[name] for name in expected}
 
 
-def discounted(amount: Any, discount: list[Any] | None) -> Any:
+def discounted(amount: str | int, discount: list[Any] | None) -> str | int:
     if discount is None:
         return amount
     assert discount[0] == "percent"
+    assert isinstance(amount, int)
     return round_ratio(amount * (100 - discount[1]), 100)
 
 
@@ -771,6 +776,15 @@ ANSWERS: dict[str, Callable[[Case], Answer]] = {
 
 
 def answer(case: Case) -> Answer:
+    if "error" in case["expected"]:
+        try:
+            return answer_of(case)
+        except InvalidInput:
+            return {"error": "invalid_date_sequence"}
+    return answer_of(case)
+
+
+def answer_of(case: Case) -> Answer:
     if case["kind"] == "period_sequence":
         return (lago_sequence if case["id"].startswith("lago") else market_sequence)(case)
     return ANSWERS[case["kind"]](case)

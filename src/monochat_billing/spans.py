@@ -94,6 +94,7 @@ def billable_spans(
 
     In advance a piece is billed when it starts, in arrears when it ends; a service that ends
     within a period ends that piece, so it is billed at once. ``end`` None is an open service.
+    Before the service starts nothing is billed: the answer is empty, not an error.
 
     Raises:
         InvalidInput: an instant is naive or the end is before the start.
@@ -109,14 +110,11 @@ def billable_spans(
     [9]
     """
     first, target = utc(start, field="start"), utc(upto, field="upto")
+    last = None if end is None else BillingPeriod(start=first, end=end).end
     if target < first:
         return ()
-    horizon = anchor.bound(interval, anchor.index_containing(interval, target) + 1)
-    last = horizon if end is None else min(utc(end, field="end"), horizon)
-    if end is not None:
-        BillingPeriod(start=first, end=end)
-    if last < first:
-        return ()
+    horizon = anchor.next_bound(interval, target)
+    last = horizon if last is None else min(last, horizon)
     spans = service_spans(anchor, interval, first, last)
     if mode is BillingMode.IN_ADVANCE:
         return tuple(span for span in spans if span.period.start <= target)
