@@ -8,8 +8,8 @@ Import what a host needs from here; adapters (storage, gateways, WhatsApp) are i
 
 from monochat_billing.accounts import Account
 from monochat_billing.audit import Audit, Difference
-from monochat_billing.balance import Balance, Entry, EntryKind
-from monochat_billing.commands import ChangeResult, PaymentReceipt, UsageReport
+from monochat_billing.balance import Balance, Entry, EntryKind, Terms
+from monochat_billing.commands import PaymentReceipt, UsageReport
 from monochat_billing.errors import (
     BillingError,
     CorruptBooks,
@@ -34,6 +34,7 @@ from monochat_billing.money import Money, money
 from monochat_billing.overview import Overview
 from monochat_billing.payments import Checkout, Payment, PaymentGateway, TopUp
 from monochat_billing.periods import BillingAnchor, BillingPeriod
+from monochat_billing.plan_commands import ChangeResult
 from monochat_billing.plans import (
     Catalog,
     ChangeRule,
@@ -108,6 +109,7 @@ __all__ = [
     "Subscription",
     "TaxId",
     "TaxIdKind",
+    "Terms",
     "TopUp",
     "UnknownName",
     "UsageRecord",

@@ -10,16 +10,18 @@ scale of six). :class:`~monochat_billing.money.Money` appears at the edges only.
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import final
+from typing import Final, final
 
 import attrs
 
 from monochat_billing import lots as _lots
 from monochat_billing.errors import InsufficientFunds, InvalidInput, UnknownName
+from monochat_billing.instants import utc
 from monochat_billing.lots import DEFAULT_PRIORITY, ChargeKind, Lot, LotOrigin, Share
 from monochat_billing.money import DEFAULT_SCALE, Money, amount_text, from_units, to_units
 
 __all__ = [
+    "PAID",
     "Balance",
     "Books",
     "Entry",
@@ -122,18 +124,30 @@ class Memo:
     actor: str = ""
 
 
+def _expiry(value: datetime | None) -> datetime | None:
+    return None if value is None else utc(value, field="expires_at")
+
+
 @final
 @attrs.frozen(kw_only=True)
 class Terms:
-    """Say what a credit's lot may pay for, until when, and how early it burns."""
+    """Say what a credit's lot may pay for, until when, and how early it burns.
+
+    ``pays_for`` is empty for everything; ``expires_at`` is aware and exclusive, None for never;
+    a lower ``priority`` burns first.
+
+    Raises:
+        InvalidInput: ``expires_at`` is naive.
+    """
 
     origin: LotOrigin = LotOrigin.PAID
     pays_for: frozenset[ChargeKind] = frozenset()
-    expires_at: datetime | None = None
+    expires_at: datetime | None = attrs.field(default=None, converter=_expiry)
     priority: int = DEFAULT_PRIORITY
 
 
-_PAID = Terms()
+PAID: Final = Terms()
+"""The terms of money that was paid: it pays for everything and never expires."""
 
 
 @final
@@ -173,7 +187,10 @@ class Balance:
         units = to_units(amount, self.scale, field=field)
         if amount.currency.code != self.unit:
             raise InvalidInput(
-                field, str(amount), f"is not in {self.unit}", f"pass an amount in {self.unit}"
+                field,
+                f"{amount_text(amount)} {amount.currency.code}",
+                f"is not in {self.unit}",
+                f"pass an amount in {self.unit}",
             )
         if units <= 0:
             raise InvalidInput(
@@ -243,7 +260,7 @@ def open_balance(books: Books, unit: str, scale: int = DEFAULT_SCALE) -> Books:
     return books.with_balance(Balance(unit, scale), books.sequence)
 
 
-def credit(books: Books, amount: Money, memo: Memo, terms: Terms = _PAID) -> Posted:
+def credit(books: Books, amount: Money, memo: Memo, terms: Terms = PAID) -> Posted:
     """Post ``amount`` as a new lot.
 
     Raises:
@@ -320,6 +337,7 @@ def debit_many(books: Books, unit: str, items: Iterable[tuple[int, str]], memo: 
     :func:`debit` would leave them.
 
     Raises:
+        InvalidInput: the units of an item are not above zero; nothing has changed.
         UnknownName: the account has no balance in ``unit``.
     """
     balance = books.balance(unit)
@@ -335,7 +353,9 @@ def debit_many(books: Books, unit: str, items: Iterable[tuple[int, str]], memo: 
     first = 0
     results: list[Entry | InsufficientFunds] = []
     for units, reference in items:
-        if units > purse:
+        if not 0 < units <= purse:
+            if units <= 0:
+                raise InvalidInput("items", units, "is not above zero", "leave out what is free")
             now = _spent(balance, payers, remaining, posted)
             results.append(_short(books.account, now, units, kind, at))
             continue

@@ -13,7 +13,7 @@ from typing import final
 
 import attrs
 
-from monochat_billing import changes, payments
+from monochat_billing import payments
 from monochat_billing.accounts import (
     Account,
     AccountState,
@@ -26,68 +26,40 @@ from monochat_billing.balance import (
     Entry,
     EntryKind,
     Memo,
+    Terms,
+    credit,
     debit,
     debit_many,
     open_balance,
 )
 from monochat_billing.errors import (
-    IllegalTransition,
     InsufficientFunds,
     InvalidInput,
-    StaleQuote,
     UnknownName,
 )
 from monochat_billing.events import (
     AccountOpened,
-    ChangeRevoked,
-    ChangeScheduled,
-    ChangeSuperseded,
     Event,
     UsageCharged,
     UsageRefused,
 )
 from monochat_billing.money import Money, amount_text, check_currency, from_units
 from monochat_billing.payments import CallbackAnswer, Checkout, Payment, TopUp, TopUpState
-from monochat_billing.periods import BillingInterval, check_zone, utc
-from monochat_billing.plans import Catalog, ChangeTiming, Family
+from monochat_billing.periods import check_zone
 from monochat_billing.profiles import BillingProfile
-from monochat_billing.quotes import ChangeQuote, quote_change
 from monochat_billing.rating import RateCards, RatedLine, UsageRecord, rate_many
-from monochat_billing.scheduling import (
-    ScheduledChange,
-    ScheduleMove,
-    superseded_by,
-    superseded_by_immediate,
-)
-from monochat_billing.subscriptions import Subscription, SubscriptionState
 
 __all__ = [
-    "ChangeResult",
     "PaymentReceipt",
     "UsageReport",
     "attach_checkout",
-    "change_subscription",
     "charge",
+    "grant",
     "open_account",
-    "preview_change",
     "receive_payment",
     "record_usage",
-    "revoke_change",
-    "schedule_change",
     "start_top_up",
-    "subscribe",
 ]
-
-
-@final
-@attrs.frozen(kw_only=True)
-class ChangeResult:
-    """Return what a change did: the subscription after it, or the scheduled change it became."""
-
-    quote: ChangeQuote
-    subscription: Subscription
-    entries: tuple[Entry, ...] = ()
-    scheduled: ScheduledChange | None = None
 
 
 @final
@@ -175,228 +147,39 @@ def charge(
         InsufficientFunds: less is available; nothing has changed.
         InvalidInput: the amount is not above zero or too precise, or there is no reason.
     """
-    if not isinstance(reason, str) or not reason.strip():
-        raise InvalidInput("reason", reason, "is empty", "say what the debit is for")
+    _check_reason(reason)
     memo = Memo(EntryKind.CHARGE, now, now, reason, reference, actor)
     posted = debit(state.books, amount, memo)
     return Step(state.with_books(posted.books), (posted.entry,), result=posted.entry)
 
 
-def subscribe(
+def grant(
     state: AccountState,
-    catalog: Catalog,
+    amount: Money,
     *,
-    subscription_id: str,
-    product: str,
-    interval: BillingInterval,
-    currency: str | None,
-    actor: str,
+    terms: Terms,
+    reason: str,
+    reference: str = "",
+    actor: str = "",
     now: datetime,
 ) -> Step:
-    """Start the account's subscription to a plan or a support package.
+    """Credit ``amount`` as a lot on the given terms, and revive what was past due.
 
     Raises:
-        IllegalTransition: the account has one of this family already; change it instead.
-        InsufficientFunds: the balance does not cover the first period.
-        UnknownName: no such product, price or balance.
+        InvalidInput: the amount is not above zero or too precise, there is no reason, or the lot
+            would be expired from the start.
+        UnknownName: the account has no balance in that currency.
     """
-    wanted = catalog.product(product)
-    balance = state.books.balance(currency or state.account.currencies[0])
-    price = wanted.price(interval, balance.unit)
-    existing = state.subscription(wanted.family)
-    if existing is not None:
-        raise IllegalTransition(
-            f"{wanted.family} subscription", existing.id, existing.state, "subscribe again"
-        )
-    decision = changes.subscribe(
-        state.books,
-        subscription_id=subscription_id,
-        product=wanted,
-        price=price,
-        zone=state.account.zone,
-        at=now,
-        recorded_at=now,
-        actor=actor,
-    )
-    after = state.with_subscription(decision.books, decision.subscription)
-    return Step(after, decision.entries, decision.events, result=decision.subscription)
+    _check_reason(reason)
+    memo = Memo(EntryKind.GRANT, now, now, reason, reference, actor)
+    posted = credit(state.books, amount, memo, terms)
+    step = Step(state.with_books(posted.books), (posted.entry,))
+    return attrs.evolve(step.then(revive(step.state, now, now)), result=posted.entry)
 
 
-def preview_change(
-    state: AccountState,
-    catalog: Catalog,
-    *,
-    quote_id: str,
-    to: str,
-    interval: BillingInterval | None,
-    timing: ChangeTiming | None,
-    now: datetime,
-) -> ChangeQuote:
-    """Quote a change of the subscription in the family of product ``to``.
-
-    Raises:
-        InvalidInput: the catalog's rule does not allow the timing.
-        UnknownName: no such product or price, or no subscription of that family.
-    """
-    subscription = _subscription(state, catalog.product(to).family)
-    if timing is ChangeTiming.AT:
-        raise InvalidInput(
-            "timing", timing, "has no price before its instant", "schedule it instead"
-        )
-    return quote_change(
-        state.books,
-        subscription,
-        catalog,
-        quote_id=quote_id,
-        to=to,
-        interval=interval or subscription.price.interval,
-        zone=state.account.zone,
-        at=now,
-        timing=timing,
-    )
-
-
-def change_subscription(
-    state: AccountState,
-    catalog: Catalog,
-    quote: ChangeQuote,
-    *,
-    schedule_id: str,
-    actor: str,
-    now: datetime,
-) -> Step:
-    """Do what a quote shows; one that takes effect at the period's end is scheduled.
-
-    An immediate change supersedes what is pending for the subscription.
-
-    Raises:
-        StaleQuote: the quote has run out, or what it was computed from has changed.
-        InsufficientFunds: the balance does not cover what is due; nothing has changed.
-    """
-    subscription = state.subscriptions.get(quote.subscription)
-    if subscription is None or subscription.version != quote.subscription_version:
-        raise StaleQuote(quote.id, "the subscription has changed since")
-    if now >= quote.valid_until:
-        raise StaleQuote(quote.id, f"it was valid until {quote.valid_until.isoformat()}")
-    if not quote.changes_anything:
-        return Step(state, result=ChangeResult(quote=quote, subscription=subscription))
-    if quote.timing is not ChangeTiming.IMMEDIATE:
-        step = schedule_change(
-            state,
-            catalog,
-            schedule_id=schedule_id,
-            to=quote.to_product,
-            interval=quote.to_price.interval,
-            timing=quote.timing,
-            at=None,
-            shown=quote.to_price.amount,
-            actor=actor,
-            now=now,
-        )
-        result = ChangeResult(quote=quote, subscription=subscription, scheduled=step.result)
-        return attrs.evolve(step, result=result)
-    decision = changes.execute_change(
-        state.books,
-        subscription,
-        catalog,
-        quote,
-        zone=state.account.zone,
-        recorded_at=now,
-        actor=actor,
-    )
-    gone = superseded_by_immediate(subscription.id, state.schedule.values(), quote.effective_at)
-    after = state.with_subscription(decision.books, decision.subscription).with_schedule(gone)
-    result = ChangeResult(quote=quote, subscription=decision.subscription, entries=decision.entries)
-    events = (*decision.events, *_superseded(gone, quote.effective_at))
-    return Step(after, decision.entries, events, result=result)
-
-
-def schedule_change(
-    state: AccountState,
-    catalog: Catalog,
-    *,
-    schedule_id: str,
-    to: str,
-    interval: BillingInterval | None,
-    timing: ChangeTiming,
-    at: datetime | None,
-    actor: str,
-    now: datetime,
-    shown: Money | None = None,
-) -> Step:
-    """Plan a change for the period's end or for an instant ahead.
-
-    Raises:
-        IllegalTransition: the subscription is past due, so its period has no end ahead.
-        InvalidInput: the instant is not ahead, or the catalog's rule does not allow the timing.
-        UnknownName: no such product or price, or no subscription of that family.
-    """
-    subscription = _subscription(state, catalog.product(to).family)
-    if subscription.state is not SubscriptionState.ACTIVE:
-        raise IllegalTransition(
-            "subscription", subscription.id, subscription.state, "schedule a change"
-        )
-    instant = None if at is None else utc(at, field="at")
-    if instant is not None and instant <= now:
-        raise InvalidInput("at", instant.isoformat(), "is not ahead", "pass a later instant")
-    change = ScheduledChange(
-        id=schedule_id,
-        account=state.account.id,
-        subscription=subscription.id,
-        to=to,
-        interval=interval or subscription.price.interval,
-        timing=timing,
-        at=instant,
-        requested_at=now,
-        shown=shown,
-        actor=actor,
-    )
-    due_at = change.due_at(subscription)
-    quote_change(
-        state.books,
-        subscription,
-        catalog,
-        quote_id=schedule_id,
-        to=to,
-        interval=change.interval,
-        zone=state.account.zone,
-        at=now,
-        timing=timing,
-    )
-    gone = superseded_by(change, state.schedule.values(), subscription)
-    event = ChangeScheduled(
-        account=state.account.id,
-        at=now,
-        scheduled_change=change.id,
-        subscription=subscription.id,
-        to=to,
-        interval=str(change.interval),
-        due_at=due_at,
-    )
-    after = state.with_schedule((*gone, change))
-    return Step(after, events=(*_superseded(gone, now), event), result=change)
-
-
-def revoke_change(state: AccountState, schedule_id: str, now: datetime) -> Step:
-    """Take back a scheduled change that is still pending.
-
-    Raises:
-        IllegalTransition: it is no longer pending.
-        UnknownName: the account has no such scheduled change.
-    """
-    change = state.schedule.get(schedule_id)
-    if change is None:
-        raise UnknownName(
-            "scheduled_change", schedule_id, "does not exist", "list the scheduled changes"
-        )
-    revoked = change.ended(ScheduleMove.REVOKE, now, "revoked")
-    event = ChangeRevoked(
-        account=state.account.id,
-        at=now,
-        scheduled_change=change.id,
-        subscription=change.subscription,
-    )
-    return Step(state.with_schedule([revoked]), events=(event,), result=revoked)
+def _check_reason(reason: str) -> None:
+    if not isinstance(reason, str) or not reason.strip():
+        raise InvalidInput("reason", reason, "is empty", "say what it is for")
 
 
 def start_top_up(
@@ -552,28 +335,3 @@ def _usage_events(
             )
         )
     return tuple(events)
-
-
-def _subscription(state: AccountState, family: Family) -> Subscription:
-    subscription = state.subscription(family)
-    if subscription is None:
-        raise UnknownName(
-            "subscription",
-            family,
-            f"does not exist on account {state.account.id!r}",
-            "subscribe first",
-        )
-    return subscription
-
-
-def _superseded(gone: Sequence[ScheduledChange], at: datetime) -> tuple[Event, ...]:
-    return tuple(
-        ChangeSuperseded(
-            account=change.account,
-            at=at,
-            scheduled_change=change.id,
-            subscription=change.subscription,
-            rule=change.outcome,
-        )
-        for change in gone
-    )

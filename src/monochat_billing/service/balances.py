@@ -1,4 +1,4 @@
-"""The noun ``balances``: what an account has, and debits for the host's own purposes."""
+"""The noun ``balances``: what an account has, credits and debits of the host's own."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast, final
@@ -6,7 +6,7 @@ from typing import cast, final
 import attrs
 
 from monochat_billing import commands
-from monochat_billing.balance import Balance, Entry
+from monochat_billing.balance import PAID, Balance, Entry, Terms
 from monochat_billing.money import Money
 from monochat_billing.service.context import Context, fingerprint_of
 
@@ -16,7 +16,7 @@ __all__ = ["Balances"]
 @final
 @attrs.frozen
 class Balances:
-    """Look at balances and debit them."""
+    """Look at balances, credit and debit them."""
 
     _context: Context
 
@@ -27,6 +27,55 @@ class Balances:
             UnknownName: there is no such account.
         """
         return self._context.view(account).state.books.balances
+
+    def credit(
+        self,
+        account: str,
+        amount: Money,
+        *,
+        reason: str,
+        key: str,
+        terms: Terms = PAID,
+        reference: str = "",
+        actor: str = "",
+    ) -> Entry:
+        """Add ``amount`` to the balance in its currency, without a payment through a gateway.
+
+        It is for what a person has decided: an opening balance, a bank transfer that was seen, a
+        promotion. ``terms`` say what the lot may pay for and until when. Past-due subscriptions
+        that the money covers are revived.
+
+        Raises:
+            InvalidInput: the amount is not above zero, too precise, there is no reason, or the
+                lot would be expired from the start.
+            UnknownName: there is no such account or balance.
+            IdempotencyConflict: the key was used for something else.
+        """
+        content = {
+            "amount": fingerprint_of(amount),
+            "reason": str(reason),
+            "reference": str(reference),
+            "origin": terms.origin.value,
+            "pays_for": " ".join(sorted(terms.pays_for)),
+            "expires_at": "" if terms.expires_at is None else terms.expires_at.isoformat(),
+            "priority": str(terms.priority),
+        }
+        entry = self._context.change(
+            account,
+            "balances.credit",
+            lambda state, now: commands.grant(
+                state,
+                amount,
+                terms=terms,
+                reason=reason,
+                reference=reference,
+                actor=actor,
+                now=now,
+            ),
+            key=key,
+            content=content,
+        )
+        return cast("Entry", entry)
 
     def debit(
         self,

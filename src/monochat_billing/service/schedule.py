@@ -6,7 +6,7 @@ from typing import cast, final
 
 import attrs
 
-from monochat_billing import commands
+from monochat_billing import plan_commands
 from monochat_billing.periods import BillingInterval
 from monochat_billing.plans import ChangeTiming
 from monochat_billing.scheduling import ScheduledChange
@@ -48,7 +48,7 @@ class Schedule:
         change = self._context.change(
             account,
             "schedule.change",
-            lambda state, now: commands.schedule_change(
+            lambda state, now: plan_commands.schedule_change(
                 state,
                 self._context.catalog,
                 schedule_id=schedule_id,
@@ -100,7 +100,7 @@ class Schedule:
         revoked = self._context.change(
             account,
             "schedule.revoke",
-            lambda state, now: commands.revoke_change(state, scheduled_change, now),
+            lambda state, now: plan_commands.revoke_change(state, scheduled_change, now),
             key=key,
             content={"scheduled_change": str(scheduled_change)},
             wants={"schedule": [scheduled_change]},

@@ -5,11 +5,11 @@ from typing import cast, final
 
 import attrs
 
-from monochat_billing import commands
+from monochat_billing import plan_commands
 from monochat_billing.accounts import check_identity
-from monochat_billing.commands import ChangeResult
 from monochat_billing.errors import IdempotencyConflict
 from monochat_billing.periods import BillingInterval
+from monochat_billing.plan_commands import ChangeResult
 from monochat_billing.plans import ChangeTiming
 from monochat_billing.quotes import ChangeQuote
 from monochat_billing.repositories import Wanted
@@ -58,7 +58,7 @@ class Subscriptions:
         subscription = self._context.change(
             account,
             "subscriptions.subscribe",
-            lambda state, now: commands.subscribe(
+            lambda state, now: plan_commands.subscribe(
                 state,
                 self._context.catalog,
                 subscription_id=subscription_id,
@@ -102,7 +102,7 @@ class Subscriptions:
             if executed is not None:
                 return executed
         step = self._context.view(account)
-        return commands.preview_change(
+        return plan_commands.preview_change(
             step.state,
             self._context.catalog,
             quote_id=key or self._context.ids(),
@@ -126,7 +126,7 @@ class Subscriptions:
         result = self._context.change(
             quote.account,
             _CHANGE,
-            lambda state, now: commands.change_subscription(
+            lambda state, now: plan_commands.change_subscription(
                 state,
                 self._context.catalog,
                 quote,
