@@ -9,15 +9,20 @@ from monochat_billing import (
     YEAR,
     Billing,
     ChangeTiming,
+    ChargeKind,
     Checkout,
+    EntryKind,
     Family,
     ForgedCallback,
+    IdempotencyConflict,
     IllegalTransition,
     InsufficientFunds,
     InvalidInput,
+    LotOrigin,
     MessageCategory,
     Money,
     StaleQuote,
+    Terms,
     UnknownName,
     UsageRecord,
     money,
@@ -153,6 +158,53 @@ class TestTopUps:
         """A signed callback for something that nobody started here."""
         with pytest.raises(UnknownName, match="was not started here"):
             desk.pay("nobody", money("1", "TRY"))
+
+
+class TestCredit:
+    """A credit without a gateway is a lot on stated terms."""
+
+    def test_adds_and_revives(self, desk: Desk) -> None:
+        """An opening balance is money like any other."""
+        desk.billing.balances.credit("acme", money("2000", "TRY"), reason="opening", key="o")
+        desk.billing.subscriptions.subscribe("acme", "growth", MONTH, key="s")
+        desk.clock.advance(days=40)
+        desk.billing.run_due()
+        desk.billing.balances.credit("acme", money("1000", "TRY"), reason="EFT", key="e")
+        assert desk.event_names()[-2:] == ["RenewalFailed", "SubscriptionRevived"]
+        assert posted(desk) == "2"
+
+    def test_a_promotion_pays_only_what_it_may_and_ends(self, desk: Desk) -> None:
+        """It burns before paid money, for messages alone, and what is left is breakage."""
+        until = datetime(2026, 11, 1, tzinfo=UTC)
+        terms = Terms(
+            origin=LotOrigin.PROMOTIONAL,
+            pays_for=frozenset({ChargeKind.MESSAGE}),
+            expires_at=until,
+            priority=10,
+        )
+        desk.top_up("1", "USD")
+        desk.billing.balances.credit(
+            "acme", money("0.5", "USD"), reason="welcome", key="w", terms=terms
+        )
+        with pytest.raises(InsufficientFunds, match="1 available"):
+            desk.billing.balances.debit("acme", money("1.2", "USD"), reason="x", key="d")
+        desk.billing.usage.record("acme", [message(1)])
+        assert desk.billing.balances.entries("acme")[-1].parts == ((2, -10_900),)
+        desk.clock.now = until
+        desk.billing.run_due()
+        last = desk.billing.balances.entries("acme")[-1]
+        assert (last.kind, str(last.money.amount)) == (EntryKind.BREAKAGE, "-0.4891")
+        assert posted(desk, "USD") == "1"
+        assert desk.event_names()[-1] == "LotExpired"
+        assert desk.billing.verify().sound
+
+    def test_terms_are_part_of_the_request(self, desk: Desk) -> None:
+        """Another expiry under the same key is another request."""
+        give = desk.billing.balances.credit
+        give("acme", money("1", "TRY"), reason="w", key="w")
+        soon = Terms(expires_at=datetime(2026, 11, 1, tzinfo=UTC))
+        with pytest.raises(IdempotencyConflict, match="expires_at"):
+            give("acme", money("1", "TRY"), reason="w", key="w", terms=soon)
 
 
 class TestCatchUp:
