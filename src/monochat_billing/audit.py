@@ -83,6 +83,8 @@ def audit(books: Books, lots: Sequence[Lot], entries: Iterable[Entry]) -> Audit:
     replay.expect("sequence", replay.number, books.sequence)
     for balance in books.balances.values():
         replay.check_balance(balance, lots)
+    for unit in sorted(replay.posted.keys() - books.balances):
+        replay.expect(f"balance {unit}", replay.posted[unit], "missing")
     for lot in lots:
         replay.check_lot(lot)
     known = {lot.number for lot in lots}
@@ -102,7 +104,7 @@ class _Replay:
 
     def __init__(self, account: str) -> None:
         self._account = account
-        self._posted: dict[str, int] = defaultdict(int)
+        self.posted: dict[str, int] = defaultdict(int)
         self._granted: dict[int, int] = {}
         self.by_lot: dict[int, int] = defaultdict(int)
         self.number = 0
@@ -124,8 +126,8 @@ class _Replay:
         self.seen += 1
         self.expect(f"number after entry {self.number}", self.number + 1, entry.number)
         self.number = entry.number
-        self._posted[entry.unit] += entry.amount
-        posted = self._posted[entry.unit]
+        self.posted[entry.unit] += entry.amount
+        posted = self.posted[entry.unit]
         self.expect(f"balance after entry {entry.number}", posted, entry.balance_after)
         parts = sum(units for _, units in entry.parts)
         self.expect(f"amount of entry {entry.number}", parts, entry.amount)
@@ -136,7 +138,7 @@ class _Replay:
 
     def check_balance(self, balance: Balance, lots: Sequence[Lot]) -> None:
         name = f"balance {balance.unit}"
-        self.expect(name, self._posted[balance.unit], balance.posted)
+        self.expect(name, self.posted[balance.unit], balance.posted)
         remaining = sum(lot.remaining for lot in lots if lot.unit == balance.unit)
         self.expect(f"sum of {balance.unit} lots", balance.posted, remaining)
         if not 0 <= balance.held <= balance.posted:
