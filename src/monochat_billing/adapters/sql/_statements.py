@@ -1,0 +1,281 @@
+"""Statements: written once as SQLAlchemy expressions, compiled once, run as text of the driver.
+
+Every statement has one fixed shape: a set of ids is one array parameter and never a list of
+placeholders that grows, so nothing is compiled or planned anew for a larger batch.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, final
+
+import attrs
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    FromClause,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.sql.expression import Executable
+
+from monochat_billing.adapters.sql import schema
+
+Pairs = Iterable[tuple[str, str]]
+
+
+@final
+@attrs.frozen
+class Statement:
+    """Hold a statement's text for the driver, and the names of its parameters in their order.
+
+    ``fixed`` holds those whose value belongs to the statement.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    fixed: Mapping[str, object]
+
+    def values(self, **named: object) -> tuple[object, ...]:
+        """Put parameters in the order in which the text has them."""
+        given = {**self.fixed, **named}
+        return tuple(given[name] for name in self.names)
+
+
+class Shapes(Protocol):
+    """Say how one database takes sets of ids and replaces rows."""
+
+    def dialect(self) -> Dialect:
+        """Give the dialect to compile for, with positional parameters."""
+        ...
+
+    def among(self, column: "Column[str]") -> ColumnElement[bool]:
+        """Compare a column with the set that :meth:`ids` binds as ``ids``."""
+        ...
+
+    def ids(self, values: Iterable[str]) -> object:
+        """Give a set of ids as one parameter."""
+        ...
+
+    def pairs(self) -> tuple[FromClause, ColumnElement[str], ColumnElement[str]]:
+        """Give a table of (account, id) pairs to join with, and its two columns."""
+        ...
+
+    def bound_pairs(self, values: Pairs) -> tuple[object, ...]:
+        """Give the parameters of the statement that reads :meth:`pairs`."""
+        ...
+
+    def replace(self, table: Table, replaced: Sequence[str]) -> Executable:
+        """Insert a row, or replace those columns of the one with its key."""
+        ...
+
+
+def _all_columns(table: Table) -> dict[str, Any]:
+    return {column.name: bindparam(column.name) for column in table.columns}
+
+
+@final
+class SqliteShapes:
+    """Bind sets as JSON and read them with ``json_each``."""
+
+    def dialect(self) -> Dialect:
+        """Use question marks."""
+        return SQLiteDialect(paramstyle="qmark")
+
+    def among(self, column: "Column[str]") -> ColumnElement[bool]:
+        """Look the column up in a JSON array."""
+        given = func.json_each(bindparam("ids", type_=Text)).table_valued("value")
+        return column.in_(select(given.c.value))
+
+    def ids(self, values: Iterable[str]) -> object:
+        """Write a JSON array."""
+        return json.dumps(list(values))
+
+    def pairs(self) -> tuple[FromClause, ColumnElement[str], ColumnElement[str]]:
+        """Read an array of two-element arrays."""
+        given = func.json_each(bindparam("pairs", type_=Text)).table_valued("value", name="wanted")
+        first, second = (
+            func.json_extract(given.c.value, literal_column(f"'$[{place}]'")) for place in (0, 1)
+        )
+        return given, first, second
+
+    def bound_pairs(self, values: Pairs) -> tuple[object, ...]:
+        """Write an array of two-element arrays."""
+        return (json.dumps(list(values)),)
+
+    def replace(self, table: Table, replaced: Sequence[str]) -> Executable:
+        """Use ``ON CONFLICT``."""
+        statement = sqlite.insert(table).values(_all_columns(table))
+        return statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_={name: statement.excluded[name] for name in replaced},
+        )
+
+
+@final
+class PostgresShapes:
+    """Bind sets as arrays."""
+
+    def dialect(self) -> Dialect:
+        """Use ``%s`` and cast every parameter, as psycopg wants it."""
+        return PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]
+
+    def among(self, column: "Column[str]") -> ColumnElement[bool]:
+        """Compare with any element of an array."""
+        return column == func.any(bindparam("ids", type_=ARRAY(Text)))
+
+    def ids(self, values: Iterable[str]) -> object:
+        """Pass a list."""
+        return list(values)
+
+    def pairs(self) -> tuple[FromClause, ColumnElement[str], ColumnElement[str]]:
+        """Unnest two arrays side by side."""
+        given = func.unnest(
+            bindparam("firsts", type_=ARRAY(Text)), bindparam("seconds", type_=ARRAY(Text))
+        ).table_valued("first", "second", name="wanted")
+        given = given.render_derived()
+        return given, given.c.first, given.c.second
+
+    def bound_pairs(self, values: Pairs) -> tuple[object, ...]:
+        """Pass two lists."""
+        listed = list(values)
+        return [first for first, _ in listed], [second for _, second in listed]
+
+    def replace(self, table: Table, replaced: Sequence[str]) -> Executable:
+        """Use ``ON CONFLICT``."""
+        statement = postgresql.insert(table).values(_all_columns(table))
+        return statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_={name: statement.excluded[name] for name in replaced},
+        )
+
+
+@final
+class Statements:
+    """Hold every statement that the library issues, compiled for one database."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        self.shapes = shapes
+        self._dialect = shapes.dialect()
+        self._compile_load()
+        self._compile_save()
+        self._compile_pages()
+
+    def _compiled(self, statement: Executable) -> Statement:
+        compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
+        fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        return Statement(str(compiled), tuple(compiled.positiontup or ()), fixed)
+
+    def _compile_load(self) -> None:
+        s = schema
+        accounts = select(s.ACCOUNTS).where(self.shapes.among(s.ACCOUNTS.c.id))
+        accounts = accounts.order_by(s.ACCOUNTS.c.id)
+        self.accounts = self._compiled(accounts)
+        self.accounts_to_change = self._compiled(accounts.with_for_update())
+        self.balances = self._of_accounts(s.BALANCES)
+        self.open_lots = self._of_accounts(s.LOTS, s.LOTS.c.remaining > literal_column("0"))
+        self.subscriptions = self._of_accounts(s.SUBSCRIPTIONS)
+        self.pending = self._of_accounts(s.SCHEDULE, s.SCHEDULE.c.state == _literal("PENDING"))
+        self.asked_changes = self._of_pairs(s.SCHEDULE, s.SCHEDULE.c.id)
+        self.asked_top_ups = self._of_pairs(s.TOP_UPS, s.TOP_UPS.c.id)
+        self.asked_keys = self._of_pairs(s.KEYS, s.KEYS.c.key)
+        self.known_usage = self._of_pairs(
+            s.USAGE, s.USAGE.c.record_id, s.USAGE.c.account_id, s.USAGE.c.record_id
+        )
+
+    def _of_accounts(self, table: Table, *also: ColumnElement[bool]) -> Statement:
+        return self._compiled(select(table).where(self.shapes.among(table.c.account_id), *also))
+
+    def _of_pairs(self, table: Table, name: "Column[str]", *columns: "Column[Any]") -> Statement:
+        """Look pairs up one by one in the table's key.
+
+        An outer join without a condition on the table keeps the pairs on the outside of the loop,
+        whatever a planner believes of their number; a pair that is not there gives a row of NULL.
+        """
+        given, first, second = self.shapes.pairs()
+        joined = given.outerjoin(table, and_(table.c.account_id == first, name == second))
+        return self._compiled(select(*(columns or table.columns)).select_from(joined))
+
+    def _compile_save(self) -> None:
+        s = schema
+        self.insert = {
+            table.name: self._compiled(insert(table).values(_all_columns(table)).inline())
+            for table in s.METADATA.sorted_tables
+        }
+        self.replace_balances = self._replace(s.BALANCES, "posted", "held")
+        self.replace_lots = self._replace(s.LOTS, "remaining")
+        self.replace_subscriptions = self._replace(
+            s.SUBSCRIPTIONS, "state", "period_end", "document"
+        )
+        self.replace_schedule = self._replace(s.SCHEDULE, "state", "document")
+        self.replace_top_ups = self._replace(s.TOP_UPS, "state", "document")
+        kept = {"id", "opened_at"}
+        changed = {name: v for name, v in _all_columns(s.ACCOUNTS).items() if name not in kept}
+        self.change_account = self._compiled(
+            update(s.ACCOUNTS)
+            .where(s.ACCOUNTS.c.id == bindparam("account"))
+            .where(s.ACCOUNTS.c.version == bindparam("loaded_version"))
+            .values(changed)
+        )
+
+    def _replace(self, table: Table, *replaced: str) -> Statement:
+        return self._compiled(self.shapes.replace(table, replaced))
+
+    def _compile_pages(self) -> None:
+        s = schema
+        self.entries = self._page(s.ENTRIES, s.ENTRIES.c.number)
+        self.events = self._page(s.OUTBOX, s.OUTBOX.c.number)
+        self.usage = self._page(s.USAGE, s.USAGE.c.ordinal)
+        self.last_entries = self._compiled(
+            _of_account(s.ENTRIES).order_by(s.ENTRIES.c.number.desc()).limit(_limit())
+        )
+        self.lots = self._compiled(_of_account(s.LOTS).order_by(s.LOTS.c.number))
+        self.schedule = self._compiled(
+            _of_account(s.SCHEDULE).order_by(s.SCHEDULE.c.requested_at, s.SCHEDULE.c.id)
+        )
+        self.route = self._compiled(
+            select(s.ROUTES.c.account_id)
+            .where(s.ROUTES.c.gateway == bindparam("gateway"))
+            .where(s.ROUTES.c.reference == bindparam("reference"))
+        )
+        self.due = self._compiled(
+            select(s.ACCOUNTS.c.id)
+            .where(s.ACCOUNTS.c.next_due_at <= bindparam("until"))
+            .order_by(s.ACCOUNTS.c.next_due_at, s.ACCOUNTS.c.id)
+            .limit(_limit())
+        )
+        self.account_ids = self._compiled(
+            select(s.ACCOUNTS.c.id)
+            .where(s.ACCOUNTS.c.id > bindparam("after"))
+            .order_by(s.ACCOUNTS.c.id)
+            .limit(_limit())
+        )
+
+    def _page(self, table: Table, number: "Column[int]") -> Statement:
+        return self._compiled(
+            _of_account(table).where(number > bindparam("after")).order_by(number).limit(_limit())
+        )
+
+
+def _of_account(table: Table) -> Any:  # noqa: ANN401 - a select
+    return select(table).where(table.c.account_id == bindparam("account"))
+
+
+def _limit() -> Any:  # noqa: ANN401 - a bound parameter
+    return bindparam("limit", type_=BigInteger)
+
+
+def _literal(value: str) -> ColumnElement[str]:
+    return literal_column(f"'{value}'")

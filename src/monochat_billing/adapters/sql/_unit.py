@@ -1,0 +1,427 @@
+"""The unit of work: sets of accounts in, sets of changes out, one statement for each table.
+
+Owns which statements a load, a save and a page consist of, and how a lost race is noticed.
+Does not own when a unit of work begins, ends or is run again (``storage``).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import attrs
+from sqlalchemy import Table
+
+from monochat_billing.accounts import AccountState, ChargedUsage
+from monochat_billing.adapters.sql import _rows, schema
+from monochat_billing.adapters.sql._backends import Backend, Cursor, Verdict
+from monochat_billing.adapters.sql._rows import Row, each
+from monochat_billing.adapters.sql._statements import Statement
+from monochat_billing.adapters.sql.documents import Malformed
+from monochat_billing.balance import Books, Entry
+from monochat_billing.errors import StorageError
+from monochat_billing.lots import Lot
+from monochat_billing.repositories import Changes, Loaded, RecordedEvent, Wanted
+from monochat_billing.scheduling import ScheduledChange
+
+T = TypeVar("T")
+
+_LAST_ENTRY: Final = 7
+_LAST_USAGE: Final = 9
+_VERSION: Final = 10
+
+
+class Session:
+    """Run statements on one connection and remember what the first failure means.
+
+    A failure stands even if the work that met it goes on: then nothing may be committed.
+    """
+
+    def __init__(self, cursor: Cursor, backend: Backend, driver_error: type[Exception]) -> None:
+        self._cursor = cursor
+        self._backend = backend
+        # Drivers complain of values that they cannot hold in the language's own terms.
+        self._errors = (driver_error, OverflowError, UnicodeError, ValueError)
+        self.statements = backend.statements
+        self.failure: StorageError | None = None
+        self.verdict: Verdict | None = None
+
+    def run(self, operation: str, text: str) -> None:
+        """Run a statement that has no parameters and gives no rows."""
+        try:
+            self._cursor.execute(text)
+        except self._errors as error:
+            raise self._failed(operation, error) from error
+
+    def rows(self, operation: str, statement: Statement, values: Sequence[object]) -> list[Row]:
+        """Run a statement and give all its rows."""
+        try:
+            self._cursor.execute(statement.text, values)
+            return list(self._cursor.fetchall())
+        except self._errors as error:
+            raise self._failed(operation, error) from error
+
+    def write(self, operation: str, statement: Statement, rows: Sequence[Row]) -> int:
+        """Run a statement once for each row; give the number of rows that it touched."""
+        if not rows:
+            return 0
+        try:
+            if len(rows) == 1:
+                self._cursor.execute(statement.text, rows[0])
+            else:
+                self._cursor.executemany(statement.text, rows)
+        except self._errors as error:
+            raise self._failed(operation, error) from error
+        return self._cursor.rowcount
+
+    def lost_race(self, operation: str) -> StorageError:
+        """Note that somebody else has changed what was loaded; nothing of ours may stand."""
+        self.verdict = Verdict.AGAIN
+        self.failure = StorageError(operation, "an account was changed by another writer")
+        return self.failure
+
+    def _failed(self, operation: str, error: Exception) -> StorageError:
+        failure = StorageError(operation, f"{type(error).__name__}: {error}")
+        if self.failure is None:
+            self.failure = failure
+            self.verdict = self._backend.verdict(error)
+        return failure
+
+
+@attrs.frozen
+class _Counters:
+    """Remember how far an account's own numbers had come when it was loaded."""
+
+    version: int
+    entry: int = 0
+    event: int = 0
+    usage: int = 0
+
+
+class SqlReader:
+    """Read the books within one database transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._shapes = session.statements.shapes
+
+    def load(self, wanted: Sequence[Wanted]) -> Mapping[str, Loaded]:
+        """Give one :class:`Loaded` for every account that is wanted, existing or not."""
+        by_id = {one.account: one for one in wanted}
+        rows = self._accounts(self._session.statements.accounts, by_id)
+        return self._complete(by_id, rows)
+
+    def _accounts(self, statement: Statement, ids: Iterable[str]) -> dict[str, Row]:
+        values = statement.values(ids=self._shapes.ids(ids))
+        found = self._session.rows("load accounts", statement, values)
+        return {row[0]: row for row in found}
+
+    def _complete(self, wanted: Mapping[str, Wanted], rows: Mapping[str, Row]) -> dict[str, Loaded]:
+        if not rows:
+            return {account: Loaded(None) for account in wanted}
+        statements = self._session.statements
+        here = {account: one for account, one in wanted.items() if account in rows}
+        ids = self._shapes.ids(here)
+        parts = _Parts(
+            self._by_account("load balances", statements.balances, ids),
+            self._by_account("load lots", statements.open_lots, ids),
+            self._by_account("load subscriptions", statements.subscriptions, ids),
+            self._by_account("load schedule", statements.pending, ids),
+            self._asked("load schedule", statements.asked_changes, here, "schedule"),
+            self._asked("load top-ups", statements.asked_top_ups, here, "top_ups"),
+            self._asked("load usage", statements.known_usage, here, "usage"),
+            self._asked("load keys", statements.asked_keys, here, "keys"),
+        )
+        return {
+            account: parts.loaded(account, rows[account]) if account in rows else Loaded(None)
+            for account in wanted
+        }
+
+    def _by_account(
+        self, operation: str, statement: Statement, ids: object
+    ) -> dict[str, list[Row]]:
+        return _grouped(self._session.rows(operation, statement, statement.values(ids=ids)))
+
+    def _asked(
+        self, operation: str, statement: Statement, wanted: Mapping[str, Wanted], kind: str
+    ) -> dict[str, list[Row]]:
+        pairs = [(account, name) for account, one in wanted.items() for name in getattr(one, kind)]
+        if not pairs:
+            return {}
+        rows = self._session.rows(operation, statement, self._shapes.bound_pairs(pairs))
+        return _grouped(row for row in rows if row[0] is not None)
+
+    def entries(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Entry]:
+        """Give up to ``limit`` entries numbered above ``after``, in ascending order."""
+        rows = self._page(self._session.statements.entries, account, after, limit)
+        return tuple(each(schema.ENTRIES, rows, _rows.entry))
+
+    def last_entries(self, account: str, limit: int) -> Sequence[Entry]:
+        """Give the ``limit`` entries with the highest numbers, in ascending order."""
+        statement = self._session.statements.last_entries
+        values = statement.values(account=account, limit=max(limit, 0))
+        rows = self._session.rows("read entries", statement, values)
+        return tuple(each(schema.ENTRIES, reversed(rows), _rows.entry))
+
+    def lots(self, account: str) -> Sequence[Lot]:
+        """Give every lot of the account by number, spent ones too."""
+        statement = self._session.statements.lots
+        rows = self._session.rows("read lots", statement, statement.values(account=account))
+        return tuple(each(schema.LOTS, rows, _rows.lot))
+
+    def schedule(self, account: str) -> Sequence[ScheduledChange]:
+        """Give every scheduled change of the account, in order of request."""
+        statement = self._session.statements.schedule
+        rows = self._session.rows("read schedule", statement, statement.values(account=account))
+        return tuple(each(schema.SCHEDULE, rows, _rows.scheduled))
+
+    def usage(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[ChargedUsage]:
+        """Give up to ``limit`` usage records in the order they were stored, skipping ``after``."""
+        rows = self._page(self._session.statements.usage, account, after, limit)
+        return tuple(each(schema.USAGE, rows, _rows.usage))
+
+    def events(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
+        """Give up to ``limit`` events numbered above ``after``, in ascending order."""
+        rows = self._page(self._session.statements.events, account, after, limit)
+        return tuple(each(schema.OUTBOX, rows, _rows.event))
+
+    def _page(self, statement: Statement, account: str, after: int, limit: int) -> list[Row]:
+        values = statement.values(account=account, after=after, limit=max(limit, 0))
+        return self._session.rows("read page", statement, values)
+
+    def top_up_account(self, gateway: str, top_up: str) -> str | None:
+        """Give the account that a gateway's reference belongs to."""
+        statement = self._session.statements.route
+        values = statement.values(gateway=gateway, reference=top_up)
+        rows = self._session.rows("read route", statement, values)
+        return rows[0][0] if rows else None
+
+    def due(self, until: datetime, limit: int) -> Sequence[str]:
+        """Give up to ``limit`` accounts whose ``next_due_at`` is not after ``until``."""
+        statement = self._session.statements.due
+        values = statement.values(until=_rows.ticks(until), limit=max(limit, 0))
+        return tuple(row[0] for row in self._session.rows("read due", statement, values))
+
+    def accounts(self, *, after: str = "", limit: int = 100) -> Sequence[str]:
+        """Give up to ``limit`` account ids that sort after ``after``, in ascending order."""
+        statement = self._session.statements.account_ids
+        values = statement.values(after=after, limit=max(limit, 0))
+        return tuple(row[0] for row in self._session.rows("read accounts", statement, values))
+
+
+def _grouped(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row[0]].append(row)
+    return groups
+
+
+@attrs.frozen
+class _Parts:
+    """Hold the rows of a load, table by table and account by account."""
+
+    balances: Mapping[str, list[Row]]
+    lots: Mapping[str, list[Row]]
+    subscriptions: Mapping[str, list[Row]]
+    pending: Mapping[str, list[Row]]
+    asked_changes: Mapping[str, list[Row]]
+    top_ups: Mapping[str, list[Row]]
+    usage: Mapping[str, list[Row]]
+    keys: Mapping[str, list[Row]]
+
+    def loaded(self, account: str, row: Row) -> Loaded:
+        """Put one account together."""
+        (head,) = each(schema.ACCOUNTS, [row], _rows.account)
+        lots = each(schema.LOTS, self.lots.get(account, ()), _rows.lot)
+        subscriptions = sorted(self.subscriptions.get(account, ()), key=lambda one: one[2])
+        changes = each(schema.SCHEDULE, self._changes(account), _rows.scheduled)
+        top_ups = each(schema.TOP_UPS, self.top_ups.get(account, ()), _rows.top_up)
+        keys = each(schema.KEYS, self.keys.get(account, ()), _rows.key)
+        state = AccountState(
+            account=head,
+            books=Books(
+                account, row[_LAST_ENTRY], _rows.balances(self.balances.get(account, ()), lots)
+            ),
+            subscriptions={
+                one.id: one for one in each(schema.SUBSCRIPTIONS, subscriptions, _rows.subscription)
+            },
+            schedule={one.id: one for one in changes},
+            top_ups={one.id: one for one in top_ups},
+            known_usage=frozenset(one[1] for one in self.usage.get(account, ())),
+        )
+        return Loaded(state, {one.key: one for one in keys})
+
+    def _changes(self, account: str) -> list[Row]:
+        """Give what was asked for and what is pending, once each, in order of request."""
+        rows = {
+            row[1]: row
+            for group in (self.asked_changes, self.pending)
+            for row in group.get(account, ())
+        }
+        return sorted(rows.values(), key=lambda row: (row[3], row[1]))
+
+
+class SqlUnit(SqlReader):
+    """Read and change accounts within one database transaction."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._counters: dict[str, _Counters] = {}
+
+    def load(self, wanted: Sequence[Wanted]) -> Mapping[str, Loaded]:
+        """Take the accounts, in sorted order, and give what they hold."""
+        by_id = {one.account: one for one in sorted(wanted, key=lambda one: one.account)}
+        rows = self._accounts(self._session.statements.accounts_to_change, by_id)
+        for account in by_id:
+            row = rows.get(account)
+            self._counters[account] = (
+                _Counters(row[_VERSION], row[_LAST_ENTRY], row[8], row[_LAST_USAGE])
+                if row
+                else _Counters(0)
+            )
+        return self._complete(by_id, rows)
+
+    def save(self, changes: Sequence[Changes]) -> None:
+        """Write the changes of accounts that this unit of work has loaded.
+
+        Raises:
+            StorageError: an account was not loaded, numbers do not go on where they stopped, or
+                the database refused a row.
+        """
+        sheets = _Sheets()
+        for one in changes:
+            account = one.after.account.id
+            loaded = self._counters.get(account)
+            if loaded is None:
+                raise StorageError("save", f"account {account!r} was not loaded")
+            _check_numbers(one, loaded)
+            try:
+                self._counters[account] = sheets.add(one, loaded)
+            except Malformed as error:
+                raise StorageError("save", f"account {account!r}: {error}") from error
+        self._write(sheets)
+
+    def _write(self, sheets: "_Sheets") -> None:
+        write, statements = self._session.write, self._session.statements
+        write("open account", statements.insert[schema.ACCOUNTS.name], sheets.opened)
+        changed = write("save account", statements.change_account, sheets.changed)
+        if changed != len(sheets.changed):
+            raise self._session.lost_race("save account")
+        write("save balances", statements.replace_balances, sheets.balances)
+        write("save lots", statements.replace_lots, sheets.lots)
+        for table, new in sheets.new.items():
+            write(f"insert into {table}", statements.insert[table], new)
+        write("save subscriptions", statements.replace_subscriptions, sheets.subscriptions)
+        write("save schedule", statements.replace_schedule, sheets.schedule)
+        write("save top-ups", statements.replace_top_ups, sheets.top_ups)
+
+
+def _check_numbers(changes: Changes, loaded: _Counters) -> None:
+    """Refuse entries or events that do not follow those that are stored."""
+    account = changes.after.account
+    for noun, numbers, last, ends in (
+        (
+            "entries",
+            [entry.number for entry in changes.entries],
+            loaded.entry,
+            changes.after.books.sequence,
+        ),
+        ("events", [event.number for event in changes.events], loaded.event, account.events),
+    ):
+        expected = last + len(numbers)
+        if numbers != list(range(last + 1, expected + 1)) or ends != expected:
+            raise StorageError("save", f"{noun} of {account.id!r} do not follow number {last}")
+
+
+class _Sheets:
+    """Collect the rows of all accounts, one sheet for each statement."""
+
+    def __init__(self) -> None:
+        self.opened: list[Row] = []
+        self.changed: list[Row] = []
+        self.balances: list[Row] = []
+        self.lots: list[Row] = []
+        self.subscriptions: list[Row] = []
+        self.schedule: list[Row] = []
+        self.top_ups: list[Row] = []
+        self.new: dict[str, list[Row]] = {
+            table.name: []
+            for table in (
+                schema.ENTRIES,
+                schema.SUBSCRIPTIONS,
+                schema.SCHEDULE,
+                schema.TOP_UPS,
+                schema.ROUTES,
+                schema.USAGE,
+                schema.KEYS,
+                schema.OUTBOX,
+            )
+        }
+
+    def add(self, changes: Changes, loaded: _Counters) -> _Counters:
+        """Write down one account's rows; give how far its numbers have come."""
+        account = changes.after.account.id
+        counters = _Counters(
+            loaded.version + 1,
+            changes.after.books.sequence,
+            changes.after.account.events,
+            loaded.usage + len(changes.usage),
+        )
+        self._add_account(changes, loaded, counters)
+        positions = {unit: at for at, unit in enumerate(changes.after.books.balances)}
+        self.balances += [
+            _rows.balance_row(account, positions[one.unit], one) for one in changes.balances
+        ]
+        self.lots += [_rows.lot_row(account, one) for one in changes.lots]
+        self._add_documents(changes)
+        new = self.new
+        new[schema.ENTRIES.name] += map(_rows.entry_row, changes.entries)
+        new[schema.USAGE.name] += [
+            _rows.usage_row(account, ordinal, one)
+            for ordinal, one in enumerate(changes.usage, loaded.usage + 1)
+        ]
+        new[schema.KEYS.name] += map(_rows.key_row, changes.keys)
+        new[schema.OUTBOX.name] += map(_rows.event_row, changes.events)
+        return counters
+
+    def _add_account(self, changes: Changes, loaded: _Counters, counters: _Counters) -> None:
+        row = _rows.account_row(
+            changes.after.account, counters.entry, counters.usage, counters.version
+        )
+        if loaded.version:
+            self.changed.append((*row[1:4], *row[5:], row[0], loaded.version))
+        else:
+            self.opened.append(row)
+
+    def _add_documents(self, changes: Changes) -> None:
+        """Keep what is new apart: an id that was used before is refused, never overwritten."""
+        account = changes.after.account.id
+        before: Any = changes.before or _NOTHING
+        places = {name: at for at, name in enumerate(changes.after.subscriptions)}
+        for one in changes.subscriptions:
+            row = _rows.subscription_row(account, places[one.id], one)
+            self._sheet(schema.SUBSCRIPTIONS, self.subscriptions, one.id in before.subscriptions)(
+                row
+            )
+        for change in changes.schedule:
+            row = _rows.scheduled_row(account, change)
+            self._sheet(schema.SCHEDULE, self.schedule, change.id in before.schedule)(row)
+        for top_up in changes.top_ups:
+            row = _rows.top_up_row(account, top_up)
+            known = top_up.id in before.top_ups
+            self._sheet(schema.TOP_UPS, self.top_ups, known)(row)
+            if not known:
+                self.new[schema.ROUTES.name].append((top_up.gateway, top_up.id, account))
+
+    def _sheet(self, table: Table, replaced: list[Row], known: bool) -> Callable[[Row], None]:  # noqa: FBT001 - private
+        return (replaced if known else self.new[table.name]).append
+
+
+@attrs.frozen
+class _Nothing:
+    subscriptions: Mapping[str, object] = attrs.field(factory=dict)
+    schedule: Mapping[str, object] = attrs.field(factory=dict)
+    top_ups: Mapping[str, object] = attrs.field(factory=dict)
+
+
+_NOTHING: Final = _Nothing()

@@ -1,0 +1,272 @@
+"""The tables: what is a column, what is a document, and what exists once.
+
+Owns names, types, keys, checks and indexes; the migrations build exactly this.
+Does not own what a document holds (:mod:`monochat_billing.adapters.sql.documents`).
+
+* Amounts are signed 64-bit integers in the smallest unit of their balance.
+* Instants are signed 64-bit integers: microseconds since 1970-01-01T00:00Z. Exact, sortable, the
+  same on every database, and without a session's time zone.
+* Every unique key begins with the account, so that an account can live on one shard. The one
+  exception is the table of routes, which answers whose a gateway's reference is.
+* What no query looks into is a JSON document in a text column.
+* Foreign keys guard the small tables. The tables that grow with every command have none: their
+  rows are written together with the account's own row, which guards them by its version.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+__all__ = [
+    "ACCOUNTS",
+    "BALANCES",
+    "ENTRIES",
+    "HEAD",
+    "KEYS",
+    "LOTS",
+    "METADATA",
+    "OUTBOX",
+    "ROUTES",
+    "SCHEDULE",
+    "SUBSCRIPTIONS",
+    "TOP_UPS",
+    "USAGE",
+    "VERSION_TABLE",
+]
+
+HEAD: Final = "billing_0001"
+"""The schema version that this library reads and writes."""
+
+VERSION_TABLE: Final = "billing_schema_version"
+"""Where Alembic notes the version, unless the migrations are part of the host's own."""
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+"""Every table of the library, for tools that compare or create schemas."""
+
+
+def _identity() -> TypeEngine[str]:
+    """Sort and compare ids by code point, on every database and under every locale."""
+    return Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _account() -> "Column[str]":
+    return Column("account_id", _identity(), primary_key=True)
+
+
+def _account_of() -> "Column[str]":
+    return Column("account_id", _identity(), ForeignKey("billing_accounts.id"), primary_key=True)
+
+
+def _number(name: str = "number") -> "Column[int]":
+    return Column(name, BigInteger, primary_key=True, autoincrement=False)
+
+
+def _integer(name: str, *, nullable: bool = False) -> "Column[int]":
+    return Column(name, BigInteger, nullable=nullable)
+
+
+def _text(name: str, *, nullable: bool = False) -> "Column[str]":
+    return Column(name, Text, nullable=nullable)
+
+
+ACCOUNTS: Final = Table(
+    "billing_accounts",
+    METADATA,
+    Column("id", _identity(), primary_key=True),
+    _text("zone"),
+    _text("currencies"),
+    _text("profile", nullable=True),
+    _integer("opened_at"),
+    _integer("as_of"),
+    _integer("next_due_at", nullable=True),
+    _integer("last_entry"),
+    _integer("last_event"),
+    _integer("last_usage"),
+    _integer("version"),
+)
+"""One row per account; ``version`` grows with every save, so a lost race is noticed."""
+
+Index(
+    "ix_billing_accounts_next_due",
+    ACCOUNTS.c.next_due_at,
+    ACCOUNTS.c.id,
+    sqlite_where=text("next_due_at IS NOT NULL"),
+    postgresql_where=text("next_due_at IS NOT NULL"),
+)
+
+BALANCES: Final = Table(
+    "billing_balances",
+    METADATA,
+    _account_of(),
+    Column("unit", Text, primary_key=True),
+    Column("position", SmallInteger, nullable=False),
+    Column("scale", SmallInteger, nullable=False),
+    _integer("posted"),
+    _integer("held"),
+    CheckConstraint("held >= 0 AND held <= posted", name="held"),
+    sqlite_with_rowid=False,
+)
+"""What an account has, per unit; ``position`` keeps the order of its currencies."""
+
+LOTS: Final = Table(
+    "billing_lots",
+    METADATA,
+    _account(),
+    _number(),
+    _text("unit"),
+    _text("origin"),
+    _integer("granted"),
+    _integer("remaining"),
+    _integer("granted_at"),
+    _integer("expires_at", nullable=True),
+    _text("pays_for"),
+    _integer("priority"),
+    _text("source"),
+    CheckConstraint("remaining >= 0 AND remaining <= granted", name="remaining"),
+    sqlite_with_rowid=False,
+)
+"""Every lot ever granted; ``pays_for`` lists kinds of charge, empty for all."""
+
+Index(
+    "ix_billing_lots_open",
+    LOTS.c.account_id,
+    LOTS.c.number,
+    sqlite_where=text("remaining > 0"),
+    postgresql_where=text("remaining > 0"),
+)
+
+ENTRIES: Final = Table(
+    "billing_entries",
+    METADATA,
+    _account(),
+    _number(),
+    _text("unit"),
+    Column("scale", SmallInteger, nullable=False),
+    _integer("amount"),
+    _integer("balance_after"),
+    _text("kind"),
+    _text("reason"),
+    _text("reference"),
+    _text("actor"),
+    _integer("effective_at"),
+    _integer("recorded_at"),
+    _text("parts"),
+    _integer("corrects", nullable=True),
+    sqlite_with_rowid=False,
+)
+"""Every entry, in the order of its account; ``parts`` is a JSON list of ``[lot, units]``."""
+
+SUBSCRIPTIONS: Final = Table(
+    "billing_subscriptions",
+    METADATA,
+    _account_of(),
+    Column("id", _identity(), primary_key=True),
+    Column("position", SmallInteger, nullable=False),
+    _text("family"),
+    _text("state"),
+    _integer("period_end"),
+    _text("document"),
+)
+"""What an account subscribes to."""
+
+SCHEDULE: Final = Table(
+    "billing_scheduled_changes",
+    METADATA,
+    _account_of(),
+    Column("id", _identity(), primary_key=True),
+    _text("state"),
+    _integer("requested_at"),
+    _text("document"),
+)
+"""What was asked for later, and what became of it."""
+
+Index(
+    "ix_billing_scheduled_changes_pending",
+    SCHEDULE.c.account_id,
+    sqlite_where=text("state = 'PENDING'"),
+    postgresql_where=text("state = 'PENDING'"),
+)
+
+TOP_UPS: Final = Table(
+    "billing_top_ups",
+    METADATA,
+    _account_of(),
+    Column("id", _identity(), primary_key=True),
+    _text("gateway"),
+    _text("state"),
+    _integer("created_at"),
+    _text("document"),
+)
+"""Every intent to add money, and what became of it."""
+
+ROUTES: Final = Table(
+    "billing_top_up_routes",
+    METADATA,
+    Column("gateway", _identity(), primary_key=True),
+    Column("reference", _identity(), primary_key=True),
+    Column("account_id", _identity(), ForeignKey("billing_accounts.id"), nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Whose a gateway's reference is: the one key that does not begin with the account."""
+
+USAGE: Final = Table(
+    "billing_usage",
+    METADATA,
+    _account(),
+    _number("ordinal"),
+    Column("record_id", _identity(), nullable=False),
+    _text("meter"),
+    _integer("occurred_at"),
+    _text("market"),
+    _text("category"),
+    Column("billable", SmallInteger, nullable=False),
+    _text("reference"),
+    _text("unit"),
+    _integer("units"),
+    _text("card"),
+    _integer("entry", nullable=True),
+    UniqueConstraint("account_id", "record_id"),
+    sqlite_with_rowid=False,
+)
+"""Every billable fact that was recorded, in the order of its account."""
+
+KEYS: Final = Table(
+    "billing_keys",
+    METADATA,
+    _account(),
+    Column("key", _identity(), primary_key=True),
+    _integer("recorded_at"),
+    _text("content"),
+    _text("outcome"),
+)
+"""What each idempotency key stands for, and the result that its repetitions get."""
+
+OUTBOX: Final = Table(
+    "billing_outbox",
+    METADATA,
+    _account(),
+    _number(),
+    _text("type"),
+    _text("document"),
+)
+"""Every event, in the order of its account."""

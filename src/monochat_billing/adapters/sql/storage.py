@@ -1,0 +1,380 @@
+"""The storage: when a unit of work begins, ends, waits, or is run again.
+
+Owns connections, BEGIN and COMMIT, retries with their deadline, and which error a failure is.
+Does not own statements (``_unit``) or tables (:mod:`monochat_billing.adapters.sql.schema`).
+
+SQLite's own waiting for a lock sleeps longer the longer it waits, and starves a writer among busy
+ones. So it is told not to wait at all, and a unit of work that finds the file locked tries again
+after a short random pause until its deadline.
+"""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from fractions import Fraction
+from types import TracebackType
+from typing import Final, Literal, Self, TypeVar, cast, final
+
+from sqlalchemy import URL, Connection, Engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError, TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
+
+from monochat_billing.adapters.sql import _migrate
+from monochat_billing.adapters.sql._backends import Backend, Cursor, Verdict, backend_of
+from monochat_billing.adapters.sql._unit import Session, SqlReader, SqlUnit
+from monochat_billing.adapters.sql.schema import VERSION_TABLE
+from monochat_billing.errors import InvalidInput, MissingExtra, StorageError, StoreBusy
+from monochat_billing.repositories import Reader, UnitOfWork
+
+__all__ = ["DEFAULT_DEADLINE", "SqlStorage"]
+
+T = TypeVar("T")
+
+DEFAULT_DEADLINE: Final = 30
+"""Seconds for which a unit of work waits for locks, unless the storage is told otherwise."""
+
+_SECOND: Final = 10**9
+_SHORTEST_PAUSE: Final = 10**6
+_LONGEST_PAUSE: Final = 10**7
+
+_INHERITED: Final[list[Pool]] = []
+"""Pools that a forked process got from its parent: kept, because to close them would disturb it."""
+
+
+class _Again(Exception):
+    """Say that nothing was written and that it can be tried again."""
+
+
+class _Deadline:
+    """Count down from the first attempt."""
+
+    def __init__(self, patience_ns: int) -> None:
+        self._end = time.monotonic_ns() + patience_ns
+        self._pause = _SHORTEST_PAUSE
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, zero when none are."""
+        return max(self._end - time.monotonic_ns(), 0) / _SECOND
+
+    def wait(self, operation: str, reason: BaseException) -> None:
+        """Pause for a random moment, or give up.
+
+        Raises:
+            StoreBusy: no time is left.
+        """
+        if not self.left:
+            raise StoreBusy(operation, f"no lock before the deadline: {reason}") from reason
+        pause = random.uniform(0, self._pause) / _SECOND  # noqa: S311 - jitter is no secret
+        time.sleep(min(pause, self.left))
+        self._pause = min(self._pause + self._pause // 64, _LONGEST_PAUSE)
+
+
+@final
+class SqlStorage:
+    """Keep the books of all accounts in an SQL database.
+
+    ``url_or_engine`` is an SQLAlchemy URL, or an engine whose way of connecting is used with
+    connections of the storage's own. ``sqlite:///billing.db`` is a file beside the host,
+    ``sqlite://`` one database in memory, ``postgresql+psycopg://…`` a server. An empty SQLite
+    database gets its tables at first use; any other is migrated by :meth:`upgrade`.
+
+    ``busy_deadline`` is how many seconds a unit of work waits for locks. ``version_table`` is
+    where Alembic notes the schema version; name the host's own where the host runs the
+    migrations among its own.
+
+    Threads may share a storage; a forked process makes connections of its own.
+
+    Raises:
+        InvalidInput: the URL, the database or the deadline is not one that can be used.
+
+    >>> with SqlStorage("sqlite://") as storage:
+    ...     storage.read(lambda reader: reader.top_up_account("sandbox", "t-1")) is None
+    True
+    """
+
+    def __init__(
+        self,
+        url_or_engine: str | URL | Engine,
+        *,
+        busy_deadline: int | Decimal | Fraction = DEFAULT_DEADLINE,
+        version_table: str = VERSION_TABLE,
+    ) -> None:
+        engine = url_or_engine if isinstance(url_or_engine, Engine) else None
+        self._backend: Backend = backend_of(_url(url_or_engine), engine)
+        self._patience = _nanoseconds(busy_deadline)
+        self._version_table = version_table
+        self._engine = self._new_engine()
+        self._closed = False
+        self._ready = False
+        self._forget_process()
+
+    def _new_engine(self) -> Engine:
+        try:
+            engine = self._backend.engine()
+        except ImportError as error:
+            raise MissingExtra("monochat_billing.adapters.sql", "postgres") from error
+        event.listen(engine, "connect", self._prepare)
+        return engine
+
+    def _prepare(self, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        self._backend.prepare(cast("Cursor", cursor), self._patience)
+        cursor.close()
+
+    def _forget_process(self) -> None:
+        self._process = os.getpid()
+        self._turn = threading.Lock()
+        self._opening = threading.Lock()
+        self._here = threading.local()
+
+    # ------------------------------------------------------------------------------ protocol
+
+    def read(self, work: Callable[[Reader], T]) -> T:
+        """Run ``work`` on one consistent view and return what it returns.
+
+        Raises:
+            CorruptBooks: a row holds what no value can be.
+            SchemaMismatch: the schema is not this library's.
+            StorageError: the database failed, or the storage is closed.
+            StoreBusy: the database was locked until the deadline.
+        """
+        return self._run("read", lambda session: work(SqlReader(session)))
+
+    def write(self, work: Callable[[UnitOfWork], T]) -> T:
+        """Run ``work`` in a unit of work, commit, and return what it returned.
+
+        When another writer is in the way, ``work`` is run again in a fresh transaction.
+
+        Raises:
+            CorruptBooks: a row holds what no value can be.
+            SchemaMismatch: the schema is not this library's.
+            StorageError: the database failed and the outcome is in doubt, or ``work`` itself
+                calls ``write``.
+            StoreBusy: another writer was in the way until the deadline; nothing was written.
+        """
+        return self._run("write", lambda session: work(SqlUnit(session)))
+
+    def upgrade(self) -> None:
+        """Bring the database's schema to this library's version; do nothing if it is there.
+
+        Raises:
+            StorageError: a migration failed; on SQLite and PostgreSQL nothing of it stands.
+            StoreBusy: the database was locked until the deadline; nothing was changed.
+            SchemaMismatch: the schema is of a release that this library does not know.
+        """
+        self._enter_process()
+        deadline = _Deadline(self._patience)
+        with self._alone("upgrade", deadline, wanted=self._backend.one_connection):
+            self._repeat("upgrade", deadline, lambda: self._migrate(only_if_empty=False))
+            self._ready = True
+
+    def close(self) -> None:
+        """Close the connections; the storage cannot be used afterwards."""
+        self._enter_process()
+        self._closed = True
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"SqlStorage({self._engine.url.render_as_string(hide_password=True)!r})"
+
+    # ------------------------------------------------------------------------------ one attempt
+
+    def _run(self, operation: Literal["read", "write"], work: Callable[[Session], T]) -> T:
+        self._enter_process()
+        backend = self._backend
+        within: tuple[str, ...] = getattr(self._here, "within", ())
+        if operation == "write":
+            begin, alone, refused = backend.begin_write, backend.one_writer, "write" in within
+        else:
+            begin, alone, refused = backend.begin_read, backend.one_connection, False
+        if refused or (within and backend.one_connection):
+            raise StorageError(operation, "a unit of work is open in this thread")
+        deadline = _Deadline(self._patience)
+        with self._alone(operation, deadline, wanted=alone), self._noted((*within, operation)):
+            self._open(deadline)
+            return self._repeat(operation, deadline, lambda: self._attempt(begin, work))
+
+    @contextmanager
+    def _alone(self, operation: str, deadline: _Deadline, *, wanted: bool) -> Iterator[None]:
+        """Queue the threads of this process, where the database takes one at a time anyway."""
+        if not wanted:
+            yield
+            return
+        if not self._turn.acquire(timeout=deadline.left):
+            raise StoreBusy(operation, "another thread was writing until the deadline")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _noted(self, within: tuple[str, ...]) -> Iterator[None]:
+        """Remember in this thread which units of work are open."""
+        self._here.within = within
+        try:
+            yield
+        finally:
+            self._here.within = within[:-1]
+
+    def _repeat(self, operation: str, deadline: _Deadline, attempt: Callable[[], T]) -> T:
+        while True:
+            try:
+                return attempt()
+            except _Again as again:
+                deadline.wait(operation, again.__cause__ or again)
+
+    def _attempt(self, begin: str, work: Callable[[Session], T]) -> T:
+        connection = self._connect()
+        try:
+            cursor = cast("Cursor", connection.cursor())
+            session = Session(cursor, self._backend, self._driver_error)
+            try:
+                session.run("begin", begin)
+                result = work(session)
+                if session.failure is not None:
+                    raise session.failure  # noqa: TRY301 - it was swallowed by the work
+            except BaseException as error:
+                self._undo(connection, session)
+                if session.verdict is Verdict.AGAIN and isinstance(error, Exception):
+                    raise _Again from session.failure
+                raise
+            self._commit(connection, session)
+            cursor.close()
+            return result
+        finally:
+            connection.close()
+
+    def _commit(self, connection: PoolProxiedConnection, session: Session) -> None:
+        try:
+            session.run("commit", "COMMIT")
+        except StorageError as error:
+            self._undo(connection, session)
+            if session.verdict is Verdict.AGAIN:
+                raise _Again from error
+            raise
+
+    def _undo(self, connection: PoolProxiedConnection, session: Session) -> None:
+        """Roll back; a connection that failed is closed, which rolls back too."""
+        if session.verdict is Verdict.FAILED and not self._backend.one_connection:
+            connection.invalidate()
+            return
+        try:
+            connection.rollback()
+        except self._driver_error as error:
+            if self._backend.one_connection:
+                raise StorageError("rollback", str(error)) from error
+            connection.invalidate()
+
+    def _connect(self) -> PoolProxiedConnection:
+        if self._closed:
+            raise StorageError("connect", "the storage is closed")
+        try:
+            return self._engine.raw_connection()
+        except PoolTimeoutError as error:
+            raise StoreBusy("connect", "every connection is in use") from error
+        except (self._driver_error, SQLAlchemyError) as error:
+            raise self._judged("connect", error) from error
+
+    def _judged(self, operation: str, error: Exception) -> Exception:
+        cause = getattr(error, "orig", None) or error
+        if self._backend.verdict(cause) is Verdict.AGAIN:
+            return _Again(str(cause))
+        return StorageError(operation, f"{type(cause).__name__}: {cause}")
+
+    @property
+    def _driver_error(self) -> type[Exception]:
+        driver = self._engine.dialect.loaded_dbapi
+        return cast("type[Exception]", driver.Error)
+
+    # ---------------------------------------------------------------------------------- opening
+
+    def _enter_process(self) -> None:
+        """In a forked process, leave the parent's connections alone and make new ones."""
+        if self._process == os.getpid():
+            return
+        if not self._backend.one_connection:
+            _INHERITED.append(self._engine.pool)
+            self._engine.dispose(close=False)
+        self._forget_process()
+
+    def _open(self, deadline: _Deadline) -> None:
+        """Make sure, once, that the schema is the one that this library was written for."""
+        if self._ready:
+            return
+        with self._opening:
+            if not self._ready:
+                self._repeat("open", deadline, lambda: self._migrate(only_if_empty=True))
+                self._ready = True
+
+    def _migrate(self, *, only_if_empty: bool) -> None:
+        if self._closed:
+            raise StorageError("open", "the storage is closed")
+        try:
+            with self._engine.connect() as connection:
+                if not self._needs_tables(connection, only_if_empty=only_if_empty):
+                    self._make_durable(connection)
+                    return
+                self._make_durable(connection)
+                connection.exec_driver_sql(self._backend.begin_write)
+                if self._needs_tables(connection, only_if_empty=only_if_empty):
+                    _migrate.upgrade(connection, self._version_table)
+                connection.commit()
+        except (self._driver_error, SQLAlchemyError) as error:
+            raise self._judged("open", error) from error
+
+    def _needs_tables(self, connection: Connection, *, only_if_empty: bool) -> bool:
+        """Tell whether migrations are to be run; refuse what neither is ours nor may become so."""
+        version = _migrate.stored_version(connection, self._version_table)
+        if version is None and (not only_if_empty or self._is_empty(connection)):
+            return True
+        if only_if_empty:
+            _migrate.check(version)
+            return False
+        return _migrate.is_older(version)
+
+    def _is_empty(self, connection: Connection) -> bool:
+        cursor = cast("Cursor", connection.connection.cursor())
+        empty = self._backend.is_empty(cursor)
+        cursor.close()
+        return empty
+
+    def _make_durable(self, connection: Connection) -> None:
+        cursor = cast("Cursor", connection.connection.cursor())
+        self._backend.make_durable(cursor)
+        cursor.close()
+
+
+def _url(given: str | URL | Engine) -> URL:
+    if isinstance(given, Engine):
+        return given.url
+    try:
+        return make_url(given)
+    except ArgumentError:
+        raise InvalidInput(
+            "url_or_engine", type(given).__name__, "is no database URL", "use sqlite:///file.db"
+        ) from None
+
+
+def _nanoseconds(seconds: int | Decimal | Fraction) -> int:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, Decimal, Fraction)):
+        raise InvalidInput("busy_deadline", seconds, "is not exact", "pass an int or a Decimal")
+    if (isinstance(seconds, Decimal) and not seconds.is_finite()) or seconds < 0:
+        raise InvalidInput("busy_deadline", seconds, "is not a time to wait", "pass 0 or more")
+    return int(seconds * _SECOND)
