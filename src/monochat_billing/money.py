@@ -16,7 +16,6 @@ Money('6250', 'TRY')
 '₺1.234,50'
 """
 
-import copy
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -25,12 +24,7 @@ from functools import lru_cache
 from typing import Any, Final, overload
 
 from babel.core import Locale, UnknownLocaleError
-from babel.numbers import (
-    NumberFormatError,
-    NumberPattern,
-    get_currency_symbol,
-    parse_decimal,
-)
+from babel.numbers import get_currency_symbol, get_decimal_symbol, get_group_symbol
 from moneyed import Currency, CurrencyDoesNotExist, Money, get_currency
 
 from monochat_billing.errors import InvalidInput
@@ -90,7 +84,8 @@ _CURRENCIES: Final[dict[str, Currency]] = {}
 _LARGEST_EXPONENT: Final = 40
 _POWERS: Final[tuple[int, ...]] = tuple(10**digits for digits in range(MAX_SCALE + 1))
 _MINUS_SIGNS: Final = ("-", "\u2212")
-_INVISIBLE: Final = "\u200e\u200f\u061c"
+_CURRENCY_MARK: Final = "\u00a4"
+_BLANKS: Final = {0xA0: " ", 0x202F: " ", 0x200E: None, 0x200F: None, 0x061C: None}
 
 
 # ------------------------------------------------------------------------------- currencies
@@ -488,18 +483,24 @@ def _locale(name: str) -> Locale:
         raise InvalidInput("locale", name, "is not known", "pass one such as 'tr_TR'") from None
 
 
-@lru_cache(maxsize=256)
-def _pattern(name: str, digits: int) -> NumberPattern:
-    pattern: NumberPattern = copy.copy(_locale(name).currency_formats["standard"])
-    pattern.frac_prec = (digits, digits)
-    return pattern
+def _grouped(digits: str, locale: str) -> str:
+    """Put the locale's group marks into a string of digits."""
+    place = _locale(locale)
+    size, further = place.currency_formats["standard"].grouping
+    mark = get_group_symbol(place)
+    groups: list[str] = []
+    while len(digits) > size:
+        groups.insert(0, digits[-size:])
+        digits, size = digits[:-size], further
+    return mark.join([digits, *groups])
 
 
 def format_money(value: Money, locale: str = "tr_TR") -> str:
     """Write an amount for people, in the manner of ``locale``, without rounding it.
 
-    At least the currency's minor digits are shown and as many as the value has, so Babel's own
-    rounding (half-even) never decides an amount: quantize first when fewer are wanted.
+    At least the currency's minor digits are shown and as many as the value has. Marks, symbols
+    and their places are CLDR's, by Babel; its number formatter is not used, since it rounds
+    half-even in the ambient decimal context.
 
     Raises:
         InvalidInput: the locale is unknown.
@@ -509,24 +510,24 @@ def format_money(value: Money, locale: str = "tr_TR") -> str:
     >>> format_money(money("0.0009", "USD"), "en_US")
     '$0.0009'
     """
+    place = _locale(locale)
     text = amount_text(value)
-    decimals = len(text.partition(".")[2])
-    pattern = _pattern(locale, max(decimals, minor_digits(value.currency)))
-    return str(
-        pattern.apply(
-            Decimal(text),
-            _locale(locale),
-            currency=value.currency.code,
-            currency_digits=False,
-        )
-    )
+    negative = text.startswith("-")
+    whole, _, fraction = text.lstrip("-").partition(".")
+    fraction = fraction.ljust(minor_digits(value.currency), "0")
+    number = _grouped(whole, locale)
+    if fraction:
+        number += get_decimal_symbol(place) + fraction
+    pattern = place.currency_formats["standard"]
+    shown = f"{pattern.prefix[negative]}{number}{pattern.suffix[negative]}"
+    return shown.replace(_CURRENCY_MARK, get_currency_symbol(value.currency.code, place))
 
 
 def parse_money(text: str, currency: str | Currency, locale: str = "tr_TR") -> Money:
     """Read what :func:`format_money` wrote, or what a person typed in the manner of ``locale``.
 
-    The currency's symbol or code may stand there; grouping has to be right: in Turkish
-    ``"1.234,50"``, and ``"1.5"`` is refused rather than taken for fifteen.
+    The currency's symbol or code may stand there; groups are left out or right: in Turkish
+    ``"1.234,50"`` or ``"1234,50"``, and ``"1.5"`` is refused rather than taken for fifteen.
 
     Raises:
         InvalidInput: the text is no amount in that locale, or has more than 12 decimals.
@@ -539,20 +540,19 @@ def parse_money(text: str, currency: str | Currency, locale: str = "tr_TR") -> M
     """
     known = check_currency(currency)
     place = _locale(locale)
-    if len(text) > _LONGEST_TEXT:
-        raise InvalidInput("text", text, "is not an amount", "pass a short string")
-    bare = text.translate(dict.fromkeys(map(ord, _INVISIBLE)))
+    bare = text if len(text) <= _LONGEST_TEXT else ""
     for mark in (get_currency_symbol(known.code, place), known.code):
         bare = bare.replace(mark, "", 1)
-    bare = bare.strip()
+    bare = bare.translate(_BLANKS).strip()
     negative = bare[:1] in _MINUS_SIGNS or bare[-1:] in _MINUS_SIGNS
-    bare = bare.strip("".join(_MINUS_SIGNS)).strip()
-    try:
-        amount = parse_decimal(bare, locale=place, strict=True)
-        if bare[:1].isdigit() and _PLAIN.fullmatch(format(amount, "f")):
-            parsed = _from_units(_units_of(amount, MAX_SCALE, field="text"), known, MAX_SCALE)
-            return negate(parsed) if negative else parsed
-    except NumberFormatError:
-        pass
+    if negative:
+        bare = (bare[1:] if bare[0] in _MINUS_SIGNS else bare[:-1]).strip()
+    whole, _, fraction = bare.partition(get_decimal_symbol(place))
+    digits = whole.replace(get_group_symbol(place).translate(_BLANKS), "")
+    plain = f"{digits}.{fraction}" if fraction else digits
+    grouped = _grouped(digits, locale).translate(_BLANKS)
+    if whole in {digits, grouped} and _PLAIN.fullmatch(plain) and not plain.startswith("-"):
+        units = _units_of(Decimal(plain), MAX_SCALE, field="text")
+        return _from_units(-units if negative else units, known, MAX_SCALE)
     sample = format_money(_from_units(123450, known, 2), locale)
     raise InvalidInput("text", text, "is not an amount", f"write it as in {sample}")
