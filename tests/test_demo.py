@@ -76,9 +76,9 @@ class TestDemo:
             "repeated: nothing to do",
             "growth at 1499 TRY per MONTH, ACTIVE",
             "which equals the file's own sum",
-            "refused  acme: 30000 TRY asked",
+            "refused   acme: 30000 TRY asked",
             "credit 483.55, charge 14990",
-            "verify()  sound",
+            "verify    sound",
             "Done. Run it again",
         ):
             assert words in printed
@@ -117,5 +117,5 @@ class TestDemo:
                     process.send_signal(signal.SIGKILL)
                     assert process.wait() == -signal.SIGKILL
                     killed += 1
-        assert "verify()  sound" in run(database)
+        assert "verify    sound" in run(database)
         assert books(database) == books(finished)

@@ -10,6 +10,7 @@ stopped and ends at the same books. Running it on a finished file changes nothin
 import argparse
 import itertools
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +44,8 @@ ZONE: Final = "Europe/Istanbul"
 SECRET: Final = "a secret that only the demo's two servers share"  # noqa: S105 - of the sandbox
 RETURN_URL: Final = "http://127.0.0.1/return"
 BATCH: Final = 500
+WIDTH: Final = 100
+LABEL: Final = 10
 
 PROFILE: Final = BillingProfile(
     business_name="Acme Çiçekçilik Ltd. Şti.",
@@ -90,7 +93,7 @@ class Demo:
         account = self.billing.accounts.open(
             ACCOUNT, zone=ZONE, currencies=["TRY", "USD"], profile=PROFILE
         )
-        print(f"  {account.id}: {account.profile}")
+        say("account", f"{account.id}: {account.profile}")
 
     def top_up(self) -> None:
         """Top both balances up through the hosted page."""
@@ -104,12 +107,12 @@ class Demo:
                 return_url=RETURN_URL,
                 key=f"topup-{number}",
             )
-            print(f"  page     {checkout.redirect_url[:88]}…")
+            say("page", f"{checkout.redirect_url[:80]}…")
             outcome = self.buy(checkout.redirect_url)
             again = self.buy(checkout.redirect_url)
             first, second = self.callbacks[-2:]
-            print(f"  buyer    {outcome}, reloads and pays again: {again}")
-            print(f"  callback {told(first)}; repeated: {told(second)}")
+            say("buyer", f"{outcome}, reloads and pays again: {again}")
+            say("callback", f"{told(first)}; repeated: {told(second)}")
 
     def subscribe(self) -> None:
         """Subscribe to a plan and a support package, paid from TRY."""
@@ -119,7 +122,7 @@ class Demo:
             subscription = self.billing.subscriptions.subscribe(
                 ACCOUNT, product, MONTH, key=f"subscribe-{product}"
             )
-            print(f"  {subscription}")
+            say("charged", str(subscription))
 
     def charge_messages(self) -> None:
         """Rate and debit the messages of a webhook file, each once."""
@@ -129,10 +132,11 @@ class Demo:
         lines = self.webhooks.read_bytes().splitlines()
         statuses = [status for line in lines for status in parse_statuses(line)]
         usage = collect_usage(statuses, cards=meta_rate_cards(), zone=ZONE)
-        print(f"  {len(lines)} webhooks, {len(statuses)} statuses, {usage.repeated} repeated")
-        print(
-            f"  {len(usage.records)} messages arrived, {usage.failed} failed, "
-            f"{usage.only_sent} are only sent, {len(usage.set_aside)} set aside for a person"
+        say("read", f"{len(lines)} webhooks, {len(statuses)} statuses, {usage.repeated} repeated")
+        say(
+            "messages",
+            f"{len(usage.records)} arrived, {usage.failed} failed, {usage.only_sent} only sent, "
+            f"{len(usage.set_aside)} set aside for a person",
         )
         charged = free = repeated = 0
         batches = [usage.records[at : at + BATCH] for at in range(0, len(usage.records), BATCH)]
@@ -142,7 +146,7 @@ class Demo:
             free += report.free
             repeated += report.repeated
             progress(charged + free + repeated, len(usage.records))
-        print(f"  charged {charged}, free {free}, recorded before {repeated}")
+        say("charged", f"{charged}; free {free}; recorded before {repeated}")
         self.compare(manifest)
 
     def compare(self, manifest: Manifest) -> None:
@@ -156,7 +160,7 @@ class Demo:
         debited, made = (
             amount_text(from_units(units, "USD")) for units in (spent, manifest.total_units)
         )
-        print(f"  {debited} USD debited, which {verdict} the file's own sum of {made} USD")
+        say("debited", f"{debited} USD, which {verdict} the file's own sum of {made} USD")
 
     def change(self) -> None:
         """Be refused, then change to yearly at once, then plan a move to Basic."""
@@ -167,15 +171,15 @@ class Demo:
                 ACCOUNT, money("30000", "TRY"), reason="migration project", key="project-1"
             )
         except InsufficientFunds as refusal:
-            print(f"  refused  {refusal}")
+            say("refused", str(refusal))
         quote = self.billing.subscriptions.preview(
             ACCOUNT, to="growth", interval=YEAR, key="growth-yearly"
         )
-        print("  preview  " + quote.explain().replace("\n", "\n           "))
+        say("preview", quote.explain())
         result = self.billing.subscriptions.change(quote)
-        print(f"  changed  {result.subscription}")
+        say("changed", str(result.subscription))
         planned = self.billing.schedule.change(ACCOUNT, to="basic", interval=MONTH, key="to-basic")
-        print(f"  planned  {planned.to} at the end of the period")
+        say("planned", f"{planned.to} at the end of the period")
 
     def let_time_pass(self) -> None:
         """Move the clock past renewals and the scheduled move."""
@@ -183,14 +187,15 @@ class Demo:
         for when in ("2026-11-06 08:00", "2027-10-27 08:00"):
             self.clock.set(when)
             report = self.billing.run_due()
-            print(f"  {when}  {report.entries} entries, {report.events} events")
+            say("run_due", f"at {when}: entries {report.entries}, events {report.events}")
 
     def show(self) -> None:
         """Print the Billing page and verify the books."""
         heading(7, "The Billing page, and the proof that the books are sound")
-        page = str(self.billing.overview(ACCOUNT))
+        page = str(self.billing.overview(ACCOUNT, last=15))
         print("  " + page.replace("\n", "\n  ").replace("\n  \n", "\n\n"))
-        print(f"\n  verify()  {self.billing.verify()}")
+        print()
+        say("verify", str(self.billing.verify()))
 
 
 def told(receipt: PaymentReceipt) -> str:
@@ -209,6 +214,20 @@ def progress(done: int, total: int) -> None:
         )
     elif done == total or done % (4 * BATCH) == 0:
         print(f"  {done:>6,} of {total:,}", flush=True)
+
+
+def say(label: str, text: str) -> None:
+    """Print what happened, wrapped to a terminal's width behind its label."""
+    hanging = " " * (2 + LABEL)
+    lines = text.splitlines() or [""]
+    first = textwrap.fill(
+        lines[0], WIDTH, initial_indent=f"  {label:<{LABEL}}", subsequent_indent=hanging
+    )
+    rest = [
+        textwrap.fill(line, WIDTH, initial_indent=hanging, subsequent_indent=hanging + "  ")
+        for line in lines[1:]
+    ]
+    print("\n".join([first, *rest]))
 
 
 def heading(number: int, text: str) -> None:

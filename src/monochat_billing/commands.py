@@ -288,11 +288,10 @@ def record_usage(
         amount=spent,
         refused=refused,
     )
-    after = attrs.evolve(
-        state,
-        books=posted.books,
-        known_usage=state.known_usage | {one.record.id for one in usage},
-    )
+    after = state
+    if usage:
+        known = state.known_usage | {one.record.id for one in usage}
+        after = attrs.evolve(state, books=posted.books, known_usage=known)
     events = _usage_events(state.account.id, posted.entries, report, cards.currency, now)
     return Step(after, posted.entries, events, usage, report)
 

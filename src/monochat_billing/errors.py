@@ -217,7 +217,10 @@ class StorageError(InfrastructureError):
 @final
 @attrs.frozen
 class StoreBusy(StorageError):
-    """Report that a lock was not free before the deadline. Nothing was written."""
+    """Report that a lock was not free before the deadline.
+
+    Nothing was written.
+    """
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.detail}; nothing was written, try again"
@@ -235,7 +238,10 @@ class SchemaMismatch(StorageError):
 @final
 @attrs.frozen
 class CorruptBooks(StorageError):
-    """Stop billing because what is stored contradicts itself. Nothing was charged."""
+    """Stop billing because what is stored contradicts itself.
+
+    Nothing was charged.
+    """
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.detail}; run verify() and mend the storage"
