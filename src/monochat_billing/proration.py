@@ -371,12 +371,14 @@ def prorate_change(
 
     ``paid`` is what was really paid for ``paid_for``, a span within the billing period ``whole``
     (all of it unless given: after an earlier change only the rest was paid). ``credited`` was
-    given back of it before. ``price``, what ``whole`` costs in full, is read by policies that
-    credit a share of the price, and needed by them where less than ``whole`` was paid.
+    given back of it before. ``price`` is what ``whole`` costs in full, worth giving where less
+    than ``whole`` was paid: where ``paid`` is the rounded share of it, the credit is taken of the
+    price and rounded once. Policies that credit a share of the price need it there.
     ``new_price`` is a full price of the period ``new_whole``, which is ``whole`` where the anchor
-    stays and starts at ``at`` where it is reset. Call it again with the charge as ``paid`` and
-    its service span as ``paid_for``, and the segments telescope: what was used is always what
-    was paid less what was credited.
+    stays and starts at ``at`` where it is reset. Call it again with the charge as ``paid``, its
+    service span as ``paid_for`` and its full price as ``price``, and the segments telescope:
+    what was used is always what was paid less what was credited, and segments of one price sum
+    to that price.
 
     A side that costs nothing, or that the policy leaves out, has no line. What was paid is never
     credited beyond ``paid - credited`` unless the policy is uncapped.

@@ -26,12 +26,17 @@ from monochat_billing.money import DEFAULT_SCALE, Money, format_money, from_unit
 from monochat_billing.periods import BillingPeriod
 from monochat_billing.proration_policies import (
     ChargeRule,
-    CreditBase,
     CreditRule,
     ProrationPolicy,
     TimeBasis,
 )
-from monochat_billing.shares import ChangeNumbers, ChangeSpans, ChangeTerms, applied_ratio
+from monochat_billing.shares import (
+    ChangeNumbers,
+    ChangeSpans,
+    ChangeTerms,
+    applied_ratio,
+    credit_basis,
+)
 
 __all__ = ["ChangeFacts", "ChangeProration", "LineKind", "ProrationLine"]
 
@@ -276,11 +281,10 @@ class ChangeFacts(NamedTuple):
         policy, currency, zone, terms, spans, numbers = self
         if not terms.paid or policy.credit is CreditRule.NOTHING:
             return None
-        amount, units, total, basis = terms.paid, spans.unused, spans.paid_total, spans.basis
-        if policy.credit_base is CreditBase.PRICE:
-            amount, total = terms.price, spans.total
-        elif policy.credit is CreditRule.ALL:
-            units, total, basis, unused = 1, 1, TimeBasis.NONE, paid_for
+        amount, total = credit_basis(policy, terms, spans)
+        units, basis = spans.unused, spans.basis
+        if policy.credit is CreditRule.ALL:
+            amount, units, total, basis, unused = terms.paid, 1, 1, TimeBasis.NONE, paid_for
         return ProrationLine(
             kind=LineKind.CREDIT,
             currency=currency,
@@ -307,6 +311,7 @@ class ChangeFacts(NamedTuple):
         if not owed or policy.charge is ChargeRule.NOTHING:
             return None
         units, total, basis = spans.remaining, spans.new_total, spans.new_basis
+        amount, part_of = credit_basis(policy, terms, spans)
         if policy.charge is ChargeRule.FULL:
             units, total, basis = 1, 1, TimeBasis.NONE
         return ProrationLine(
@@ -323,7 +328,7 @@ class ChangeFacts(NamedTuple):
             service=rest,
             whole=new_whole,
             zone=zone,
-            less=(terms.paid, spans.unused, spans.paid_total) if difference else (0, 0, 1),
+            less=(amount, spans.unused, part_of) if difference else (0, 0, 1),
             ratio_digits=None if basis is TimeBasis.NONE else policy.ratio_digits,
             capped=difference and numbers.capped,
         )

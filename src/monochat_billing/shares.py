@@ -100,6 +100,31 @@ class ChangeNumbers(NamedTuple):
     capped: bool
 
 
+def credit_basis(
+    policy: ProrationPolicy, terms: ChangeTerms, spans: ChangeSpans
+) -> tuple[int, int]:
+    """Return the amount that an unused share is taken of, and the total that it is a share of.
+
+    What was paid, unless the policy credits the price. Where what was paid is itself the rounded
+    share of the price, the share is taken of the price: one rounding instead of two, so segments
+    of one price telescope to it.
+
+    >>> from monochat_billing.proration_policies import DEFAULT_POLICY
+    >>> later = ChangeSpans(TimeBasis.LOCAL_DAY, 11, 17, 31, TimeBasis.LOCAL_DAY, 11, 31)
+    >>> credit_basis(DEFAULT_POLICY, ChangeTerms(5484, 0, 10000, 0, 2, 2), later)
+    (10000, 31)
+    >>> credit_basis(DEFAULT_POLICY, ChangeTerms(5000, 0, 10000, 0, 2, 2), later)
+    (5000, 17)
+    """
+    if policy.credit_base is CreditBase.PRICE:
+        return terms.price, spans.total
+    if terms.price != terms.paid:
+        due = share(terms.price, terms.scale, (spans.paid_total, spans.total), terms.digits, policy)
+        if due * 10**terms.scale == terms.paid * 10**terms.digits:
+            return terms.price, spans.total
+    return terms.paid, spans.paid_total
+
+
 def change_numbers(
     policy: ProrationPolicy, terms: ChangeTerms, spans: ChangeSpans
 ) -> ChangeNumbers:
@@ -110,13 +135,11 @@ def change_numbers(
     >>> change_numbers(DEFAULT_POLICY, ChangeTerms(2000, 0, 2000, 5000, 2, 2), half)
     ChangeNumbers(credit=1000, charge=2500, capped=False)
     """
-    paid, credited, price, new, scale, digits = terms
+    paid, credited, _, new, scale, digits = terms
     rule = policy.credit
     credit, capped = 0, False
     if rule is CreditRule.UNUSED:
-        base, total = paid, spans.paid_total
-        if policy.credit_base is CreditBase.PRICE:
-            base, total = price, spans.total
+        base, total = credit_basis(policy, terms, spans)
         credit = share(base, scale, (spans.unused, total), digits, policy)
     elif rule is CreditRule.ALL:
         credit = share(paid, scale, (1, 1), digits, policy)
@@ -141,11 +164,11 @@ def change_numbers(
 
 def _net(policy: ProrationPolicy, terms: ChangeTerms, spans: ChangeSpans) -> int:
     """Round charge less credit once."""
-    paid, _, price, new, scale, digits = terms
+    paid, _, _, new, scale, digits = terms
     plus, plus_total = applied_ratio(spans.remaining, spans.new_total, policy.ratio_digits)
-    base, total = paid, spans.paid_total
-    if policy.credit_base is CreditBase.PRICE:
-        base, total = price, spans.total
+    base, total = credit_basis(policy, terms, spans)
+    if policy.credit is CreditRule.ALL:
+        base = paid
     minus, minus_total = applied_ratio(spans.unused, total, policy.ratio_digits)
     if policy.credit is CreditRule.ALL:
         minus, minus_total = 1, 1
