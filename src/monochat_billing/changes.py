@@ -36,7 +36,7 @@ from monochat_billing.subscriptions import (
     SubscriptionState,
 )
 
-__all__ = ["Decision", "execute_change", "renew", "revive", "subscribe"]
+__all__ = ["Decision", "confirm_quote", "execute_change", "renew", "revive", "subscribe"]
 
 
 @final
@@ -111,18 +111,22 @@ def execute_change(
 ) -> Decision:
     """Do what ``quote`` shows, as of its effective instant: credit, charge, switch.
 
-    The quote is computed again and must come out the same. At a period's end a downgrade is done
+    The quote is computed again, must come out the same, and what came out is what is done. One
+    that changes nothing does nothing. A downgrade that was scheduled for the period's end is done
     even when its new price cannot be paid: the subscription is then past due on the new product.
 
     Raises:
         StaleQuote: the subscription, the catalog or the amounts are no longer those of the quote.
         InsufficientFunds: the balance does not cover what is due; nothing has changed.
     """
-    _refuse_stale(books, subscription, catalog, quote, zone)
+    quote = confirm_quote(books, subscription, catalog, quote, zone=zone)
+    if not quote.changes_anything:
+        return Decision(books=books, subscription=subscription)
     state = subscription.require(Move.CHANGE)
     at = quote.effective_at
     entries: list[Entry] = []
     after = books
+    returned = money(0, quote.credit.currency)
     if quote.credit.amount:
         reason = f"unused time of {subscription.product}"
         memo = Memo(EntryKind.PRORATION_CREDIT, at, recorded_at, reason, subscription.id, actor)
@@ -131,6 +135,7 @@ def execute_change(
         if given is not None:
             after = given.books
             entries.append(given.entry)
+            returned = given.entry.money
     reason = f"{quote.to_product} per {quote.to_price.interval}"
     memo = Memo(FEE_KINDS[quote.family], at, recorded_at, reason, subscription.id, actor)
     failed: InsufficientFunds | None = None
@@ -138,7 +143,8 @@ def execute_change(
         after, charged, charge = _charge(after, quote.charge, quote.span, memo, quote.period)
         entries += charged
     except InsufficientFunds as short:
-        if at != subscription.period.end or quote.direction is not Direction.DOWNGRADE:
+        later = quote.timing is not ChangeTiming.IMMEDIATE and at == subscription.period.end
+        if not later or quote.direction is not Direction.DOWNGRADE:
             raise
         failed, charge = short, subscription.charge
         state = SubscriptionState.PAST_DUE
@@ -154,7 +160,7 @@ def execute_change(
         history=_history(subscription, quote),
         version=subscription.version + 1,
     )
-    events: list[Event] = [_plan_changed(quote, scheduled_change)]
+    events: list[Event] = [_plan_changed(quote, returned, scheduled_change)]
     if failed:
         events.append(_renewal_failed(changed, at, failed))
     return Decision(books=after, subscription=changed, entries=tuple(entries), events=tuple(events))
@@ -262,9 +268,14 @@ def _charge(
     return posted.books, (posted.entry,), charge
 
 
-def _refuse_stale(
-    books: Books, subscription: Subscription, catalog: Catalog, quote: ChangeQuote, zone: str
-) -> None:
+def confirm_quote(
+    books: Books, subscription: Subscription, catalog: Catalog, quote: ChangeQuote, *, zone: str
+) -> ChangeQuote:
+    """Compute a quote again and give what came out, which is what the quote shows.
+
+    Raises:
+        StaleQuote: the subscription, the catalog or the amounts are no longer those of the quote.
+    """
     if subscription.version != quote.subscription_version:
         raise StaleQuote(quote.id, "the subscription has changed since")
     asked_at = quote.effective_at
@@ -283,6 +294,7 @@ def _refuse_stale(
     )
     if again.digest != quote.digest:
         raise StaleQuote(quote.id, "prices, rules or amounts are no longer those shown")
+    return again
 
 
 def _history(subscription: Subscription, quote: ChangeQuote) -> tuple[HistoryLine, ...]:
@@ -292,7 +304,7 @@ def _history(subscription: Subscription, quote: ChangeQuote) -> tuple[HistoryLin
     return (*earlier, attrs.evolve(last, end=at), now)
 
 
-def _plan_changed(quote: ChangeQuote, scheduled_change: str | None) -> PlanChanged:
+def _plan_changed(quote: ChangeQuote, returned: Money, scheduled_change: str | None) -> PlanChanged:
     return PlanChanged(
         account=quote.account,
         at=quote.effective_at,
@@ -301,7 +313,7 @@ def _plan_changed(quote: ChangeQuote, scheduled_change: str | None) -> PlanChang
         from_interval=str(quote.from_price.interval),
         product=quote.to_product,
         interval=str(quote.to_price.interval),
-        credit=quote.credit,
+        credit=returned,
         charge=quote.charge,
         rule=quote.rule,
         scheduled_change=scheduled_change,

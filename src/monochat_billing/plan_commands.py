@@ -151,6 +151,7 @@ def change_subscription(
     if not quote.changes_anything:
         return Step(state, result=ChangeResult(quote=quote, subscription=subscription))
     if quote.timing is not ChangeTiming.IMMEDIATE:
+        changes.confirm_quote(state.books, subscription, catalog, quote, zone=state.account.zone)
         step = schedule_change(
             state,
             catalog,

@@ -17,6 +17,7 @@ from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.money import Money, amount_text, minor_digits, money, to_units
 from monochat_billing.periods import MONTH, YEAR, BillingInterval
 from monochat_billing.proration import DEFAULT_POLICY, policy_named
+from monochat_billing.proration_policies import ChargeRule
 
 __all__ = [
     "DEFAULT_RULES",
@@ -86,7 +87,8 @@ class Price:
     amount: Money
 
     def __attrs_post_init__(self) -> None:
-        if to_units(self.amount, minor_digits(self.amount.currency)) < 0:
+        digits = minor_digits(self.amount.currency) if isinstance(self.amount, Money) else 0
+        if to_units(self.amount, digits, field="price.amount") < 0:
             raise InvalidInput(
                 "price.amount", amount_text(self.amount), "is negative", "pass zero or more"
             )
@@ -266,7 +268,13 @@ class Catalog:
                     f"products.{product.id}.prices", (), "is empty", "give at least one price"
                 )
         for rule in self.rules:
-            policy_named(rule.proration)
+            if policy_named(rule.proration).charge is ChargeRule.DIFFERENCE:
+                raise InvalidInput(
+                    f"rules.{rule.name}.proration",
+                    rule.proration,
+                    "charges a difference, so a later change could not tell what was paid",
+                    "use 'standard-net', which nets and keeps both lines",
+                )
             for product_id in filter(None, (rule.from_product, rule.to_product)):
                 self.product(product_id)
         self._refuse_gaps()

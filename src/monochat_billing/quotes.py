@@ -13,8 +13,8 @@ from typing import Final, final
 import attrs
 
 from monochat_billing.balance import Books, EntryKind, Memo, give_back
-from monochat_billing.errors import InvalidInput
-from monochat_billing.instants import check_zone
+from monochat_billing.errors import IllegalTransition, InvalidInput
+from monochat_billing.instants import check_zone, utc
 from monochat_billing.money import Money, amount_text, money, negate, subtract
 from monochat_billing.periods import BillingAnchor, BillingInterval, BillingPeriod
 from monochat_billing.plans import (
@@ -140,13 +140,17 @@ def quote_change(
 ) -> ChangeQuote:
     """Price a change of product or interval, asked for at ``at``.
 
-    Without ``timing`` the catalog's rule decides when. A quote for END_OF_PERIOD is priced at the
-    period's end; AT is priced like IMMEDIATE, when its instant has come.
+    Without ``timing`` the catalog's rule decides when; a subscription that is past due has no
+    period's end ahead and changes at once. A quote for END_OF_PERIOD is priced at the period's
+    end; AT is priced like IMMEDIATE, when its instant has come.
 
     Raises:
-        InvalidInput: the rule does not allow the timing, or the target is another product family.
+        IllegalTransition: END_OF_PERIOD is asked for and the subscription is past due.
+        InvalidInput: the rule does not allow the timing, the target is another product family, or
+            ``at`` is naive.
         UnknownName: the catalog does not sell the target so.
     """
+    at = utc(at, field="at")
     old = (catalog.product(subscription.product), subscription.price)
     product = catalog.product(to)
     if product.family is not subscription.family:
@@ -157,7 +161,7 @@ def quote_change(
     if (product.id, interval) == (subscription.product, subscription.price.interval):
         price = subscription.price
     rule = catalog.rule(old, (product, price))
-    timing = _timing(rule, timing)
+    timing = _timing(subscription, rule, timing)
     moment = subscription.period.end if timing is ChangeTiming.END_OF_PERIOD else at
     place = _placement(subscription, rule, interval, zone, moment)
     unchanged = (product.id, price) == (subscription.product, subscription.price)
@@ -216,15 +220,22 @@ class _Place:
     span: BillingPeriod
 
 
-def _timing(rule: ChangeRule, asked: ChangeTiming | None) -> ChangeTiming:
+def _timing(
+    subscription: Subscription, rule: ChangeRule, asked: ChangeTiming | None
+) -> ChangeTiming:
+    past_due = subscription.state is SubscriptionState.PAST_DUE
     if asked is None:
-        return rule.timing
+        return ChangeTiming.IMMEDIATE if past_due else rule.timing
     if asked not in rule.allows:
         raise InvalidInput(
             "timing",
             asked,
             f"is not allowed by the rule {rule.name!r}",
             f"use one of {', '.join(sorted(rule.allows))}",
+        )
+    if past_due and asked is ChangeTiming.END_OF_PERIOD:
+        raise IllegalTransition(
+            "subscription", subscription.id, subscription.state, "change at its period's end"
         )
     return asked
 
@@ -283,6 +294,7 @@ def _shares(
             at=at,
             zone=zone,
             policy=policy,
+            price=subscription.price.amount,
         )
     return prorate_change(
         paid=money(0, price.currency),

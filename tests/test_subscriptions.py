@@ -1,0 +1,76 @@
+"""Subscriptions: the state table, the next period, and what is printed."""
+
+from datetime import date
+
+import attrs
+import pytest
+
+from monochat_billing.errors import IllegalTransition
+from monochat_billing.periods import MONTH
+from monochat_billing.subscriptions import MOVES, Move, Subscription, SubscriptionState
+from tests.scene import ISTANBUL, instant, scene
+
+LEGAL = {
+    ("ACTIVE", "renew"): "ACTIVE",
+    ("ACTIVE", "fail"): "PAST_DUE",
+    ("ACTIVE", "change"): "ACTIVE",
+    ("PAST_DUE", "revive"): "ACTIVE",
+    ("PAST_DUE", "change"): "ACTIVE",
+}
+
+
+@pytest.fixture
+def growth() -> Subscription:
+    return scene("1499").subscribe("2026-10-05 06:00", "growth", MONTH)
+
+
+class TestTheStateTable:
+    """What is in the table can happen; everything else raises and changes nothing."""
+
+    @pytest.mark.parametrize("move", Move)
+    @pytest.mark.parametrize("state", SubscriptionState)
+    def test_every_move_from_every_state(
+        self, growth: Subscription, state: SubscriptionState, move: Move
+    ) -> None:
+        """The full product of states and moves."""
+        subscription = attrs.evolve(growth, state=state)
+        expected = LEGAL.get((state.value, move.value))
+        if expected is None:
+            with pytest.raises(IllegalTransition) as refused:
+                subscription.require(move)
+            assert refused.value.args == ("subscription", "plan", state, move)
+        else:
+            assert subscription.require(move) == expected
+        assert subscription == attrs.evolve(growth, state=state)
+
+    def test_is_drawn_as_it_is(self) -> None:
+        """The table of the module and the table of this test are the same."""
+        assert {(state.value, move.value): to.value for (state, move), to in MOVES.items()} == LEGAL
+
+
+class TestASubscription:
+    """It states what is true now."""
+
+    def test_its_next_period_is_counted_from_the_anchor(self) -> None:
+        """From 31 January: 28 February, 31 March, 30 April, never the 28th again."""
+        made = scene("9999", at=instant("2027-01-31 06:00"))
+        made.subscribe("2027-01-31 06:00", "growth")
+        ends = []
+        for _ in range(4):
+            ends.append(made.of().period.last_day(ISTANBUL))
+            made.run(made.of().period.end)
+        assert ends == [
+            date(2027, 2, 28),
+            date(2027, 3, 31),
+            date(2027, 4, 30),
+            date(2027, 5, 31),
+        ]
+
+    def test_its_next_period_begins_where_this_one_ends(self, growth: Subscription) -> None:
+        """No gap and no overlap, at the wall time of the anchor."""
+        assert growth.next_period.start == growth.period.end == instant("2026-11-05 06:00")
+        assert growth.next_period.end == instant("2026-12-05 06:00")
+
+    def test_prints_in_one_line(self, growth: Subscription) -> None:
+        """What, for how much, in which state, until when."""
+        assert str(growth) == "growth at 1499 TRY per MONTH, ACTIVE, 2026-10-05 → 2026-11-05"
