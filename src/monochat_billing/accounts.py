@@ -24,6 +24,7 @@ from monochat_billing.events import (
     LotExpired,
     ScheduledChangeFailed,
 )
+from monochat_billing.money import amount_text
 from monochat_billing.payments import TopUp
 from monochat_billing.plans import Catalog, Family
 from monochat_billing.profiles import BillingProfile
@@ -41,6 +42,7 @@ from monochat_billing.subscriptions import Subscription, SubscriptionState
 __all__ = [
     "Account",
     "AccountState",
+    "ChargedUsage",
     "Step",
     "catch_up",
     "check_identity",
@@ -251,7 +253,8 @@ def _apply_scheduled(
         timing=change.timing,
     )
     if change.shown is not None and quote.to_price.amount > change.shown:
-        reason = f"{quote.to_price} is dearer than the {change.shown} that was shown"
+        shown = f"{amount_text(change.shown)} {quote.to_price.currency}"
+        reason = f"{quote.to_price} is dearer than the {shown} that was shown"
         return _fail_scheduled(state, change, at, reason)
     if not quote.changes_anything:
         done = change.ended(ScheduleMove.APPLY, at, "nothing to change")
@@ -286,20 +289,25 @@ def _fail_scheduled(
 def revive(state: AccountState, at: datetime, now: datetime) -> Step:
     """Pay past-due subscriptions that the balance now covers, oldest first, plan before support.
 
-    The new period starts at ``at``; dead time is not charged.
+    The new period starts at ``at``; dead time is not charged. One that cannot be paid keeps the
+    later ones of its currency waiting, so that a small one never overtakes.
     """
     step = Step(state)
     past_due = [
         one for one in state.subscriptions.values() if one.state is SubscriptionState.PAST_DUE
     ]
     order = list(Family)
+    waiting: set[str] = set()
     for one in sorted(past_due, key=lambda due: (due.period.end, order.index(due.family))):
+        if one.price.currency in waiting:
+            continue
         try:
             decision = changes.revive(
                 step.state.books, one, zone=state.account.zone, at=at, recorded_at=now
             )
         except InsufficientFunds:
-            break
+            waiting.add(one.price.currency)
+            continue
         step = step.then(_decided(step.state, decision))
     return step
 

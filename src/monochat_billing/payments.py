@@ -304,16 +304,20 @@ def _failed(books: Books, top_up: TopUp, payment: Payment, at: datetime) -> Sett
 
 
 def _mismatch(top_up: TopUp, payment: Payment) -> str:
-    ordered = f"{amount_text(top_up.amount)} {top_up.amount.currency.code}"
+    ordered = _told(top_up.amount)
     if payment.gateway != top_up.gateway:
         return f"paid through {payment.gateway}, ordered through {top_up.gateway}"
     if top_up.state is TopUpState.CREDITED:
         return f"second payment; {top_up.payment} was credited"
     if payment.amount is None or payment.amount.currency != top_up.amount.currency:
-        return f"ordered {ordered}, paid {payment.amount}"
+        return f"ordered {ordered}, paid {_told(payment.amount)}"
     if payment.amount < top_up.amount:
         return f"ordered {ordered}, paid only {amount_text(payment.amount)}"
     return "already quarantined" if top_up.state is TopUpState.QUARANTINED else ""
+
+
+def _told(amount: Money | None) -> str:
+    return "nothing" if amount is None else f"{amount_text(amount)} {amount.currency.code}"
 
 
 def _quarantined(
