@@ -27,6 +27,14 @@ _THIRTY: Final = 30
 _MONTHS_PER_YEAR: Final = 12
 
 
+# Enum members are looked up slowly on their class, and every change asks for them.
+_LOCAL_DAY: Final = TimeBasis.LOCAL_DAY
+_LOCAL_DAY_INCLUSIVE: Final = TimeBasis.LOCAL_DAY_INCLUSIVE
+_NONE: Final = TimeBasis.NONE
+_THIRTY_DAY_MONTH: Final = TimeBasis.THIRTY_DAY_MONTH
+_WHOLE_PERIOD: Final = TimeBasis.WHOLE_PERIOD
+
+
 def measure(
     basis: TimeBasis, whole: BillingPeriod, zone: str, instants: Sequence[datetime]
 ) -> tuple[TimeBasis, int, list[int]]:
@@ -50,12 +58,12 @@ def measure(
                 "part", instant.isoformat(), "is outside the whole", "cut it to the period"
             )
     place = check_zone(zone)
-    if basis is TimeBasis.LOCAL_DAY:
+    if basis is _LOCAL_DAY:
         first = start.astimezone(place).toordinal()
         total = end.astimezone(place).toordinal() - first
         if total:
             return basis, total, [at.astimezone(place).toordinal() - first for at in instants]
-    elif basis is TimeBasis.LOCAL_DAY_INCLUSIVE and start < end:
+    elif basis is _LOCAL_DAY_INCLUSIVE and start < end:
         first = start.astimezone(place).toordinal() - 1
         total = (end - _INSTANT).astimezone(place).toordinal() - first
         return (
@@ -70,7 +78,7 @@ def measure(
                 for at in instants
             ],
         )
-    elif basis is TimeBasis.THIRTY_DAY_MONTH:
+    elif basis is _THIRTY_DAY_MONTH:
         first_day = start.astimezone(place).date()
         total = _fixed_total(first_day, end.astimezone(place).date())
         if total:
@@ -84,7 +92,7 @@ def measure(
                     for at in instants
                 ],
             )
-    elif basis in {TimeBasis.WHOLE_PERIOD, TimeBasis.NONE} and start < end:
+    elif (basis is _WHOLE_PERIOD or basis is _NONE) and start < end:
         return basis, 1, [int(at > start) for at in instants]
     return _in_seconds(whole, instants)
 

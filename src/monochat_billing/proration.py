@@ -22,7 +22,7 @@ Credit for 29 of 30 days, 2026-06-02 to 2026-06-30: TRY 10.00 x 29/30 = -TRY 9.6
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import utc
@@ -249,6 +249,11 @@ def split(
 # --------------------------------------------------------------------------------- changes
 
 
+# Enum members are looked up slowly on their class, and every change asks for these.
+_NONE: Final = TimeBasis.NONE
+_PRICE: Final = CreditBase.PRICE
+
+
 def _spans(
     policy: ProrationPolicy,
     zone: str,
@@ -257,7 +262,7 @@ def _spans(
 ) -> ChangeSpans:
     whole, paid_for, new_whole = spans
     basis = policy.basis
-    if basis is TimeBasis.NONE:
+    if basis is _NONE:
         return ChangeSpans(basis, 1, 1, 1, basis, 1, 1)
     if paid_for is whole:
         used, total, (cut,) = measure(basis, whole, zone, (at,))
@@ -326,7 +331,7 @@ def _price(
     policy: ProrationPolicy, paid: int, paid_for: BillingPeriod, whole: BillingPeriod
 ) -> int:
     """Return what stands for the full price where none is given."""
-    if policy.credit_base is CreditBase.PRICE and paid_for != whole:
+    if policy.credit_base is _PRICE and paid_for != whole:
         raise InvalidInput("price", None, "is missing", f"{policy.name} credits a share of it")
     return paid
 

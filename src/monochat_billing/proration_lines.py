@@ -264,6 +264,18 @@ class ChangeProration:
         return from_units(sum(units), self.currency, self.digits)
 
 
+# Enum members are looked up slowly on their class, and these are asked in every change.
+_BASIS_NONE: Final = TimeBasis.NONE
+_CHARGE_DIFFERENCE: Final = ChargeRule.DIFFERENCE
+_CHARGE_FULL: Final = ChargeRule.FULL
+_CHARGE_NOTHING: Final = ChargeRule.NOTHING
+_CREDIT_ALL: Final = CreditRule.ALL
+_CREDIT_NOTHING: Final = CreditRule.NOTHING
+_LINE_CHARGE: Final = LineKind.CHARGE
+_LINE_CREDIT: Final = LineKind.CREDIT
+_LINE_DIFFERENCE: Final = LineKind.DIFFERENCE
+
+
 class ChangeFacts(NamedTuple):
     """Hold what the lines of one change are made of."""
 
@@ -279,14 +291,14 @@ class ChangeFacts(NamedTuple):
     ) -> ProrationLine | None:
         """Return the line of what is given back, or None where there is nothing to give."""
         policy, currency, zone, terms, spans, numbers = self
-        if not terms.paid or policy.credit is CreditRule.NOTHING:
+        if not terms.paid or policy.credit is _CREDIT_NOTHING:
             return None
         amount, total = credit_basis(policy, terms, spans)
         units, basis = spans.unused, spans.basis
-        if policy.credit is CreditRule.ALL:
-            amount, units, total, basis, unused = terms.paid, 1, 1, TimeBasis.NONE, paid_for
+        if policy.credit is _CREDIT_ALL:
+            amount, units, total, basis, unused = terms.paid, 1, 1, _BASIS_NONE, paid_for
         return ProrationLine(
-            kind=LineKind.CREDIT,
+            kind=_LINE_CREDIT,
             currency=currency,
             amount_units=amount,
             units=units,
@@ -299,23 +311,26 @@ class ChangeFacts(NamedTuple):
             service=unused,
             whole=whole,
             zone=zone,
-            ratio_digits=None if basis is TimeBasis.NONE else policy.ratio_digits,
+            ratio_digits=None if basis is _BASIS_NONE else policy.ratio_digits,
             capped=numbers.capped,
         )
 
     def charge_line(self, rest: BillingPeriod, new_whole: BillingPeriod) -> ProrationLine | None:
         """Return the line of what is charged, or None where nothing is or the price is zero."""
         policy, currency, zone, terms, spans, numbers = self
-        difference = policy.charge is ChargeRule.DIFFERENCE
+        difference = policy.charge is _CHARGE_DIFFERENCE
         owed = terms.new_price or (difference and terms.paid)
-        if not owed or policy.charge is ChargeRule.NOTHING:
+        if not owed or policy.charge is _CHARGE_NOTHING:
             return None
         units, total, basis = spans.remaining, spans.new_total, spans.new_basis
-        amount, part_of = credit_basis(policy, terms, spans)
-        if policy.charge is ChargeRule.FULL:
-            units, total, basis = 1, 1, TimeBasis.NONE
+        less = (0, 0, 1)
+        if difference:
+            amount, part_of = credit_basis(policy, terms, spans)
+            less = (amount, spans.unused, part_of)
+        if policy.charge is _CHARGE_FULL:
+            units, total, basis = 1, 1, _BASIS_NONE
         return ProrationLine(
-            kind=LineKind.DIFFERENCE if difference else LineKind.CHARGE,
+            kind=_LINE_DIFFERENCE if difference else _LINE_CHARGE,
             currency=currency,
             amount_units=terms.new_price,
             units=units,
@@ -328,7 +343,7 @@ class ChangeFacts(NamedTuple):
             service=rest,
             whole=new_whole,
             zone=zone,
-            less=(amount, spans.unused, part_of) if difference else (0, 0, 1),
-            ratio_digits=None if basis is TimeBasis.NONE else policy.ratio_digits,
+            less=less,
+            ratio_digits=None if basis is _BASIS_NONE else policy.ratio_digits,
             capped=difference and numbers.capped,
         )

@@ -148,6 +148,12 @@ UP: Final = Rounding(mode=RoundingMode.UP)
 """To the minor unit, away from zero."""
 
 
+# Enum members are looked up slowly on their class, and every rounded amount asks for them.
+_HALF_UP_MODE: Final = RoundingMode.HALF_UP
+_HALF_EVEN_MODE: Final = RoundingMode.HALF_EVEN
+_DOWN_MODE: Final = RoundingMode.DOWN
+
+
 def round_ratio(numerator: int, denominator: int, rounding: Rounding = HALF_UP) -> int:
     """Round ``numerator / denominator`` to an integer; only the mode of ``rounding`` counts.
 
@@ -161,13 +167,13 @@ def round_ratio(numerator: int, denominator: int, rounding: Rounding = HALF_UP) 
         raise InvalidInput("denominator", denominator, "is not above zero", "pass a positive int")
     mode = rounding.mode
     size = abs(numerator)
-    if mode is RoundingMode.HALF_UP:
+    if mode is _HALF_UP_MODE:
         rounded = (2 * size + denominator) // (2 * denominator)
-    elif mode is RoundingMode.HALF_EVEN:
+    elif mode is _HALF_EVEN_MODE:
         rounded, rest = divmod(size, denominator)
         if 2 * rest > denominator or (2 * rest == denominator and rounded % 2):
             rounded += 1
-    elif mode is RoundingMode.DOWN:
+    elif mode is _DOWN_MODE:
         rounded = size // denominator
     else:
         rounded = -(-size // denominator)

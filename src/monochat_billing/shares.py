@@ -8,7 +8,7 @@
 48387
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from monochat_billing.proration_policies import (
     ChargeRule,
@@ -29,6 +29,17 @@ __all__ = [
     "change_numbers",
     "share",
 ]
+
+
+# Enum members are looked up slowly on their class, and these are asked in every change.
+_ALL: Final = CreditRule.ALL
+_DIFFERENCE: Final = ChargeRule.DIFFERENCE
+_FULL: Final = ChargeRule.FULL
+_NET: Final = RoundingOrder.NET
+_NOTHING: Final = ChargeRule.NOTHING
+_PAID: Final = CreditCap.PAID
+_PRICE: Final = CreditBase.PRICE
+_UNUSED: Final = CreditRule.UNUSED
 
 
 def applied_ratio(units: int, total: int, ratio_digits: int | None) -> tuple[int, int]:
@@ -116,7 +127,7 @@ def credit_basis(
     >>> credit_basis(DEFAULT_POLICY, ChangeTerms(5000, 0, 10000, 0, 2, 2), later)
     (5000, 17)
     """
-    if policy.credit_base is CreditBase.PRICE:
+    if policy.credit_base is _PRICE:
         return terms.price, spans.total
     if terms.price != terms.paid:
         due = share(terms.price, terms.scale, (spans.paid_total, spans.total), terms.digits, policy)
@@ -138,24 +149,24 @@ def change_numbers(
     paid, credited, _, new, scale, digits = terms
     rule = policy.credit
     credit, capped = 0, False
-    if rule is CreditRule.UNUSED:
+    if rule is _UNUSED:
         base, total = credit_basis(policy, terms, spans)
         credit = share(base, scale, (spans.unused, total), digits, policy)
-    elif rule is CreditRule.ALL:
+    elif rule is _ALL:
         credit = share(paid, scale, (1, 1), digits, policy)
     left = max(paid - credited, 0) * 10**digits // 10**scale
-    if policy.cap is CreditCap.PAID and credit > left:
+    if policy.cap is _PAID and credit > left:
         credit, capped = left, True
     charged = policy.charge
     ratio = (spans.remaining, spans.new_total)
-    if charged is ChargeRule.NOTHING:
+    if charged is _NOTHING:
         return ChangeNumbers(credit, 0, capped)
-    if charged is ChargeRule.FULL:
+    if charged is _FULL:
         ratio = (1, 1)
-    elif charged is ChargeRule.DIFFERENCE or policy.order is RoundingOrder.NET:
+    elif charged is _DIFFERENCE or policy.order is _NET:
         net = _net(policy, terms, spans)
-        if charged is ChargeRule.DIFFERENCE:
-            capped = policy.cap is CreditCap.PAID and -net > left
+        if charged is _DIFFERENCE:
+            capped = policy.cap is _PAID and -net > left
             return ChangeNumbers(0, -left if capped else net, capped)
         if not capped:
             return ChangeNumbers(credit, net + credit, capped=False)
@@ -167,10 +178,10 @@ def _net(policy: ProrationPolicy, terms: ChangeTerms, spans: ChangeSpans) -> int
     paid, _, _, new, scale, digits = terms
     plus, plus_total = applied_ratio(spans.remaining, spans.new_total, policy.ratio_digits)
     base, total = credit_basis(policy, terms, spans)
-    if policy.credit is CreditRule.ALL:
+    if policy.credit is _ALL:
         base = paid
     minus, minus_total = applied_ratio(spans.unused, total, policy.ratio_digits)
-    if policy.credit is CreditRule.ALL:
+    if policy.credit is _ALL:
         minus, minus_total = 1, 1
     numerator = new * plus * minus_total - base * minus * plus_total
     return _rounded(numerator, plus_total * minus_total, digits - scale, policy)
