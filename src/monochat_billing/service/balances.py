@@ -119,7 +119,7 @@ class Balances:
         Raises:
             UnknownName: there is no such account.
         """
-        self._context.view(account)
-        return self._context.storage.read(
-            lambda reader: reader.entries(account, after=after, limit=limit)
+        _, found = self._context.view_with(
+            account, lambda reader: reader.entries(account, after=after, limit=limit)
         )
+        return found

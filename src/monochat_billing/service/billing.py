@@ -143,8 +143,9 @@ class Billing:
         Raises:
             UnknownName: there is no such account.
         """
-        step = self._context.view(account)
-        stored = self._context.storage.read(lambda reader: reader.last_entries(account, last))
+        step, stored = self._context.view_with(
+            account, lambda reader: reader.last_entries(account, last)
+        )
         entries: Sequence[Entry] = (*stored, *step.entries)
         shown = entries[max(len(entries) - last, 0) :]
         return overview(step.state, self._context.catalog, shown)

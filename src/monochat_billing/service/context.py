@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import attrs
 
@@ -20,10 +20,12 @@ from monochat_billing.payments import PaymentGateway
 from monochat_billing.periods import utc
 from monochat_billing.plans import Catalog
 from monochat_billing.rating import RateCards
-from monochat_billing.repositories import Loaded, Storage, Wanted
+from monochat_billing.repositories import Loaded, Reader, Storage, Wanted
 from monochat_billing.service.pipeline import Command, execute
 
 __all__ = ["Context", "fingerprint_of", "new_id", "utc_now"]
+
+T = TypeVar("T")
 
 
 def utc_now() -> datetime:
@@ -117,8 +119,23 @@ class Context:
         Raises:
             UnknownName: there is no such account.
         """
-        state = require_account(self.load(Wanted(account)).state, account)
-        return catch_up(state, self.catalog, self.now())
+        step, _ = self.view_with(account, lambda _: None)
+        return step
+
+    def view_with(self, account: str, look: Callable[[Reader], T]) -> tuple[Step, T]:
+        """Read one account as it is now, and whatever ``look`` reads, from one consistent view.
+
+        Raises:
+            UnknownName: there is no such account.
+        """
+        check_identity(account, "account")
+
+        def read(reader: Reader) -> tuple[AccountState, T]:
+            state = require_account(reader.load([Wanted(account)])[account].state, account)
+            return state, look(reader)
+
+        state, found = self.storage.read(read)
+        return catch_up(state, self.catalog, self.now()), found
 
     def gateway(self, name: str) -> PaymentGateway:
         """Give the gateway of that name.

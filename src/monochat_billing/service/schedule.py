@@ -86,8 +86,8 @@ class Schedule:
         Raises:
             UnknownName: there is no such account.
         """
-        self._context.view(account)
-        return self._context.storage.read(lambda reader: reader.schedule(account))
+        _, found = self._context.view_with(account, lambda reader: reader.schedule(account))
+        return found
 
     def revoke(self, account: str, scheduled_change: str, *, key: str) -> ScheduledChange:
         """Take back a scheduled change that is still pending.

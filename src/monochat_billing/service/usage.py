@@ -57,7 +57,7 @@ class Usage:
         Raises:
             UnknownName: there is no such account.
         """
-        self._context.view(account)
-        return self._context.storage.read(
-            lambda reader: reader.usage(account, after=after, limit=limit)
+        _, found = self._context.view_with(
+            account, lambda reader: reader.usage(account, after=after, limit=limit)
         )
+        return found
