@@ -11,10 +11,12 @@ import argparse
 import itertools
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from host import CallbackServer, pay
@@ -180,6 +182,8 @@ class Demo:
         say("changed", str(result.subscription))
         planned = self.billing.schedule.change(ACCOUNT, to="basic", interval=MONTH, key="to-basic")
         say("planned", f"{planned.to} at the end of the period")
+        print()
+        self.show_page(last=3)
 
     def let_time_pass(self) -> None:
         """Move the clock past renewals and the scheduled move."""
@@ -192,10 +196,13 @@ class Demo:
     def show(self) -> None:
         """Print the Billing page and verify the books."""
         heading(7, "The Billing page, and the proof that the books are sound")
-        page = str(self.billing.overview(ACCOUNT, last=15))
-        print("  " + page.replace("\n", "\n  ").replace("\n  \n", "\n\n"))
+        self.show_page(last=14)
         print()
         say("verify", str(self.billing.verify()))
+
+    def show_page(self, *, last: int) -> None:
+        """Print the Billing page."""
+        print(self.billing.overview(ACCOUNT, last=last))
 
 
 def told(receipt: PaymentReceipt) -> str:
@@ -240,6 +247,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the main job on a SQLite file.")
     parser.add_argument("--database", type=Path, default=Path("demo.db"))
     parser.add_argument("--messages", type=int, default=10_000)
+    parser.add_argument(
+        "--by-hand", action="store_true", help="wait for a person to pay in a browser"
+    )
     arguments = parser.parse_args()
     database: Path = arguments.database
 
@@ -270,6 +280,8 @@ def main() -> None:
         demo = Demo(billing, clock, database.with_name("demo-webhooks.jsonl"), arguments.messages)
         demo.callbacks = callbacks
         demo.buy = lambda url: pay(url, page.url, site_url=server.url)
+        if arguments.by_hand:
+            demo.buy = lambda url: wait_for_a_person(url, page.url, callbacks)
         demo.open_account()
         demo.top_up()
         demo.subscribe()
@@ -283,6 +295,16 @@ def main() -> None:
     else:
         print("\nDone. Run it again: nothing will change.")
     storage.close()
+
+
+def wait_for_a_person(url: str, page_url: str, callbacks: list[PaymentReceipt]) -> str:
+    """Show where to pay, and wait until somebody has."""
+    seen = len(callbacks)
+    here = urlsplit(page_url)
+    say("open", urlunsplit(urlsplit(url)._replace(netloc=here.netloc)))
+    while len(callbacks) == seen:
+        time.sleep(0.2)
+    return callbacks[-1].top_up.state.value.lower()
 
 
 def state_of(billing: Billing) -> tuple[int, int] | None:
