@@ -210,7 +210,7 @@ class TestLongerInterval:
         quote = growing().preview("2026-10-26 09:00", "growth", YEAR)
         text = str(quote).splitlines()
         assert text[0] == (
-            "growth (1499 TRY per MONTH) → growth (14990 TRY per YEAR), sidegrade, "
+            "growth (1499 TRY per MONTH) → growth (14990 TRY per YEAR), other interval, "
             "2026-10-26 12:00 Europe/Istanbul"
         )
         assert "10 of 31 days" in text[1]

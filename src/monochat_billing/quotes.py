@@ -102,10 +102,11 @@ class ChangeQuote:
     def explain(self, locale: str = "en") -> str:
         """Render every line with its units, ratio, amount and rule, then the sums."""
         code = self.charge.currency.code
-        moves = self.from_product != self.to_product
+        same = self.from_product == self.to_product
+        kind = "other interval" if same else self.direction.lower()
         head = (
             f"{self.from_product} ({self.from_price}) → {self.to_product} ({self.to_price}), "
-            f"{self.direction.lower() if moves else 'other interval'}, {_local(self.effective_at, self.anchor.zone)}"
+            f"{kind}, {_local(self.effective_at, self.anchor.zone)}"
         )
         sums = (
             f"credit {amount_text(self.credit)}, charge {amount_text(self.charge)}, "
