@@ -814,3 +814,26 @@ class TestOtherEngines:
     def test_the_list_names_cases_that_exist(self) -> None:
         """No exception outlives its case."""
         assert set(DECIDED_DIFFERENTLY) <= {case["id"] for case in ALL}
+
+    def test_the_page_says_how_many(self) -> None:
+        """The table of the compatibility page counts what these tests run."""
+        page = (HERE.parent / "docs" / "compatibility-with-other-engines.md").read_text("utf-8")
+        counts: dict[str, list[int]] = {}
+        for case in ALL:
+            name = engine_of(case)
+            row = counts.setdefault(name, [0, 0, 0])
+            row[0] += 1
+            row[2 if case["id"] in DECIDED_DIFFERENTLY else 1] += 1
+        for name, row in counts.items():
+            assert f"| {name} | {row[0]} | {row[1]} | {row[2]} |" in page
+        for identity in DECIDED_DIFFERENTLY:
+            assert f"| {identity} |" in page
+
+
+def engine_of(case: Case) -> str:
+    if case["id"].startswith("KB-"):
+        return "Kill Bill"
+    if case["id"].startswith("lago"):
+        return "Lago"
+    name: str = case["source"]["system"]
+    return name.replace("(third-party worked example)", "(a third party's example)")
