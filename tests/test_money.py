@@ -169,6 +169,11 @@ class TestRounding:
         if rounding in {HALF_UP, HALF_EVEN}:
             assert abs(rounded - value) <= Fraction(1, 2)
 
+    def test_decimals_are_exact_too(self) -> None:
+        """A Decimal is rounded like the fraction that it is."""
+        assert quantize(Decimal("2.675"), "TRY") == money("2.68", "TRY")
+        assert quantize(5, "TRY") == money("5", "TRY")
+
     def test_per_currency_and_per_scale(self) -> None:
         """Forint in whole units, everything else in four decimals."""
         rule = HALF_UP.at_scale(4).for_currency("HUF", 0)
@@ -269,6 +274,16 @@ class TestTotal:
                 call(lira, dollar)
         with pytest.raises(InvalidInput):
             total([lira, dollar], "TRY")
+        nothing: Any = 0
+        with pytest.raises(InvalidInput):
+            add(lira, nothing)
+        for scale in (-1, 13):
+            with pytest.raises(InvalidInput):
+                to_units(lira, scale)
+            with pytest.raises(InvalidInput):
+                from_units(1, "TRY", scale)
+        with pytest.raises(InvalidInput):
+            minor_digits(nothing)
 
     @given(values=st.lists(st.integers(-(10**15), 10**15), max_size=20))
     def test_is_the_sum_of_the_units(self, values: list[int]) -> None:

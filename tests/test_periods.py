@@ -76,6 +76,17 @@ class TestInterval:
         with pytest.raises(InvalidInput):
             BillingInterval.parse(text)
 
+    def test_refuses_what_is_no_length(self) -> None:
+        """A count is an int above zero, a unit one of six."""
+        count: Any
+        for count in (0, -1, 1.0, True, "1"):
+            with pytest.raises(InvalidInput) as refused:
+                BillingInterval(count=count, unit="MONTH")
+            assert refused.value.field == "count"
+        with pytest.raises(InvalidInput) as refused:
+            BillingInterval(unit="FORTNIGHT")
+        assert refused.value.field == "unit"
+
 
 class TestInstants:
     def test_naive_instants_are_refused_by_name(self) -> None:
@@ -111,6 +122,8 @@ class TestInstants:
             ("2018-11-04T00:00", "America/Sao_Paulo", "2018-11-04T03:00"),
             ("2011-12-30T12:00", "Pacific/Apia", "2011-12-30T10:00"),
             ("2026-10-04T02:15", "Australia/Lord_Howe", "2026-10-03T15:30"),
+            ("2026-03-29T02:00:00.5", "Europe/Rome", "2026-03-29T01:00"),
+            ("2026-03-29T02:59:59.999999", "Europe/Rome", "2026-03-29T01:00"),
         ],
     )
     def test_gaps_and_folds(self, wall: str, zone: str, expected: str) -> None:
@@ -190,6 +203,31 @@ class TestAnchor:
             interval, middle, last
         )
         assert anchor.elapsed(interval, last, first) == 0
+
+    @given(anchor=ANCHORS, interval=INTERVALS, start=INSTANTS, length=st.integers(0, 500))
+    def test_all_periods_between(
+        self, anchor: BillingAnchor, interval: BillingInterval, start: datetime, length: int
+    ) -> None:
+        """They cover the span, follow each other, and each shares an instant with it."""
+        end = start + timedelta(days=length)
+        found = anchor.periods_between(interval, start, end)
+        assert bool(found) is bool(length)
+        for left, right in pairwise(found):
+            assert left.end == right.start
+        for period in found:
+            assert period.start < end
+            assert period.end > start
+        if found:
+            assert found[0].start <= start
+            assert found[-1].end >= end
+
+    @given(anchor=ANCHORS, interval=INTERVALS, first=st.integers(-9, 9), count=st.integers(0, 5))
+    def test_bounds_are_the_bounds(
+        self, anchor: BillingAnchor, interval: BillingInterval, first: int, count: int
+    ) -> None:
+        """Several bounds at once are each bound by itself."""
+        expected = tuple(anchor.bound(interval, first + n) for n in range(count + 1))
+        assert anchor.bounds(interval, first, count) == expected
 
     @given(interval=INTERVALS, instant=INSTANTS, zone=ZONES)
     def test_calendar_alignment(

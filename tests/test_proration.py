@@ -234,6 +234,14 @@ class TestMeasure:
         year = anchor.period(YEAR, n)
         assert measure(TimeBasis.THIRTY_DAY_MONTH, year, "UTC", [])[1] == 360
 
+    def test_nothing_can_be_measured_in_less_than_a_second(self) -> None:
+        """A whole that is empty to the second is refused, not divided by."""
+        start = datetime(2026, 6, 1, 12, tzinfo=UTC)
+        whole = BillingPeriod(start=start, end=start + timedelta(microseconds=9))
+        with pytest.raises(InvalidInput) as refused:
+            prorate(money("1", "TRY"), whole=whole, part=whole, zone="UTC")
+        assert refused.value.field == "whole"
+
     def test_a_stub_within_a_day_is_measured_in_seconds(self) -> None:
         """No local midnight passes, so there is no day to count; it is not divided by zero."""
         noon = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -456,6 +464,64 @@ class TestChange:
             **args,
         )
         assert free.credit == money("-10", "TRY")
+
+    def test_start_over_and_no_proration(self) -> None:
+        """All back and the full price; nothing back and the full price; nothing at all."""
+        args: dict[str, Any] = {
+            "paid": money("100", "TRY"), "new_price": money("300", "TRY"), "whole": JUNE,
+            "at": datetime(2026, 6, 16, tzinfo=UTC), "zone": "UTC",
+        }  # fmt: skip
+        nets = {
+            name: prorate_change(**args, policy=policy_named(name)).net
+            for name in ("start-over", "full-price", "nothing", "credit-only", "difference")
+        }
+        assert nets == {
+            "start-over": money("200", "TRY"), "full-price": money("300", "TRY"),
+            "nothing": money("0", "TRY"), "credit-only": money("-50", "TRY"),
+            "difference": money("100", "TRY"),
+        }  # fmt: skip
+        (line,) = unused_credit(
+            paid=money("100", "TRY"), paid_for=JUNE, at=args["at"], zone="UTC",
+            policy=policy_named("difference"),
+        ).lines  # fmt: skip
+        assert (line.kind, line.money) == (LineKind.CREDIT, money("-50", "TRY"))
+        assert line.amount == money("100", "TRY")
+
+    def test_a_netted_all_or_nothing(self) -> None:
+        """Netting works where all is credited, and a capped difference stops at what was paid."""
+        policy = policy_named("start-over").renamed("net", order=RoundingOrder.NET)
+        args: dict[str, Any] = {"whole": JUNE, "at": JUNE.start, "zone": "UTC"}
+        ten, zero = money("10", "TRY"), money("0", "TRY")
+        assert prorate_change(paid=ten, new_price=ten, policy=policy, **args).net == zero
+        back = prorate_change(
+            paid=ten, new_price=zero, credited=money("7", "TRY"),
+            policy=policy_named("difference"), **args,
+        )  # fmt: skip
+        assert back.net == money("-3", "TRY")
+        assert back.lines[0].capped
+
+    def test_rounds_to_the_scale_that_the_policy_names(self) -> None:
+        """Micro-units for a balance, and finer than the amount's own scale where asked."""
+        at = datetime(2026, 6, 11, tzinfo=UTC)
+        fine = DEFAULT_POLICY.renamed("fine", rounding=HALF_UP.at_scale(8))
+        found = unused_credit(paid=money("1", "USD"), paid_for=JUNE, at=at, zone="UTC", policy=fine)
+        assert found.credit == money("-0.66666667", "USD", scale=8)
+        net = policy_named("difference").renamed("fine-net", rounding=HALF_UP.at_scale(8))
+        one = prorate_change(
+            paid=money("1", "USD"), new_price=money("2", "USD"), whole=JUNE, at=at, zone="UTC",
+            policy=net,
+        )  # fmt: skip
+        assert one.net == money("0.66666667", "USD", scale=8)
+
+    @pytest.mark.parametrize("field", ["paid", "new_price", "credited"])
+    def test_numbers_alone_refuse_negative_amounts(self, field: str) -> None:
+        """Integers are checked as Money is."""
+        args: dict[str, Any] = {
+            "paid": 1, "new_price": 1, "credited": 0, "whole": JUNE, "at": JUNE.start, "zone": "UTC"
+        }  # fmt: skip
+        with pytest.raises(InvalidInput) as refused:
+            change_units(**(args | {field: -1}))
+        assert refused.value.field == field
 
     def test_a_free_side_has_no_line(self) -> None:
         """From free and to free there is one line, from free to free none."""

@@ -27,6 +27,7 @@ __all__ = [
     "ChangeTerms",
     "applied_ratio",
     "change_numbers",
+    "credit_basis",
     "share",
 ]
 
