@@ -68,10 +68,14 @@ _FEBRUARY: Final = 2
 
 
 def _utc_start(value: Any) -> datetime:  # noqa: ANN401 - utc refuses what is no instant
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value
     return utc(value, field="start")
 
 
 def _utc_end(value: Any) -> datetime:  # noqa: ANN401 - as above
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value
     return utc(value, field="end")
 
 

@@ -88,11 +88,16 @@ def _terms(amount: Money | int, policy: ProrationPolicy, field: str) -> tuple[st
     return code, units, scale, digits
 
 
-def _same(left: Money, right: Money, field: str) -> None:
-    if left.currency != right.currency:
+def _beside(paid: Money, other: Money, field: str) -> int:
+    """Return the units of an amount that has to be of the currency that was paid."""
+    if other.currency is not paid.currency and other.currency != paid.currency:
         raise InvalidInput(
-            field, right.currency.code, f"is not {left.currency.code}", "convert it explicitly"
+            field, other.currency.code, f"is not {paid.currency.code}", "convert it explicitly"
         )
+    units = to_units(other)
+    if units < 0:
+        raise InvalidInput(field, other, "is negative", "pass zero or more")
+    return units
 
 
 # ---------------------------------------------------------------------------------- shares
@@ -404,18 +409,13 @@ def prorate_change(
     """
     at = utc(at, field="at")
     paid_for, new_whole = _checked(whole, paid_for, new_whole, at)
-    _same(paid, new_price, "new_price")
     code, paid_units, scale, digits = _terms(paid, policy, "paid")
-    new_units = _terms(new_price, policy, "new_price")[1]
-    credited_units = 0
-    if credited is not None:
-        _same(paid, credited, "credited")
-        credited_units = _terms(credited, policy, "credited")[1]
+    new_units = _beside(paid, new_price, "new_price")
+    credited_units = 0 if credited is None else _beside(paid, credited, "credited")
     if price is None:
         price_units = _price(policy, paid_units, paid_for, whole)
     else:
-        _same(paid, price, "price")
-        price_units = _terms(price, policy, "price")[1]
+        price_units = _beside(paid, price, "price")
     spans = _spans(policy, zone, at, (whole, paid_for, new_whole))
     terms = ChangeTerms(paid_units, credited_units, price_units, new_units, scale, digits)
     numbers = change_numbers(policy, terms, spans)
@@ -424,7 +424,7 @@ def prorate_change(
     unused = rest if paid_for.end == new_whole.end else BillingPeriod(start=at, end=paid_for.end)
     credit = facts.credit_line(paid_for, unused, whole)
     charge = facts.charge_line(rest, new_whole)
-    lines = tuple(line for line in (credit, charge) if line is not None)
+    lines = tuple([line for line in (credit, charge) if line is not None])
     return ChangeProration(currency=code, digits=digits, lines=lines, rule=policy.name)
 
 
