@@ -5,8 +5,9 @@ import pytest
 from monochat_billing.balance import Terms
 from monochat_billing.lots import ChargeKind
 from monochat_billing.money import money
-from monochat_billing.overview import BalanceLine, overview, table
+from monochat_billing.overview import BalanceLine, overview
 from monochat_billing.plans import Family
+from monochat_billing.tables import table
 from tests.scene import CATALOG, START, instant, lira, scene
 
 PAGE = """\

@@ -5,7 +5,7 @@ Owns what the page shows and how it prints. Does not own any figure on it.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, final
+from typing import final
 
 import attrs
 
@@ -16,10 +16,9 @@ from monochat_billing.money import Money, amount_text
 from monochat_billing.plans import Catalog, Family
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
+from monochat_billing.tables import table
 
-__all__ = ["BalanceLine", "Overview", "overview", "table"]
-
-_WIDTH: Final = 100
+__all__ = ["BalanceLine", "Overview", "overview"]
 
 
 @final
@@ -156,39 +155,3 @@ def overview(state: AccountState, catalog: Catalog, last_entries: Sequence[Entry
         last_entries=tuple(last_entries),
         catalog_note=catalog.note,
     )
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, width: int = _WIDTH) -> str:
-    """Lay out rows under heads within ``width`` columns; a head that starts with > aligns right.
-
-    The last column is shortened where a line would be too long. Without rows it says so.
-
-    >>> print(table(("name", ">n"), [("a", "1"), ("bb", "20")]))
-    name   n
-    ----  --
-    a      1
-    bb    20
-    """
-    right = [head.startswith(">") for head in heads]
-    titles = [head.removeprefix(">") for head in heads]
-    if not rows:
-        return f"{titles[0]}: none"
-    widths = [
-        max(len(title), *(len(row[column]) for row in rows)) for column, title in enumerate(titles)
-    ]
-    room = width - sum(widths[:-1]) - 2 * (len(widths) - 1)
-    widths[-1] = max(min(widths[-1], room), 1)
-
-    def line(cells: Sequence[str]) -> str:
-        padded = [
-            cell.rjust(size) if aligned else cell.ljust(size)
-            for cell, size, aligned in zip(_cut(cells, widths[-1]), widths, right, strict=True)
-        ]
-        return "  ".join(padded).rstrip()
-
-    return "\n".join([line(titles), line(["-" * size for size in widths]), *map(line, rows)])
-
-
-def _cut(cells: Sequence[str], room: int) -> list[str]:
-    *first, last = cells
-    return [*first, last if len(last) <= room else last[: room - 1] + "…"]
