@@ -108,7 +108,7 @@ class Sqlite:
             raise InvalidInput(
                 "url_or_engine", _shown(url), "is an engine in memory", "pass its URL instead"
             )
-        if name.startswith("file:") and ("mode=memory" in name or ":memory:" in name):
+        if name.startswith("file:") and (":memory:" in name or url.query.get("mode") == "memory"):
             raise InvalidInput(
                 "url_or_engine", _shown(url), "is shared memory", "use sqlite:// or a file"
             )

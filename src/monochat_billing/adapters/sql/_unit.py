@@ -74,6 +74,10 @@ class Session:
             raise self._failed(operation, error) from error
         return self._cursor.rowcount
 
+    def close(self) -> None:
+        """Let go of the driver's cursor."""
+        self._cursor.close()
+
     def lost_race(self, operation: str) -> StorageError:
         """Note that somebody else has changed what was loaded; nothing of ours may stand."""
         self.verdict = Verdict.AGAIN

@@ -16,39 +16,31 @@ know is refused rather than ignored.
 Money('0.0009', 'USD')
 """
 
-import enum
 import json
-import operator
-from collections.abc import Callable, Iterable, Mapping, Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache, partial
-from types import ModuleType
-from typing import Any, Final, Never, TypeVar
+from functools import lru_cache
+from typing import Any, Final, Never, TypeVar, get_args, get_origin
 
 import attrs
-from cattrs import Converter, ForbiddenExtraKeysError, StructureHandlerNotFoundError
+from cattrs import BaseConverter, Converter, ForbiddenExtraKeysError, StructureHandlerNotFoundError
 
-from monochat_billing import (
-    accounts,
-    balance,
-    changes,
-    commands,
-    errors,
-    events,
-    lots,
-    payments,
-    plan_commands,
-    plans,
-    profiles,
-    quotes,
-    rating,
-    scheduling,
-    subscriptions,
-)
-from monochat_billing.errors import BillingError
+from monochat_billing import errors
+from monochat_billing.accounts import Account, ChargedUsage
+from monochat_billing.balance import Entry
+from monochat_billing.commands import PaymentReceipt, UsageReport
+from monochat_billing.errors import BillingError, Rejected
+from monochat_billing.events import EVENT_TYPES
+from monochat_billing.lots import Lot
 from monochat_billing.money import Money, check_currency
+from monochat_billing.payments import Checkout, Payment, TopUp
+from monochat_billing.plan_commands import ChangeResult
+from monochat_billing.profiles import BillingProfile
+from monochat_billing.quotes import ChangeQuote
+from monochat_billing.scheduling import ScheduledChange
+from monochat_billing.subscriptions import Subscription
 
 __all__ = ["TYPES", "Malformed", "read", "read_any", "write", "write_any"]
 
@@ -59,47 +51,40 @@ class Malformed(ValueError):
     """Say what is wrong with a document; whoever knows its place turns it into CorruptBooks."""
 
 
-_MODULES: Final = (
-    accounts,
-    balance,
-    changes,
-    commands,
-    errors,
-    events,
-    lots,
-    payments,
-    plan_commands,
-    plans,
-    profiles,
-    quotes,
-    rating,
-    scheduling,
-    subscriptions,
+_RESULTS: Final = (
+    Account,
+    BillingProfile,
+    ChangeQuote,
+    ChangeResult,
+    ChargedUsage,
+    Checkout,
+    Entry,
+    Lot,
+    Payment,
+    PaymentReceipt,
+    ScheduledChange,
+    Subscription,
+    TopUp,
+    UsageReport,
 )
+_PLAIN: Final = (Money, datetime, date, Decimal, Fraction)
 
 
-def _values_of(module: ModuleType) -> Iterable[type]:
-    for value in vars(module).values():
-        if (
-            isinstance(value, type)
-            and not value.__name__.startswith("_")
-            and (attrs.has(value) or issubclass(value, enum.Enum))
-            and value.__module__ == module.__name__
-        ):
+def _refusals() -> Iterator[type]:
+    """Find the refusals of the error tree; the roots have no fields and are never raised."""
+    for value in vars(errors).values():
+        if isinstance(value, type) and issubclass(value, Rejected) and attrs.has(value):
             yield value
 
 
-def _by_name() -> Mapping[str, type]:
-    known: dict[str, type] = {}
-    for module in _MODULES:
-        for kind in _values_of(module):
-            if known.setdefault(kind.__name__, kind) is not kind:  # names are what is stored
-                raise AssertionError(f"two types are called {kind.__name__}")
-    return known
+TYPES: Final[Mapping[str, type]] = {
+    kind.__name__: kind for kind in (*_RESULTS, *_refusals(), *EVENT_TYPES, *_PLAIN)
+}
+"""The types that can stand where any type may stand, by the name that is stored.
 
-
-TYPES: Final[Mapping[str, type]] = _by_name()
-"""The types that can stand where any type may stand, by the name that is stored."""
+They are what a command returns, the refusals and the events. A command that returns something
+else must have its type named here; until then its unit of work fails and nothing is written.
+"""
 
 _SCALARS: Final = (str, bool, int, type(None))
 
@@ -128,7 +113,7 @@ def _wrap(value: Any) -> Any:  # noqa: ANN401 - any value
     if type(value) in (tuple, list):
         return {"type": "tuple", "value": [_wrap(one) for one in value]}
     name = type(value).__name__
-    if type(value) is not (TYPES.get(name) or _PLAIN.get(name)):
+    if type(value) is not TYPES.get(name):
         raise Malformed(f"a {name} has no written form")
     return {"type": name, "value": _converter().unstructure(value)}
 
@@ -136,11 +121,32 @@ def _wrap(value: Any) -> Any:  # noqa: ANN401 - any value
 # ------------------------------------------------------------------------------------- reading
 
 
-def _exactly(kind: type[T]) -> Any:  # noqa: ANN401 - a structure hook
-    def structure(value: Any, _: Any) -> T:  # noqa: ANN401 - whatever the document holds
+def _exactly(kind: type) -> Callable[[Any, Any], Any]:
+    def structure(value: Any, wanted: Any) -> Any:  # noqa: ANN401 - whatever the document holds
         if type(value) is not kind:
             raise Malformed(f"{value!r} is no {kind.__name__}")
-        return value
+        return value if wanted is kind else wanted(value)  # an enum is a kind of text, too
+
+    return structure
+
+
+def _is_row(wanted: Any) -> bool:  # noqa: ANN401 - any type
+    return get_origin(wanted) in (tuple, frozenset)
+
+
+def _row_reader(wanted: Any, converter: BaseConverter) -> Callable[[Any, Any], Any]:  # noqa: ANN401 - as above
+    """Read a tuple or a frozenset from a list, and from nothing else that can be iterated."""
+    container, kinds = get_origin(wanted), get_args(wanted)
+    fixed = container is tuple and kinds[-1] is not Ellipsis
+    hooks = [(converter.get_structure_hook(kind), kind) for kind in kinds if kind is not Ellipsis]
+
+    def structure(value: Any, _: Any) -> Any:  # noqa: ANN401 - whatever the document holds
+        if type(value) is not list or (fixed and len(value) != len(hooks)):
+            raise Malformed(f"{value!r} is no list as it was written")
+        if fixed:
+            return tuple(hook(one, kind) for one, (hook, kind) in zip(value, hooks, strict=True))
+        ((hook, kind),) = hooks
+        return container(hook(one, kind) for one in value)
 
     return structure
 
@@ -186,19 +192,10 @@ def _unwrap(value: Any, _: Any = None) -> Any:  # noqa: ANN401 - any value
     name, inner = value["type"], value["value"]
     if name == "tuple" and isinstance(inner, list):
         return tuple(_unwrap(one) for one in inner)
-    kind = TYPES.get(name) or _PLAIN.get(name)
+    kind = TYPES.get(name)
     if kind is None:
         raise Malformed(f"the type {name!r} is unknown")
     return _converter().structure(inner, kind)
-
-
-_PLAIN: Final[Mapping[str, type]] = {
-    "Money": Money,
-    "datetime": datetime,
-    "date": date,
-    "Decimal": Decimal,
-    "Fraction": Fraction,
-}
 
 
 @lru_cache(maxsize=1)
@@ -208,8 +205,9 @@ def _converter() -> Converter:
         forbid_extra_keys=True,
         unstruct_collection_overrides={AbstractSet: sorted},
     )
-    for kind in (str, int, bool):  # these themselves: an enum may be a kind of text, too
-        converter.register_structure_hook_func(partial(operator.is_, kind), _exactly(kind))
+    for kind in (str, int, bool):
+        converter.register_structure_hook(kind, _exactly(kind))
+    converter.register_structure_hook_factory(_is_row, _row_reader)
     converter.register_unstructure_hook(float, _write_float)
     converter.register_unstructure_hook(datetime, _write_instant)
     converter.register_structure_hook(datetime, _read_instant)

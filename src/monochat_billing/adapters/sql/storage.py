@@ -243,8 +243,9 @@ class SqlStorage:
     def _attempt(self, begin: str, work: Callable[[Session], T]) -> T:
         connection = self._connect()
         try:
-            cursor = cast("Cursor", connection.cursor())
-            session = Session(cursor, self._backend, self._driver_error)
+            session = Session(
+                cast("Cursor", connection.cursor()), self._backend, self._driver_error
+            )
             try:
                 session.run("begin", begin)
                 result = work(session)
@@ -256,7 +257,7 @@ class SqlStorage:
                     raise _Again from session.failure
                 raise
             self._commit(connection, session)
-            cursor.close()
+            session.close()
             return result
         finally:
             connection.close()
@@ -271,15 +272,20 @@ class SqlStorage:
             raise
 
     def _undo(self, connection: PoolProxiedConnection, session: Session) -> None:
-        """Roll back; a connection that failed is closed, which rolls back too."""
-        if session.verdict is Verdict.FAILED and not self._backend.one_connection:
-            connection.invalidate()
-            return
+        """Roll back, and close a connection that failed.
+
+        It is always rolled back: SQLite keeps a connection, and its locks, as long as anything
+        refers to one of its cursors, and the traceback of a failure does.
+        """
+        failed = session.verdict is Verdict.FAILED
         try:
+            session.close()
             connection.rollback()
         except self._driver_error as error:
             if self._backend.one_connection:
                 raise StorageError("rollback", str(error)) from error
+            failed = True
+        if failed and not self._backend.one_connection:
             connection.invalidate()
 
     def _connect(self) -> PoolProxiedConnection:
@@ -341,13 +347,14 @@ class SqlStorage:
 
     def _needs_tables(self, connection: Connection, *, only_if_empty: bool) -> bool:
         """Tell whether migrations are to be run; refuse what neither is ours nor may become so."""
-        version = _migrate.stored_version(connection, self._version_table)
-        if version is None and (not only_if_empty or self._is_empty(connection)):
+        # Emptiness is looked at first: whoever fills the file fills it at once, version and all.
+        if only_if_empty and self._is_empty(connection):
             return True
+        version = _migrate.stored_version(connection, self._version_table)
         if only_if_empty:
             _migrate.check(version)
             return False
-        return _migrate.is_older(version)
+        return version is None or _migrate.is_older(version)
 
     def _is_empty(self, connection: Connection) -> bool:
         cursor = cast("Cursor", connection.connection.cursor())
