@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, strategies as st
+from hypothesis import assume, example, given, strategies as st
 
 from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.money import from_units, money, to_units, total
@@ -53,6 +53,7 @@ CONSERVING = [
 ]
 KURUS = st.integers(0, 10**8)
 JUNE = BillingPeriod.of_days(date(2026, 6, 1), date(2026, 7, 1), "UTC")
+WEEK_OF_JANUARY = BillingPeriod.of_days(date(2010, 1, 1), date(2010, 1, 8), "UTC")
 JANUARY = BillingPeriod.of_days(date(2026, 1, 1), date(2026, 2, 1), "UTC")
 
 
@@ -282,6 +283,12 @@ class TestChange:
                 assert used.raw - line.raw == Fraction(paid, 100)
                 assert line.ratio + used.ratio == 1
 
+    @example(
+        drawn=(WEEK_OF_JANUARY, "UTC"),
+        shares=[Fraction(9, 13), Fraction(17, 30)],
+        price=1,
+        policy=DEFAULT_POLICY,
+    )
     @given(drawn=wholes(), shares=st.lists(SHARES, min_size=1, max_size=8), price=KURUS,
            policy=st.sampled_from(CONSERVING))  # fmt: skip
     def test_segments_of_one_price_telescope(

@@ -334,9 +334,11 @@ def change_units(
 
 def _price(
     policy: ProrationPolicy, paid: int, paid_for: BillingPeriod, whole: BillingPeriod
-) -> int:
-    """Return what stands for the full price where none is given."""
-    if policy.credit_base is _PRICE and paid_for != whole:
+) -> int | None:
+    """Return what stands for the full price where none is given: what the whole was paid with."""
+    if policy.credit_base is not _PRICE:
+        return None
+    if paid_for != whole:
         raise InvalidInput("price", None, "is missing", f"{policy.name} credits a share of it")
     return paid
 
@@ -412,6 +414,7 @@ def prorate_change(
     code, paid_units, scale, digits = _terms(paid, policy, "paid")
     new_units = _beside(paid, new_price, "new_price")
     credited_units = 0 if credited is None else _beside(paid, credited, "credited")
+    price_units: int | None
     if price is None:
         price_units = _price(policy, paid_units, paid_for, whole)
     else:

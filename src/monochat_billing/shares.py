@@ -94,11 +94,14 @@ class ChangeSpans(NamedTuple):
 
 
 class ChangeTerms(NamedTuple):
-    """The amounts of a change, of ``10 ** -scale``, and the decimals that rounding leaves."""
+    """The amounts of a change, of ``10 ** -scale``, and the decimals that rounding leaves.
+
+    ``price`` is what the whole period costs in full, or None where nobody said.
+    """
 
     paid: int
     credited: int
-    price: int
+    price: int | None
     new_price: int
     scale: int
     digits: int
@@ -128,12 +131,14 @@ def credit_basis(
     >>> credit_basis(DEFAULT_POLICY, ChangeTerms(5000, 0, 10000, 0, 2, 2), later)
     (5000, 17)
     """
+    price = terms.price
+    if price is None:
+        return terms.paid, spans.paid_total
     if policy.credit_base is _PRICE:
-        return terms.price, spans.total
-    if terms.price != terms.paid:
-        due = share(terms.price, terms.scale, (spans.paid_total, spans.total), terms.digits, policy)
-        if due * 10**terms.scale == terms.paid * 10**terms.digits:
-            return terms.price, spans.total
+        return price, spans.total
+    due = share(price, terms.scale, (spans.paid_total, spans.total), terms.digits, policy)
+    if due * 10**terms.scale == terms.paid * 10**terms.digits:
+        return price, spans.total
     return terms.paid, spans.paid_total
 
 
