@@ -205,6 +205,14 @@ class TestLongerInterval:
         assert made.of().next_period.end == instant("2028-10-26 09:00")
         assert made.of().index == 0
 
+    def test_starts_anew_even_where_the_rule_keeps_the_anchor(self) -> None:
+        """A year does not fit into the month that is running."""
+        made = growing()
+        made.catalog = with_policy("standard", AnchorRule.KEEP)
+        quote = made.preview("2026-10-26 09:00", "growth", YEAR)
+        assert quote.period.start == instant("2026-10-26 09:00")
+        assert quote.period.end == instant("2027-10-26 09:00")
+
     def test_is_explained_line_by_line(self) -> None:
         """Units, ratio, amount and rule of each line; then the sums; then the next renewal."""
         quote = growing().preview("2026-10-26 09:00", "growth", YEAR)
@@ -508,6 +516,41 @@ class TestTheDigest:
             changed.catalog = catalog
             quotes.append(self.quote(changed))
         assert len({quote.digest for quote in quotes}) == len(quotes)
+
+    def test_names_the_products_and_not_only_their_prices(self) -> None:
+        """Two products may cost the same."""
+        made = growing()
+        growth, enterprise = (CATALOG.product(name) for name in ("growth", "enterprise"))
+        twins = (
+            attrs.evolve(growth, id="growth-2", rank=11),
+            attrs.evolve(enterprise, id="enterprise-2", rank=12),
+        )
+        made.catalog = attrs.evolve(CATALOG, products=(*CATALOG.products, *twins))
+        quotes = [made.preview("2026-10-20 09:00", name) for name in ("enterprise", "enterprise-2")]
+        moved = attrs.evolve(made.of(), product="growth-2")
+        made.state = attrs.evolve(made.state, subscriptions={"plan": moved})
+        quotes.append(made.preview("2026-10-20 09:00", "enterprise"))
+        assert len({quote.charge for quote in quotes}) == 1
+        assert len({quote.digest for quote in quotes}) == 3
+
+    def test_tells_a_change_at_an_instant_from_one_at_once(self) -> None:
+        """Even where both fall on the same instant."""
+        made = growing()
+        digests = {
+            quote_change(
+                made.state.books,
+                made.of(),
+                CATALOG,
+                quote_id="q",
+                to="enterprise",
+                interval=MONTH,
+                zone="Europe/Istanbul",
+                at=instant("2026-10-20 09:00"),
+                timing=timing,
+            ).digest
+            for timing in (NOW, ChangeTiming.AT)
+        }
+        assert len(digests) == 2
 
     def test_reads_the_same_instant_in_any_zone_alike(self) -> None:
         """An instant given with another offset is the same instant."""
