@@ -522,7 +522,7 @@ class TestTheDigest:
         made = growing()
         growth, enterprise = (CATALOG.product(name) for name in ("growth", "enterprise"))
         twins = (
-            attrs.evolve(growth, id="growth-2", rank=11),
+            attrs.evolve(growth, id="growth-2", rank=-1),
             attrs.evolve(enterprise, id="enterprise-2", rank=12),
         )
         made.catalog = attrs.evolve(CATALOG, products=(*CATALOG.products, *twins))
@@ -532,6 +532,34 @@ class TestTheDigest:
         quotes.append(made.preview("2026-10-20 09:00", "enterprise"))
         assert len({quote.charge for quote in quotes}) == 1
         assert len({quote.digest for quote in quotes}) == 3
+
+    def test_covers_lines_that_another_policy_would_draw(self) -> None:
+        """Under a rule that kept its name and a catalog that kept its version."""
+        digests = set()
+        for policy in ("standard", "thirty-day-month"):
+            made = growing()
+            rule = attrs.evolve(with_policy(policy).rules[0], name="the rule")
+            made.catalog = attrs.evolve(CATALOG, rules=(rule,))
+            digests.add(self.quote(made).digest)
+        assert len(digests) == 2
+
+    def test_covers_the_new_period(self) -> None:
+        """A month from 20 October ends an hour later where the clocks go back."""
+        made = growing(product="basic")
+        digests = {
+            quote_change(
+                made.state.books,
+                made.of(),
+                CATALOG,
+                quote_id="q",
+                to="growth",
+                interval=MONTH,
+                zone=zone,
+                at=instant("2026-10-20 09:00"),
+            ).digest
+            for zone in ("UTC", "Europe/Rome")
+        }
+        assert len(digests) == 2
 
     def test_tells_a_change_at_an_instant_from_one_at_once(self) -> None:
         """Even where both fall on the same instant."""
