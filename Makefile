@@ -40,7 +40,7 @@ lint: $(DEV) ## formatting, lint rules, floors
 	@echo '--- lint rules'
 	$(BIN)/ruff check
 	@echo '--- floors'
-	$(BIN)/lint-imports --no-timing
+	$(BIN)/lint-imports --no-logo
 
 types: $(DEV) ## mypy --strict over src, tests, examples and benchmarks
 	@echo '--- types'
