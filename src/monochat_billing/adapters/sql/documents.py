@@ -106,6 +106,11 @@ def _write_float(value: object) -> str:
     raise Malformed(f"{value!r} is a binary float")
 
 
+def _write_integer(value: object) -> object:
+    """Pass integers, and enums and bools that are some; a field's annotation proves nothing."""
+    return value if isinstance(value, int) else _write_float(value)
+
+
 def _wrap(value: Any) -> Any:  # noqa: ANN401 - any value
     """Give the form of a value whose type has to be told with it."""
     if type(value) in _SCALARS:
@@ -209,6 +214,7 @@ def _converter() -> Converter:
         converter.register_structure_hook(kind, _exactly(kind))
     converter.register_structure_hook_factory(_is_row, _row_reader)
     converter.register_unstructure_hook(float, _write_float)
+    converter.register_unstructure_hook(int, _write_integer)
     converter.register_unstructure_hook(datetime, _write_instant)
     converter.register_structure_hook(datetime, _read_instant)
     converter.register_unstructure_hook(date, date.isoformat)

@@ -1,0 +1,126 @@
+"""Values of any stored type, for laws that hold of them all."""
+
+import enum
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import attrs
+from hypothesis import reject, strategies as st
+
+from monochat_billing.errors import InvalidInput
+from monochat_billing.intervals import BillingInterval, IntervalUnit
+from monochat_billing.money import Money, money
+from monochat_billing.periods import BillingAnchor, BillingPeriod
+from monochat_billing.plans import ChangeTiming, Price
+from monochat_billing.profiles import BillingProfile
+from monochat_billing.rounding import Rounding, RoundingMode
+from monochat_billing.scheduling import ScheduledChange
+from tests.factories import BUYER
+
+TEXTS = st.text(max_size=8) | st.sampled_from(["", "ğüş", 'a"b', "\x00", "\ud800", "null", "1.5"])
+INSTANTS = st.datetimes(timezones=st.just(UTC))
+YEARS = st.datetimes(
+    datetime.fromisoformat("2000-01-01"),
+    datetime.fromisoformat("2090-01-01"),
+    timezones=st.just(UTC),
+)
+UNITS = st.integers(-(2**63) + 1, 2**63 - 1)
+EXACT = st.builds(lambda units, scale: Decimal(units).scaleb(-scale), UNITS, st.integers(0, 12))
+MONIES = st.builds(Money, EXACT, st.sampled_from(["TRY", "USD", "JPY", "KWD"]))
+INTERVALS = st.builds(BillingInterval, count=st.integers(1, 11), unit=st.sampled_from(IntervalUnit))
+PRICES = st.builds(
+    lambda interval, whole: Price(interval=interval, amount=money(whole, "TRY")),
+    INTERVALS,
+    st.integers(0, 10**9),
+)
+ANCHORS = st.builds(
+    BillingAnchor.at, YEARS, st.sampled_from(["Europe/Istanbul", "UTC", "America/New_York"])
+)
+PERIODS = st.builds(
+    lambda one, two: BillingPeriod(start=min(one, two), end=max(one, two)), INSTANTS, INSTANTS
+)
+ROUNDINGS = st.builds(
+    Rounding,
+    mode=st.sampled_from(RoundingMode),
+    scale=st.none() | st.integers(0, 12),
+    by_currency=st.sampled_from([(), (("TRY", 2), ("USD", 4))]),
+)
+SIMPLE: Mapping[Any, st.SearchStrategy[Any]] = {
+    str: TEXTS,
+    bool: st.booleans(),
+    int: UNITS,
+    Any: TEXTS | UNITS | st.none() | MONIES,
+    datetime: INSTANTS,
+    date: st.dates(),
+    Decimal: EXACT,
+    Fraction: st.fractions(),
+    Money: MONIES,
+    BillingInterval: INTERVALS,
+    Price: PRICES,
+    BillingAnchor: ANCHORS,
+    BillingPeriod: PERIODS,
+    Rounding: ROUNDINGS,
+    BillingProfile: st.just(BUYER),
+}
+
+
+def values_of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401, PLR0911 - any type, a table
+    """Give values of a type, field by field and all the way down."""
+    if kind in SIMPLE:
+        return SIMPLE[kind]
+    inner = [one for one in get_args(kind) if one is not Ellipsis]
+    match get_origin(kind):
+        case origin if origin in (Union, UnionType):
+            return st.one_of([st.none() if one is type(None) else values_of(one) for one in inner])
+        case origin if origin is tuple and Ellipsis in get_args(kind):
+            return st.lists(values_of(inner[0]), max_size=2).map(tuple)
+        case origin if origin is tuple:
+            return st.tuples(*map(values_of, inner))
+        case origin if origin is frozenset:
+            return st.frozensets(values_of(inner[0]), max_size=3)
+        case None if isinstance(kind, type) and issubclass(kind, enum.Enum):
+            return st.sampled_from(kind)
+        case None if attrs.has(kind):
+            return st.deferred(lambda: _built(kind))
+        case _:
+            raise NotImplementedError(kind)
+
+
+def _built(kind: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - as above
+    fields = {
+        field.alias or field.name: values_of(field.type)
+        for field in attrs.fields(kind)
+        if field.init
+    }
+    if kind is ScheduledChange:  # its instant goes with its timing
+        timed = {"timing": st.just(ChangeTiming.AT), "at": INSTANTS}
+        untimed = {"timing": st.just(ChangeTiming.END_OF_PERIOD), "at": st.none()}
+        both = [st.fixed_dictionaries({**fields, **one}) for one in (timed, untimed)]
+        return st.one_of(both).map(lambda facts: kind(**facts))
+
+    def build(facts: dict[str, Any]) -> Any:  # noqa: ANN401 - a value of the kind
+        try:
+            return kind(**facts)
+        except InvalidInput:
+            return reject()
+
+    return st.fixed_dictionaries(fields).map(build)
+
+
+def same(left: object, right: object) -> bool:
+    """Compare by type and content; errors, which compare by identity, by what they hold."""
+    if type(left) is not type(right):
+        return False
+    kind: Any = type(left)
+    if attrs.has(kind):
+        names = [field.name for field in attrs.fields(kind)]
+        return all(same(getattr(left, name), getattr(right, name)) for name in names)
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, Money) and isinstance(right, Money):
+        return left == right and str(left.amount) == str(right.amount)
+    return left == right
