@@ -76,6 +76,17 @@ def audit(books: Books, lots: Sequence[Lot], entries: Iterable[Entry]) -> Audit:
     Checks that numbers run from 1 without gaps, that every balance after an entry is the sum so
     far, that an entry's parts sum to its amount, that each lot remains what its entries leave of
     it, and that each balance is the sum of its entries and of its lots.
+
+    >>> from datetime import UTC, datetime
+    >>> from monochat_billing.balance import EntryKind, Memo, credit, open_balance
+    >>> from monochat_billing.money import money
+    >>> t = datetime(2026, 10, 5, tzinfo=UTC)
+    >>> books = open_balance(Books("acme"), "TRY")
+    >>> done = credit(books, money("5", "TRY"), Memo(EntryKind.TOP_UP, t, t))
+    >>> audit(done.books, done.books.balance("TRY").lots, [done.entry]).sound
+    True
+    >>> print(audit(done.books, (), [done.entry]).differences[0])
+    acme: sum of TRY lots is 0, entries say 5000000
     """
     replay = _Replay(books.account)
     for entry in entries:

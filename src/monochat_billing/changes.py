@@ -66,6 +66,24 @@ def subscribe(
     Raises:
         InsufficientFunds: the balance does not cover the first period; nothing has changed.
         UnknownName: the account has no balance in the price's currency.
+
+    >>> from datetime import UTC, datetime
+    >>> from monochat_billing.balance import EntryKind, credit, open_balance
+    >>> from monochat_billing.periods import MONTH
+    >>> from monochat_billing.plans import sample_catalog
+    >>> t = datetime(2026, 10, 5, tzinfo=UTC)
+    >>> books = open_balance(Books("acme"), "TRY")
+    >>> books = credit(books, money("9000", "TRY"), Memo(EntryKind.TOP_UP, t, t)).books
+    >>> catalog = sample_catalog()
+    >>> growth = catalog.product("growth")
+    >>> began = subscribe(
+    ...     books, subscription_id="s-1", product=growth, price=growth.price(MONTH, "TRY"),
+    ...     zone="Europe/Istanbul", at=t, recorded_at=t,
+    ... )
+    >>> print(began.subscription)
+    growth at 1499 TRY per MONTH, ACTIVE, 2026-10-05 → 2026-11-05
+    >>> print(began.entries[0])
+    #2 2026-10-05 00:00 PLAN_FEE -1499 TRY → 7501 growth per MONTH
     """
     anchor = BillingAnchor.at(at, zone)
     period = BillingPeriod(start=at, end=anchor.bound(price.interval, 1))
@@ -118,6 +136,31 @@ def execute_change(
     Raises:
         StaleQuote: the subscription, the catalog or the amounts are no longer those of the quote.
         InsufficientFunds: the balance does not cover what is due; nothing has changed.
+
+    >>> from datetime import UTC, datetime
+    >>> from monochat_billing.balance import EntryKind, credit, open_balance
+    >>> from monochat_billing.periods import MONTH
+    >>> from monochat_billing.plans import sample_catalog
+    >>> t = datetime(2026, 10, 5, tzinfo=UTC)
+    >>> books = open_balance(Books("acme"), "TRY")
+    >>> books = credit(books, money("9000", "TRY"), Memo(EntryKind.TOP_UP, t, t)).books
+    >>> catalog = sample_catalog()
+    >>> growth = catalog.product("growth")
+    >>> began = subscribe(
+    ...     books, subscription_id="s-1", product=growth, price=growth.price(MONTH, "TRY"),
+    ...     zone="Europe/Istanbul", at=t, recorded_at=t,
+    ... )
+    >>> quote = quote_change(
+    ...     began.books, began.subscription, catalog, quote_id="q-1", to="enterprise",
+    ...     interval=MONTH, zone="Europe/Istanbul", at=datetime(2026, 10, 20, tzinfo=UTC),
+    ... )
+    >>> done = execute_change(
+    ...     began.books, began.subscription, catalog, quote, zone="Europe/Istanbul", recorded_at=t
+    ... )
+    >>> for entry in done.entries:
+    ...     print(entry)
+    #3 2026-10-20 00:00 PRORATION_CREDIT +773.68 TRY → 8274.68 unused time of growth
+    #4 2026-10-20 00:00 PLAN_FEE -3096.26 TRY → 5178.42 enterprise per MONTH
     """
     quote = confirm_quote(books, subscription, catalog, quote, zone=zone)
     if not quote.changes_anything:
@@ -174,6 +217,23 @@ def renew(books: Books, subscription: Subscription, *, recorded_at: datetime) ->
 
     Raises:
         IllegalTransition: the subscription is not active.
+
+    >>> from datetime import UTC, datetime
+    >>> from monochat_billing.balance import EntryKind, credit, open_balance
+    >>> from monochat_billing.periods import MONTH
+    >>> from monochat_billing.plans import sample_catalog
+    >>> t = datetime(2026, 10, 5, tzinfo=UTC)
+    >>> books = open_balance(Books("acme"), "TRY")
+    >>> books = credit(books, money("2000", "TRY"), Memo(EntryKind.TOP_UP, t, t)).books
+    >>> catalog = sample_catalog()
+    >>> growth = catalog.product("growth")
+    >>> began = subscribe(
+    ...     books, subscription_id="s-1", product=growth, price=growth.price(MONTH, "TRY"),
+    ...     zone="Europe/Istanbul", at=t, recorded_at=t,
+    ... )
+    >>> failed = renew(began.books, began.subscription, recorded_at=t)
+    >>> failed.subscription.state.value, failed.events[0].shortfall, failed.entries
+    ('PAST_DUE', Money('998', 'TRY'), ())
     """
     state = subscription.require(Move.RENEW)
     period = subscription.next_period

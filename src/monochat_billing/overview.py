@@ -123,7 +123,23 @@ class Overview:
 
 
 def overview(state: AccountState, catalog: Catalog, last_entries: Sequence[Entry]) -> Overview:
-    """Compose the page from a state that is caught up."""
+    """Compose the page from a state that is caught up.
+
+    >>> from datetime import UTC, datetime
+    >>> from monochat_billing.commands import open_account
+    >>> from monochat_billing.plans import sample_catalog
+    >>> t = datetime(2026, 10, 5, tzinfo=UTC)
+    >>> opened = open_account(
+    ...     account="acme", zone="UTC", currencies=["TRY"], profile=None, now=t
+    ... )
+    >>> page = overview(opened.state, sample_catalog(), ())
+    >>> print(str(page).partition("subscription")[0].rstrip())
+    acme (acme), 2026-10-05 00:00 UTC
+    <BLANKLINE>
+    balance  posted  held  available
+    -------  ------  ----  ---------
+    TRY           0     0          0
+    """
     account = state.account
     at = account.as_of
     lines = []

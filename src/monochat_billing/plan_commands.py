@@ -201,6 +201,28 @@ def schedule_change(
         IllegalTransition: the subscription is past due, so its period has no end ahead.
         InvalidInput: the instant is not ahead, or the catalog's rule does not allow the timing.
         UnknownName: no such product or price, or no subscription of that family.
+
+    >>> from datetime import UTC, datetime
+    >>> from monochat_billing.commands import open_account
+    >>> from monochat_billing.periods import MONTH
+    >>> from monochat_billing.plans import sample_catalog
+    >>> t = datetime(2026, 10, 5, tzinfo=UTC)
+    >>> opened = open_account(
+    ...     account="acme", zone="UTC", currencies=["TRY"], profile=None, now=t
+    ... )
+    >>> catalog = sample_catalog()
+    >>> state = subscribe(
+    ...     opened.state, catalog, subscription_id="s-1", product="basic", interval=MONTH,
+    ...     currency=None, actor="", now=t,
+    ... ).state
+    >>> step = schedule_change(
+    ...     state, catalog, schedule_id="c-1", to="growth", interval=None,
+    ...     timing=ChangeTiming.END_OF_PERIOD, at=None, actor="", now=t,
+    ... )
+    >>> step.result.state.value, step.events[-1].due_at.date().isoformat()
+    ('PENDING', '2026-11-05')
+    >>> revoke_change(step.state, "c-1", t).result.state.value
+    'CANCELED'
     """
     subscription = _subscription(state, catalog.product(to).family)
     if subscription.state is not SubscriptionState.ACTIVE:

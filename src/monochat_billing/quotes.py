@@ -151,6 +151,29 @@ def quote_change(
         InvalidInput: the rule does not allow the timing, the target is another product family, or
             ``at`` is naive.
         UnknownName: the catalog does not sell the target so.
+
+    >>> from datetime import UTC, datetime
+    >>> from monochat_billing.balance import credit, open_balance
+    >>> from monochat_billing.periods import MONTH
+    >>> from monochat_billing.plans import sample_catalog
+    >>> t = datetime(2026, 10, 5, tzinfo=UTC)
+    >>> books = open_balance(Books("acme"), "TRY")
+    >>> books = credit(books, money("9000", "TRY"), Memo(EntryKind.TOP_UP, t, t)).books
+    >>> from monochat_billing.changes import subscribe
+    >>> catalog = sample_catalog()
+    >>> growth = catalog.product("growth")
+    >>> began = subscribe(
+    ...     books, subscription_id="s-1", product=growth, price=growth.price(MONTH, "TRY"),
+    ...     zone="Europe/Istanbul", at=t, recorded_at=t,
+    ... )
+    >>> quote = quote_change(
+    ...     began.books, began.subscription, catalog, quote_id="q-1", to="enterprise",
+    ...     interval=MONTH, zone="Europe/Istanbul", at=datetime(2026, 10, 20, tzinfo=UTC),
+    ... )
+    >>> quote.credit, quote.charge, quote.due_now
+    (Money('773.68', 'TRY'), Money('3096.26', 'TRY'), Money('2322.58', 'TRY'))
+    >>> print(quote.lines[0].explain())
+    Credit for 16 of 31 days, 2026-10-20 to 2026-11-05: TRY 1,499.00 x 16/31 = -TRY 773.68 ...
     """
     at = utc(at, field="at")
     old = (catalog.product(subscription.product), subscription.price)

@@ -81,6 +81,20 @@ class ScheduledChange:
     with AT it is an instant. ``shown`` is the price that the account was shown, if it was: a
     dearer price at the due instant makes the change fail rather than surprise. ``outcome`` says
     in words which rule ended it.
+
+    >>> from datetime import UTC
+    >>> from monochat_billing.periods import MONTH
+    >>> change = ScheduledChange(
+    ...     id="c-1", account="acme", subscription="s-1", to="basic", interval=MONTH,
+    ...     timing=ChangeTiming.END_OF_PERIOD, at=None,
+    ...     requested_at=datetime(2026, 10, 5, tzinfo=UTC),
+    ... )
+    >>> revoked = change.ended(ScheduleMove.REVOKE, datetime(2026, 10, 6, tzinfo=UTC), "revoked")
+    >>> revoked.state.value
+    'CANCELED'
+    >>> revoked.ended(ScheduleMove.APPLY, change.requested_at, "")
+    Traceback (most recent call last):
+    monochat_billing.errors.IllegalTransition: scheduled change 'c-1' is CANCELED and cannot ...
     """
 
     id: str
@@ -137,9 +151,11 @@ _RANK = {family: rank for rank, family in enumerate(Family)}
 class DueKind(enum.IntEnum):
     """Order what falls due at one instant; a lower value is handled first."""
 
-    LOT_EXPIRY = 1
-    SCHEDULED_CHANGE = 5
-    RENEWAL = 6
+    HOLD_EXPIRY = 1
+    LOT_EXPIRY = 2
+    LOT_START = 3
+    SCHEDULED_CHANGE = 6
+    RENEWAL = 7
 
 
 @final
@@ -148,6 +164,12 @@ class Due:
     """Name one thing that falls due; sorting gives the order in which things are handled.
 
     ``rank`` puts the plan before the support package where both renew at one instant.
+
+    >>> from datetime import UTC
+    >>> t = datetime(2026, 11, 5, tzinfo=UTC)
+    >>> dues = [Due(t, kind, 0, t, kind.name) for kind in reversed(DueKind)]
+    >>> [due.id for due in sorted(dues)]
+    ['HOLD_EXPIRY', 'LOT_EXPIRY', 'LOT_START', 'SCHEDULED_CHANGE', 'RENEWAL']
     """
 
     at: datetime

@@ -89,6 +89,22 @@ class Subscription:
     ``price`` is pinned: renewals charge it, whatever the catalog says by then. ``period`` is
     number ``index`` from ``anchor``; its bounds are stored as instants and never move once they
     were charged for. ``version`` grows with every change and is what a quote holds on to.
+
+    >>> from datetime import UTC
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.periods import MONTH
+    >>> anchor = BillingAnchor(year=2027, month=1, day=31, zone="UTC")
+    >>> price, period = Price(interval=MONTH, amount=money("1499", "TRY")), anchor.period(MONTH, 0)
+    >>> one = Subscription(
+    ...     id="s-1", account="acme", family=Family.PLAN, product="growth", price=price,
+    ...     state=SubscriptionState.ACTIVE, anchor=anchor, index=0, period=period,
+    ...     charge=Charge(amount=price.amount, whole=period, span=period),
+    ...     history=(HistoryLine(product="growth", price=price, start=period.start),),
+    ... )
+    >>> print(one)
+    growth at 1499 TRY per MONTH, ACTIVE, 2027-01-31 → 2027-02-28
+    >>> one.next_period.last_day("UTC").isoformat(), one.require(Move.FAIL).value
+    ('2027-03-30', 'PAST_DUE')
     """
 
     id: str
