@@ -1,16 +1,28 @@
 """Top-ups: the state table, and what is made of each word of a gateway."""
 
+import re
 from typing import Any
 
 import attrs
 import pytest
 
+from monochat_billing import payments
+from monochat_billing.adapters.sql.schema import UNSETTLED_STATES
 from monochat_billing.balance import Books, EntryKind
 from monochat_billing.errors import IllegalTransition, InvalidInput
-from monochat_billing.events import PaymentQuarantined, TopUpFailed, TopUpSettled
+from monochat_billing.events import (
+    CallbackNotUnderstood,
+    PaymentPending,
+    PaymentQuarantined,
+    TopUpExpired,
+    TopUpFailed,
+    TopUpSettled,
+)
+from monochat_billing.gateways import PaymentMode
 from monochat_billing.money import Money, money
 from monochat_billing.payments import (
     TOP_UP_MOVES,
+    UNSETTLED,
     CallbackAnswer,
     Checkout,
     Payment,
@@ -19,6 +31,7 @@ from monochat_billing.payments import (
     TopUp,
     TopUpMove,
     TopUpState,
+    expire,
     settle,
     start_top_up,
 )
@@ -27,15 +40,28 @@ from tests.scene import BUYER, START, books_with, instant, lira, posted
 LATER = instant("2026-10-06")
 LEGAL = {
     ("CREATED", "open"): "OPEN",
+    ("CREATED", "await"): "PENDING",
     ("CREATED", "credit"): "CREDITED",
     ("CREATED", "fail"): "FAILED",
+    ("CREATED", "expire"): "EXPIRED",
     ("CREATED", "quarantine"): "QUARANTINED",
+    ("OPEN", "await"): "PENDING",
     ("OPEN", "credit"): "CREDITED",
     ("OPEN", "fail"): "FAILED",
+    ("OPEN", "expire"): "EXPIRED",
     ("OPEN", "quarantine"): "QUARANTINED",
+    ("PENDING", "await"): "PENDING",
+    ("PENDING", "credit"): "CREDITED",
+    ("PENDING", "fail"): "FAILED",
+    ("PENDING", "quarantine"): "QUARANTINED",
+    ("FAILED", "await"): "PENDING",
     ("FAILED", "credit"): "CREDITED",
     ("FAILED", "fail"): "FAILED",
+    ("FAILED", "expire"): "EXPIRED",
     ("FAILED", "quarantine"): "QUARANTINED",
+    ("EXPIRED", "await"): "PENDING",
+    ("EXPIRED", "credit"): "CREDITED",
+    ("EXPIRED", "quarantine"): "QUARANTINED",
     ("QUARANTINED", "quarantine"): "QUARANTINED",
 }
 
@@ -61,6 +87,15 @@ def paid(amount: str | Money | None = "25000", payment: str = "pay-1", **change:
 
 def failed(payment: str = "pay-1") -> Payment:
     return Payment(gateway="sandbox", top_up="top-1", payment=payment, status=PaymentStatus.FAILED)
+
+
+def said(status: PaymentStatus, payment: str = "pay-1", **change: Any) -> Payment:  # noqa: ANN401
+    fields: dict[str, Any] = {"gateway": "sandbox", "top_up": "top-1"}
+    return Payment(payment=payment, status=status, **(fields | change))
+
+
+def sql_states() -> set[str]:
+    return set(re.findall(r"'([A-Z]+)'", UNSETTLED_STATES))
 
 
 def told(*words: Payment, top_up: TopUp | None = None) -> tuple[list[Settlement], Books]:
@@ -95,6 +130,28 @@ class TestTheStateTable:
         assert {
             (state.value, move.value): to.value for (state, move), to in TOP_UP_MOVES.items()
         } == LEGAL
+
+    def test_the_docstring_draws_the_same_table(self) -> None:
+        """The drawing in the module's docstring is read back, column by column."""
+        lines = (payments.__doc__ or "").splitlines()
+        head = next(at for at, line in enumerate(lines) if line.lstrip().startswith("from "))
+        moves = lines[head].split()[1:]
+        places = [lines[head].index(f" {move}") + 1 for move in moves]
+        drawn = {
+            (line.split()[0], move): line[place:].split()[0]
+            for line in lines[head + 1 : head + 1 + len(TopUpState)]
+            for move, place in zip(moves, places, strict=True)
+            if line[place : place + 1].strip()
+        }
+        assert drawn == LEGAL
+        assert {line.split()[0] for line in lines[head + 1 : head + 1 + len(TopUpState)]} == set(
+            TopUpState
+        )
+
+    def test_what_a_sweep_asks_about_is_what_may_still_fail(self) -> None:
+        """Credited, quarantined and expired top-ups are left alone."""
+        assert set(TopUpState) - UNSETTLED == {"CREDITED", "QUARANTINED", "EXPIRED"}
+        assert sql_states() == UNSETTLED
 
 
 class TestStarting:
@@ -283,6 +340,90 @@ class TestSettling:
             TopUpFailed(account="acme", at=LATER, top_up="top-1", gateway="sandbox"),
         )
         assert books == books_with()
+
+    def test_waits_for_what_is_pending(self) -> None:
+        """A payment under review credits nothing until it is decided, and tells once."""
+        pending = said(PaymentStatus.PENDING)
+        done, books = told(pending, pending)
+        assert [one.top_up.state for one in done] == [TopUpState.PENDING] * 2
+        assert done[0].events == (
+            PaymentPending(account="acme", at=LATER, top_up="top-1", gateway="sandbox"),
+        )
+        assert (done[1].repeated, done[1].events, books) == (True, (), books_with())
+
+    @pytest.mark.parametrize(
+        ("words", "state"),
+        [
+            ([said(PaymentStatus.PENDING), paid()], "CREDITED"),
+            ([said(PaymentStatus.PENDING), failed()], "FAILED"),
+            ([paid(), said(PaymentStatus.PENDING)], "CREDITED"),
+            ([failed(), said(PaymentStatus.PENDING), paid()], "CREDITED"),
+            ([said(PaymentStatus.EXPIRED)], "EXPIRED"),
+            ([said(PaymentStatus.EXPIRED), failed()], "EXPIRED"),
+            ([said(PaymentStatus.EXPIRED), paid()], "CREDITED"),
+            ([said(PaymentStatus.EXPIRED), said(PaymentStatus.PENDING), paid()], "CREDITED"),
+            ([said(PaymentStatus.PENDING), said(PaymentStatus.EXPIRED)], "PENDING"),
+            ([paid(), said(PaymentStatus.EXPIRED)], "CREDITED"),
+            ([paid("1"), said(PaymentStatus.EXPIRED)], "QUARANTINED"),
+            ([said(PaymentStatus.OPEN)], "CREATED"),
+            ([paid(), said(PaymentStatus.OPEN)], "CREDITED"),
+            ([said(PaymentStatus.EXPIRED), paid("1")], "QUARANTINED"),
+        ],
+    )
+    def test_reviews_and_closed_pages_in_any_order(self, words: list[Payment], state: str) -> None:
+        """Where it ends, and that only CREDITED has a credit."""
+        done, books = told(*words)
+        assert done[-1].top_up.state == state
+        assert posted(books) == ("25000" if state == "CREDITED" else "0")
+
+    def test_a_test_payment_is_no_live_one(self) -> None:
+        """Money of the provider's test mode never credits a live top-up, nor the other way."""
+        live = started(mode=PaymentMode.LIVE)
+        for wrong in (PaymentMode.TEST, None):
+            (done,), _ = told(paid(mode=wrong), top_up=live)
+            (event,) = done.events
+            assert isinstance(event, PaymentQuarantined)
+            assert event.reason == f"paid in {wrong} mode, ordered in LIVE mode"
+        (done,), books = told(paid(mode=PaymentMode.LIVE), top_up=live)
+        assert (done.top_up.state, posted(books)) == (TopUpState.CREDITED, "25000")
+
+    def test_a_failure_in_another_mode_says_nothing(self) -> None:
+        """What a test payment does is no news of a live top-up."""
+        live = started(mode=PaymentMode.LIVE)
+        (done,), _ = told(said(PaymentStatus.FAILED, mode=PaymentMode.TEST), top_up=live)
+        assert (done.repeated, done.top_up) == (True, live)
+
+    def test_keeps_what_the_buyer_paid_and_who_says_so(self) -> None:
+        """A surcharge is recorded beside the credit, and a person who approved stands on it."""
+        word = paid("26000", actor="ayse", paid_at=LATER)
+        (done,), _ = told(word)
+        assert (done.top_up.paid, done.top_up.paid_at) == (lira("26000"), LATER)
+        assert (done.entries[0].money, done.entries[0].actor) == (lira("25000"), "ayse")
+
+    def test_w11_notes_what_it_does_not_understand(self) -> None:
+        """An event of a newer kind is stored for a person and moves nothing."""
+        (done,), books = told(said(PaymentStatus.OTHER, kind="charge.dispute.created"))
+        assert done.events == (
+            CallbackNotUnderstood(
+                account="acme",
+                at=LATER,
+                top_up="top-1",
+                gateway="sandbox",
+                kind="charge.dispute.created",
+            ),
+        )
+        assert (done.repeated, done.top_up, books) == (False, started(), books_with())
+
+    def test_expires_only_what_nobody_paid(self) -> None:
+        """The event comes once; what is pending or credited is left alone."""
+        first = expire(books_with(), started(), LATER)
+        assert first.events == (
+            TopUpExpired(account="acme", at=LATER, top_up="top-1", gateway="sandbox"),
+        )
+        again = expire(books_with(), first.top_up, LATER)
+        assert (again.repeated, again.events) == (True, ())
+        pending = attrs.evolve(started(), state=TopUpState.PENDING)
+        assert expire(books_with(), pending, LATER).top_up is pending
 
     def test_answers_ok_unless_the_gateway_wants_more(self) -> None:
         """What most providers want to hear."""

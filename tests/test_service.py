@@ -29,6 +29,7 @@ from monochat_billing import (
     sample_catalog,
 )
 from monochat_billing.adapters.memory import MemoryStorage
+from monochat_billing.gateways import GatewayCapabilities
 from monochat_billing.payments import PaymentStatus, TopUpState
 from monochat_billing.scheduling import ScheduleState
 from monochat_billing.subscriptions import SubscriptionState
@@ -139,8 +140,9 @@ class TestTopUps:
 
         class Broken:
             name = "sandbox"
+            capabilities = GatewayCapabilities()
 
-            def create(self, top_up: object) -> object:
+            def create(self, top_up: object, buyer: object) -> object:
                 raise ConnectionError
 
         working = desk.billing.top_ups._context.gateways

@@ -993,7 +993,7 @@ class TestStatements:
             for name, one in vars(statements).items()
             if isinstance(one, Statement) and one.text.startswith("SELECT")
         }
-        assert len(reads) == 19
+        assert len(reads) == 20
 
         def plans(session: Session) -> dict[str, str]:
             found = {}

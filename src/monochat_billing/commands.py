@@ -43,8 +43,16 @@ from monochat_billing.events import (
     UsageCharged,
     UsageRefused,
 )
+from monochat_billing.gateways import PaymentMode
 from monochat_billing.money import Money, amount_text, check_currency, from_units
-from monochat_billing.payments import CallbackAnswer, Checkout, Payment, TopUp, TopUpState
+from monochat_billing.payments import (
+    CallbackAnswer,
+    Checkout,
+    Payment,
+    Settlement,
+    TopUp,
+    TopUpState,
+)
 from monochat_billing.periods import check_zone
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.rating import RateCards, RatedLine, UsageRecord, rate_many
@@ -54,6 +62,7 @@ __all__ = [
     "UsageReport",
     "attach_checkout",
     "charge",
+    "expire_top_up",
     "grant",
     "open_account",
     "receive_payment",
@@ -218,6 +227,7 @@ def attach_checkout(state: AccountState, checkout: Checkout) -> Step:
         return Step(state, result=top_up)
     opened = top_up.opened(checkout)
     return Step(state.with_top_up(state.books, opened), result=opened)
+    mode: PaymentMode | None = None,
 
 
 def receive_payment(state: AccountState, payment: Payment, now: datetime) -> Step:
@@ -229,12 +239,28 @@ def receive_payment(state: AccountState, payment: Payment, now: datetime) -> Ste
     top_up = state.top_ups.get(payment.top_up)
     if top_up is None:
         raise UnknownName("top_up", payment.top_up, "does not exist", "look at the gateway")
-    done = payments.settle(state.books, top_up, payment, now, now)
+    return _settled(state, payments.settle(state.books, top_up, payment, now, now), now)
+
+
+def expire_top_up(state: AccountState, top_up: str, now: datetime) -> Step:
+    """Give up on a top-up that nobody paid; a success that comes later still credits.
+
+    Raises:
+        UnknownName: the account has no such top-up.
+    """
+    found = state.top_ups.get(top_up)
+    if found is None:
+        raise UnknownName("top_up", top_up, "does not exist", "start a top-up first")
+    return _settled(state, payments.expire(state.books, found, now), now)
+
+
+def _settled(state: AccountState, done: Settlement, now: datetime) -> Step:
     if done.repeated:
         return Step(state, result=PaymentReceipt(top_up=top_up, repeated=True))
     step = Step(state.with_top_up(done.books, done.top_up), done.entries, done.events)
     entry = done.entries[0] if done.entries else None
     revived: tuple[str, ...] = ()
+        mode=mode,
     if entry is not None:
         step = step.then(revive(step.state, now, now))
         revived = tuple(

@@ -19,6 +19,10 @@ __all__ = [
     "EVENT_TYPES",
     "AccountOpened",
     "ChangeRevoked",
+    "BalanceClosed",
+    "BalanceMoved",
+    "BalanceOverdrawn",
+    "CallbackNotUnderstood",
     "ChangeScheduled",
     "ChangeSuperseded",
     "Event",
@@ -26,6 +30,8 @@ __all__ = [
     "PaymentQuarantined",
     "PlanChanged",
     "RenewalFailed",
+    "LotVoided",
+    "PaymentPending",
     "ScheduledChangeFailed",
     "SubscriptionRenewed",
     "SubscriptionRevived",
@@ -33,6 +39,7 @@ __all__ = [
     "TopUpFailed",
     "TopUpSettled",
     "UsageCharged",
+    "TopUpExpired",
     "UsageRefused",
 ]
 
@@ -88,6 +95,37 @@ class PaymentQuarantined(Event):
 @final
 @attrs.frozen(kw_only=True)
 class SubscriptionStarted(Event):
+@final
+@attrs.frozen(kw_only=True)
+class PaymentPending(Event):
+    """A buyer has paid and the provider has not decided yet, so nothing was credited."""
+
+    top_up: str
+    gateway: str
+
+
+@final
+@attrs.frozen(kw_only=True)
+class TopUpExpired(Event):
+    """Nobody paid a top-up in time; a success that comes later still credits it."""
+
+    top_up: str
+    gateway: str
+
+
+@final
+@attrs.frozen(kw_only=True)
+class CallbackNotUnderstood(Event):
+    """A genuine callback about a top-up says something that this version does not know.
+
+    ``kind`` is the provider's own name of it. Nothing moved.
+    """
+
+    top_up: str
+    gateway: str
+    kind: str
+
+
     """A subscription began; ``amount`` is what its first period cost."""
 
     subscription: str
@@ -247,3 +285,6 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     UsageRefused,
 )
 """Every event that the domain can return, for adapters that store them by name."""
+    TopUpExpired,
+    PaymentPending,
+    CallbackNotUnderstood,

@@ -1,17 +1,23 @@
 """Top-ups and the port to payment gateways.
 
 Owns the top-up's state table, what a gateway must be able to do, and the judgment of a payment:
-credit it, refuse it, or set it aside for a person.
+credit it, wait for it, refuse it, or set it aside for a person.
 Does not own the network: adapters speak to providers, this module decides on what they verified.
 
 The state table, drawn from :data:`TOP_UP_MOVES`::
 
-    CREATED      open → OPEN   credit → CREDITED   fail → FAILED   quarantine → QUARANTINED
-    OPEN                       credit → CREDITED   fail → FAILED   quarantine → QUARANTINED
-    FAILED                     credit → CREDITED   fail → FAILED   quarantine → QUARANTINED
-    QUARANTINED                                                    quarantine → QUARANTINED
+    from         open    await      credit      fail      expire     quarantine
+    CREATED      OPEN    PENDING    CREDITED    FAILED    EXPIRED    QUARANTINED
+    OPEN                 PENDING    CREDITED    FAILED    EXPIRED    QUARANTINED
+    PENDING              PENDING    CREDITED    FAILED               QUARANTINED
+    FAILED               PENDING    CREDITED    FAILED    EXPIRED    QUARANTINED
+    EXPIRED              PENDING    CREDITED                         QUARANTINED
+    QUARANTINED                                                      QUARANTINED
+    CREDITED
 
-A buyer may fail once and then pay on the same page, so FAILED is not the end. CREDITED is: what
+A buyer may fail once and then pay on the same page, or pay a moment before the page closes, so
+neither FAILED nor EXPIRED is the end: a late success credits. PENDING is paid but not yet final (a
+fraud review, a bank debit under way), and only the provider ends it. CREDITED is the end: what
 comes after it for the same payment is a repetition, not an error.
 """
 
@@ -25,12 +31,33 @@ import attrs
 
 from monochat_billing.balance import Books, Entry, EntryKind, Memo, credit
 from monochat_billing.errors import IllegalTransition, InvalidInput
-from monochat_billing.events import Event, PaymentQuarantined, TopUpFailed, TopUpSettled
+from monochat_billing.events import (
+    CallbackNotUnderstood,
+    Event,
+    PaymentPending,
+    PaymentQuarantined,
+    TopUpExpired,
+    TopUpFailed,
+    TopUpSettled,
+)
+from monochat_billing.gateways import (
+    NOBODY,
+    Buyer,
+    CallbackAnswer,
+    Checkout,
+    GatewayCapabilities,
+    Payment,
+    PaymentMode,
+    PaymentReference,
+    PaymentStatus,
+    Refund,
+)
 from monochat_billing.money import Money, amount_text, minor_digits, to_units
 from monochat_billing.profiles import BillingProfile
 
 __all__ = [
     "TOP_UP_MOVES",
+    "UNSETTLED",
     "CallbackAnswer",
     "Checkout",
     "Payment",
@@ -40,6 +67,7 @@ __all__ = [
     "TopUp",
     "TopUpMove",
     "TopUpState",
+    "expire",
     "settle",
     "start_top_up",
 ]
@@ -50,8 +78,10 @@ class TopUpState(enum.StrEnum):
 
     CREATED = "CREATED"
     OPEN = "OPEN"
+    PENDING = "PENDING"
     CREDITED = "CREDITED"
     FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
     QUARANTINED = "QUARANTINED"
 
 
@@ -59,44 +89,37 @@ class TopUpMove(enum.StrEnum):
     """Name what can happen to a top-up."""
 
     OPEN = "open"
+    AWAIT = "await"
     CREDIT = "credit"
     FAIL = "fail"
+    EXPIRE = "expire"
     QUARANTINE = "quarantine"
 
 
 _WEB_ADDRESS: Final = re.compile(r"(?=.{1,2000}\Z)https?://[!-.0->@-~]+(?:[/?#][!-~]*)?")
-_UNPAID: Final = (TopUpState.CREATED, TopUpState.OPEN, TopUpState.FAILED)
+_UNPAID: Final = (
+    TopUpState.CREATED,
+    TopUpState.OPEN,
+    TopUpState.PENDING,
+    TopUpState.FAILED,
+    TopUpState.EXPIRED,
+)
+_FAILING: Final = tuple(state for state in _UNPAID if state is not TopUpState.EXPIRED)
+_EXPIRING: Final = (TopUpState.CREATED, TopUpState.OPEN, TopUpState.FAILED)
 
 TOP_UP_MOVES: Final[Mapping[tuple[TopUpState, TopUpMove], TopUpState]] = {
     (TopUpState.CREATED, TopUpMove.OPEN): TopUpState.OPEN,
+    **{(state, TopUpMove.AWAIT): TopUpState.PENDING for state in _UNPAID},
     **{(state, TopUpMove.CREDIT): TopUpState.CREDITED for state in _UNPAID},
-    **{(state, TopUpMove.FAIL): TopUpState.FAILED for state in _UNPAID},
+    **{(state, TopUpMove.FAIL): TopUpState.FAILED for state in _FAILING},
+    **{(state, TopUpMove.EXPIRE): TopUpState.EXPIRED for state in _EXPIRING},
     **{(state, TopUpMove.QUARANTINE): TopUpState.QUARANTINED for state in _UNPAID},
     (TopUpState.QUARANTINED, TopUpMove.QUARANTINE): TopUpState.QUARANTINED,
 }
 """Every legal move; whatever is not here raises and changes nothing."""
 
-
-class PaymentStatus(enum.StrEnum):
-    """Name what a gateway says of a payment."""
-
-    PAID = "PAID"
-    FAILED = "FAILED"
-
-
-@final
-@attrs.frozen(kw_only=True)
-class Checkout:
-    """Describe one visit to a gateway's payment page.
-
-    Send the buyer to ``redirect_url``. The page proves nothing by itself: only a verified
-    callback moves money.
-    """
-
-    top_up: str
-    gateway: str
-    amount: Money
-    redirect_url: str
+UNSETTLED: Final = frozenset(_FAILING)
+"""The states that a sweep still asks the provider about."""
 
 
 @final
@@ -105,8 +128,10 @@ class TopUp:
     """Record the intent to add ``amount`` to a balance, and what became of it.
 
     It is stored before the gateway is called. ``profile`` is the billing profile as it was then.
-    ``payment`` is the gateway's id of the payment that settled it, ``entry`` the credit's number,
-    ``set_aside`` the ids of payments that were quarantined.
+    ``mode`` is the gateway's at that time: a test payment never credits a live top-up. ``payment``
+    is the gateway's id of the payment that settled it, ``paid`` what the buyer paid (above
+    ``amount`` by a surcharge for instalments), ``paid_at`` when, where the gateway says so,
+    ``entry`` the credit's number, ``set_aside`` the ids of payments that were quarantined.
     """
 
     id: str
@@ -121,6 +146,18 @@ class TopUp:
     payment: str | None = None
     entry: int | None = None
     set_aside: tuple[str, ...] = ()
+    mode: PaymentMode | None = None
+    paid: Money | None = None
+    paid_at: datetime | None = None
+
+    @property
+    def reference(self) -> PaymentReference:
+        """Give what the gateway needs to look the payment up."""
+        return PaymentReference(
+            top_up=self.id,
+            checkout=self.checkout.reference if self.checkout else "",
+            payment=self.payment or "",
+        )
 
     def moved(self, move: TopUpMove) -> "TopUp":
         """Return the top-up after ``move``.
@@ -138,38 +175,13 @@ class TopUp:
         return attrs.evolve(self.moved(TopUpMove.OPEN), checkout=checkout)
 
 
-@final
-@attrs.frozen(kw_only=True)
-class Payment:
-    """State what a gateway's verified callback says.
-
-    ``top_up`` is our own reference that the gateway gives back, ``payment`` the gateway's id of
-    the payment, ``amount`` what the buyer paid (None when the payment failed).
-    """
-
-    gateway: str
-    top_up: str
-    payment: str
-    status: PaymentStatus
-    amount: Money | None = None
-
-
-@final
-@attrs.frozen(kw_only=True)
-class CallbackAnswer:
-    """State what to answer to the gateway so that it stops repeating the callback."""
-
-    status: int = 200
-    body: str = "OK"
-    content_type: str = "text/plain"
-
-
 class PaymentGateway(Protocol):
     """Speak to one payment provider.
 
-    An implementation holds the provider's secret and never logs it. ``create`` may be called
-    again for the same top-up after a crash and must lead to the same payment, or to one that the
-    provider cannot take twice.
+    An implementation holds the provider's secret and never logs or shows it. Every network call
+    has a time-out, and a failed one is a ``GatewayError``: in doubt, never known to have failed.
+    A verb that the provider does not offer raises ``InvalidInput`` naming ``gateway``; ask
+    ``capabilities`` first.
     """
 
     @property
@@ -177,16 +189,33 @@ class PaymentGateway(Protocol):
         """Give the name under which hosts address the gateway."""
         ...
 
-    def create(self, top_up: TopUp) -> Checkout:
+    @property
+    def capabilities(self) -> GatewayCapabilities:
+        """Say what the gateway can do."""
+        ...
+
+    def create(self, top_up: TopUp, buyer: Buyer = NOBODY) -> Checkout:
         """Open a checkout for ``top_up``, whose id is the reference given to the provider.
 
+        It may be called again for the same top-up after a crash, and must lead to the same
+        payment, or to one that the provider cannot take twice.
+
         Raises:
+            InvalidInput: the provider could never take this top-up; nothing was opened.
             GatewayError: the provider did not answer as agreed; the outcome is in doubt.
         """
         ...
 
+    def retrieve(self, reference: PaymentReference) -> Payment:
+        """Ask the provider what became of a payment; OPEN when it knows of none.
+
+        Raises:
+            GatewayError: the provider did not answer as agreed.
+        """
+        ...
+
     def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Payment:
-        """Verify a callback and read it.
+        """Verify a callback and read it; no network.
 
         Raises:
             ForgedCallback: the signature is missing or wrong.
@@ -196,6 +225,25 @@ class PaymentGateway(Protocol):
 
     def answer(self, payment: Payment) -> CallbackAnswer:
         """Give what the provider wants to hear once the callback was handled."""
+        ...
+
+    def refund(self, reference: PaymentReference, amount: Money, *, key: str) -> Refund:
+        """Give back all or part of a payment to where it came from.
+
+        ``key`` makes a repetition safe where ``capabilities.refund_is_idempotent``; elsewhere a
+        refund in doubt has to be looked up at the provider before it is asked for again.
+
+        Raises:
+            GatewayError: the provider did not answer as agreed; the outcome is in doubt.
+        """
+        ...
+
+    def cancel(self, reference: PaymentReference) -> Payment:
+        """Close a checkout that nobody has paid, and give what is then true of it.
+
+        Raises:
+            GatewayError: the provider did not answer as agreed; the outcome is in doubt.
+        """
         ...
 
 
@@ -220,6 +268,7 @@ def start_top_up(
     return_url: str,
     profile: BillingProfile | None,
     at: datetime,
+    mode: PaymentMode | None = None,
 ) -> TopUp:
     """Record the intent to top up; no gateway has been called yet.
 
@@ -256,27 +305,31 @@ def start_top_up(
         state=TopUpState.CREATED,
         created_at=at,
         profile=profile,
+        mode=mode,
     )
 
 
 def settle(
     books: Books, top_up: TopUp, payment: Payment, at: datetime, recorded_at: datetime
 ) -> Settlement:
-    """Judge a verified payment: credit it once, note its failure, or quarantine it.
+    """Judge a verified payment: credit it once, await it, note its failure, or quarantine it.
 
     The *ordered* amount is credited, never what the gateway collected on top of it. Less than
-    ordered, another currency, or a second payment for a top-up that is already credited is
-    quarantined: recorded with an event for a person to look at, never credited.
+    ordered, another currency, mode or gateway, or a second payment for a top-up that is already
+    credited is quarantined: recorded with an event for a person to look at, never credited. A
+    payment that is still open changes nothing.
     """
-    credited = top_up.state is TopUpState.CREDITED
-    if credited and (payment.payment == top_up.payment or payment.status is PaymentStatus.FAILED):
+    if payment.status is PaymentStatus.OTHER:
+        return _noted(books, top_up, payment, at)
+    if payment.status is not PaymentStatus.PAID:
+        return _unpaid(books, top_up, payment, at)
+    if top_up.state is TopUpState.CREDITED and payment.payment == top_up.payment:
         return Settlement(top_up=top_up, books=books, repeated=True)
-    if payment.status is PaymentStatus.FAILED:
-        return _failed(books, top_up, payment, at)
     wrong = _mismatch(top_up, payment)
     if wrong:
         return _quarantined(books, top_up, payment, at, wrong)
-    memo = Memo(EntryKind.TOP_UP, at, recorded_at, f"top-up by {payment.gateway}", top_up.id)
+    reason = f"top-up by {payment.gateway}"
+    memo = Memo(EntryKind.TOP_UP, at, recorded_at, reason, top_up.id, payment.actor)
     posted = credit(books, top_up.amount, memo)
     settled = TopUpSettled(
         account=top_up.account,
@@ -288,7 +341,11 @@ def settle(
     )
     return Settlement(
         top_up=attrs.evolve(
-            top_up.moved(TopUpMove.CREDIT), payment=payment.payment, entry=posted.entry.number
+            top_up.moved(TopUpMove.CREDIT),
+            payment=payment.payment,
+            entry=posted.entry.number,
+            paid=payment.amount,
+            paid_at=payment.paid_at,
         ),
         books=posted.books,
         entries=(posted.entry,),
@@ -296,17 +353,60 @@ def settle(
     )
 
 
-def _failed(books: Books, top_up: TopUp, payment: Payment, at: datetime) -> Settlement:
-    if top_up.state in (TopUpState.FAILED, TopUpState.QUARANTINED):
+def expire(books: Books, top_up: TopUp, at: datetime) -> Settlement:
+    """Give up on a top-up that nobody paid; a success that comes later still credits.
+
+    What is pending, decided or expired already stays as it is.
+    """
+    if (top_up.state, TopUpMove.EXPIRE) not in TOP_UP_MOVES:
         return Settlement(top_up=top_up, books=books, repeated=True)
-    event = TopUpFailed(account=top_up.account, at=at, top_up=top_up.id, gateway=payment.gateway)
-    return Settlement(top_up=top_up.moved(TopUpMove.FAIL), books=books, events=(event,))
+    event = TopUpExpired(account=top_up.account, at=at, top_up=top_up.id, gateway=top_up.gateway)
+    return Settlement(top_up=top_up.moved(TopUpMove.EXPIRE), books=books, events=(event,))
+
+
+def _noted(books: Books, top_up: TopUp, payment: Payment, at: datetime) -> Settlement:
+    event = CallbackNotUnderstood(
+        account=top_up.account,
+        at=at,
+        top_up=top_up.id,
+        gateway=payment.gateway,
+        kind=payment.kind,
+    )
+    return Settlement(top_up=top_up, books=books, events=(event,))
+
+
+def _unpaid(books: Books, top_up: TopUp, payment: Payment, at: datetime) -> Settlement:
+    """Act on what is no success; nothing of it undoes a credit or a quarantine."""
+    state, status = top_up.state, payment.status
+    if status is PaymentStatus.EXPIRED:
+        return expire(books, top_up, at)
+    move, event = _WAITING.get(status, (None, None))
+    if (
+        move is None
+        or event is None
+        or TOP_UP_MOVES.get((state, move), state) is state
+        or payment.gateway != top_up.gateway
+        or payment.mode is not top_up.mode
+    ):
+        return Settlement(top_up=top_up, books=books, repeated=True)
+    told = event(account=top_up.account, at=at, top_up=top_up.id, gateway=payment.gateway)
+    return Settlement(top_up=top_up.moved(move), books=books, events=(told,))
+
+
+_WAITING: Final[
+    Mapping[PaymentStatus, tuple[TopUpMove, type[PaymentPending] | type[TopUpFailed]]]
+] = {
+    PaymentStatus.PENDING: (TopUpMove.AWAIT, PaymentPending),
+    PaymentStatus.FAILED: (TopUpMove.FAIL, TopUpFailed),
+}
 
 
 def _mismatch(top_up: TopUp, payment: Payment) -> str:
     ordered = _told(top_up.amount)
     if payment.gateway != top_up.gateway:
         return f"paid through {payment.gateway}, ordered through {top_up.gateway}"
+    if payment.mode is not top_up.mode:
+        return f"paid in {payment.mode} mode, ordered in {top_up.mode} mode"
     if top_up.state is TopUpState.CREDITED:
         return f"second payment; {top_up.payment} was credited"
     if payment.amount is None or payment.amount.currency != top_up.amount.currency:

@@ -191,6 +191,16 @@ class Reader(Protocol):
         """Give the account that a gateway's reference belongs to."""
         ...
 
+    def unsettled_top_ups(
+        self, gateway: str, *, after: tuple[str, str] = ("", ""), limit: int = 100
+    ) -> Sequence[tuple[str, str]]:
+        """Give up to ``limit`` pairs of account and top-up that sort after ``after``, ascending.
+
+        They are the gateway's top-ups in a state of
+        :data:`~monochat_billing.payments.UNSETTLED`.
+        """
+        ...
+
     def due(self, until: datetime, limit: int) -> Sequence[str]:
         """Give up to ``limit`` accounts whose ``next_due_at`` is not after ``until``.
 

@@ -17,7 +17,7 @@ from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.balance import Balance, Entry
 from monochat_billing.errors import StorageError
 from monochat_billing.lots import Lot
-from monochat_billing.payments import TopUp
+from monochat_billing.payments import UNSETTLED, TopUp
 from monochat_billing.repositories import (
     Changes,
     KeyRecord,
@@ -202,6 +202,18 @@ class _Unit:
 
     def top_up_account(self, gateway: str, top_up: str) -> str | None:
         return self._shelf.routes.get((gateway, top_up))
+
+    def unsettled_top_ups(
+        self, gateway: str, *, after: tuple[str, str] = ("", ""), limit: int = 100
+    ) -> Sequence[tuple[str, str]]:
+        open_ones = sorted(
+            (account, top_up)
+            for (through, top_up), account in self._shelf.routes.items()
+            if through == gateway
+            and (account, top_up) > after
+            and self._shelf.accounts[account].top_ups[top_up].state in UNSETTLED
+        )
+        return tuple(open_ones[:limit])
 
     def due(self, until: datetime, limit: int) -> Sequence[str]:
         soonest = islice(self._shelf.due, limit)

@@ -18,7 +18,19 @@ from monochat_billing.adapters.sandbox.signing import (
     sign_link,
 )
 from monochat_billing.errors import InvalidInput
-from monochat_billing.payments import CallbackAnswer, Checkout, Payment, TopUp
+from monochat_billing.gateways import (
+    NOBODY,
+    Buyer,
+    CallbackAnswer,
+    Checkout,
+    GatewayCapabilities,
+    Payment,
+    PaymentReference,
+    Refund,
+    not_offered,
+)
+from monochat_billing.money import Money
+from monochat_billing.payments import TopUp
 
 __all__ = ["SandboxGateway"]
 
@@ -54,7 +66,12 @@ class SandboxGateway:
         if not self.name.strip():
             raise InvalidInput("name", self.name, "is blank", "name the gateway")
 
-    def create(self, top_up: TopUp) -> Checkout:
+    @property
+    def capabilities(self) -> GatewayCapabilities:
+        """Say what the sandbox can do: it takes any currency and remembers nothing."""
+        return GatewayCapabilities(reference=r".{1,250}")
+
+    def create(self, top_up: TopUp, buyer: Buyer = NOBODY) -> Checkout:  # noqa: ARG002 - other gateways need it
         """Open a checkout: a signed link that carries all the page has to know.
 
         The same top-up always gets the same link, and whoever pays on it makes the same payment.
@@ -120,3 +137,30 @@ class SandboxGateway:
     def answer(self, payment: Payment) -> CallbackAnswer:  # noqa: ARG002 - other gateways need it
         """Give what the page wants to hear: any 2xx."""
         return CallbackAnswer()
+
+    def retrieve(self, reference: PaymentReference) -> Payment:
+        """Refuse: the page remembers nothing that could be asked for.
+
+        Raises:
+            InvalidInput: always.
+        """
+        raise self._without("retrieve", reference)
+
+    def refund(self, reference: PaymentReference, amount: Money, *, key: str) -> Refund:  # noqa: ARG002 - as in the protocol
+        """Refuse: no money was taken.
+
+        Raises:
+            InvalidInput: always.
+        """
+        raise self._without("refund", reference)
+
+    def cancel(self, reference: PaymentReference) -> Payment:
+        """Refuse: a signed link cannot be taken back.
+
+        Raises:
+            InvalidInput: always.
+        """
+        raise self._without("cancel", reference)
+
+    def _without(self, verb: str, _: PaymentReference) -> InvalidInput:
+        return not_offered(self.name, verb, "ask its capabilities first")

@@ -23,6 +23,7 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -249,6 +250,18 @@ class Statements:
             select(s.ROUTES.c.account_id)
             .where(s.ROUTES.c.gateway == bindparam("gateway"))
             .where(s.ROUTES.c.reference == bindparam("reference"))
+        )
+        top_ups = s.TOP_UPS.c
+        self.unsettled_top_ups = self._compiled(
+            select(top_ups.account_id, top_ups.id)
+            .where(top_ups.gateway == bindparam("gateway"))
+            .where(literal_column(s.UNSETTLED_STATES))
+            .where(
+                tuple_(top_ups.account_id, top_ups.id)
+                > tuple_(bindparam("after_account"), bindparam("after_id"))
+            )
+            .order_by(top_ups.account_id, top_ups.id)
+            .limit(_limit())
         )
         self.due = self._compiled(
             select(s.ACCOUNTS.c.id)

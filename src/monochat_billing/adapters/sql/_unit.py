@@ -200,6 +200,17 @@ class SqlReader:
         rows = self._session.rows("read route", statement, values)
         return rows[0][0] if rows else None
 
+    def unsettled_top_ups(
+        self, gateway: str, *, after: tuple[str, str] = ("", ""), limit: int = 100
+    ) -> Sequence[tuple[str, str]]:
+        """Give up to ``limit`` unsettled (account, top-up) pairs that sort after ``after``."""
+        statement = self._session.statements.unsettled_top_ups
+        values = statement.values(
+            gateway=gateway, after_account=after[0], after_id=after[1], limit=max(limit, 0)
+        )
+        rows = self._session.rows("read unsettled top-ups", statement, values)
+        return tuple((row[0], row[1]) for row in rows)
+
     def due(self, until: datetime, limit: int) -> Sequence[str]:
         """Give up to ``limit`` accounts whose ``next_due_at`` is not after ``until``."""
         statement = self._session.statements.due

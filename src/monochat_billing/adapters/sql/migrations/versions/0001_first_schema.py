@@ -200,3 +200,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_billing_top_ups")),
     )
+    op.create_index(
+        "ix_billing_top_ups_unsettled",
+        "billing_top_ups",
+        ["gateway", "account_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('CREATED', 'FAILED', 'OPEN', 'PENDING')"),
+        postgresql_where=sa.text("state IN ('CREATED', 'FAILED', 'OPEN', 'PENDING')"),
+    )
