@@ -18,28 +18,24 @@ from monochat_billing.money import Money
 __all__ = [
     "EVENT_TYPES",
     "AccountOpened",
-    "ChangeRevoked",
-    "BalanceClosed",
-    "BalanceMoved",
-    "BalanceOverdrawn",
     "CallbackNotUnderstood",
+    "ChangeRevoked",
     "ChangeScheduled",
     "ChangeSuperseded",
     "Event",
     "LotExpired",
+    "PaymentPending",
     "PaymentQuarantined",
     "PlanChanged",
     "RenewalFailed",
-    "LotVoided",
-    "PaymentPending",
     "ScheduledChangeFailed",
     "SubscriptionRenewed",
     "SubscriptionRevived",
     "SubscriptionStarted",
+    "TopUpExpired",
     "TopUpFailed",
     "TopUpSettled",
     "UsageCharged",
-    "TopUpExpired",
     "UsageRefused",
 ]
 
@@ -94,9 +90,6 @@ class PaymentQuarantined(Event):
 
 @final
 @attrs.frozen(kw_only=True)
-class SubscriptionStarted(Event):
-@final
-@attrs.frozen(kw_only=True)
 class PaymentPending(Event):
     """A buyer has paid and the provider has not decided yet, so nothing was credited."""
 
@@ -126,6 +119,9 @@ class CallbackNotUnderstood(Event):
     kind: str
 
 
+@final
+@attrs.frozen(kw_only=True)
+class SubscriptionStarted(Event):
     """A subscription began; ``amount`` is what its first period cost."""
 
     subscription: str
@@ -270,7 +266,10 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     AccountOpened,
     TopUpSettled,
     TopUpFailed,
+    TopUpExpired,
+    PaymentPending,
     PaymentQuarantined,
+    CallbackNotUnderstood,
     SubscriptionStarted,
     PlanChanged,
     SubscriptionRenewed,
@@ -285,6 +284,3 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     UsageRefused,
 )
 """Every event that the domain can return, for adapters that store them by name."""
-    TopUpExpired,
-    PaymentPending,
-    CallbackNotUnderstood,
