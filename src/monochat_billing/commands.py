@@ -199,6 +199,7 @@ def start_top_up(
     gateway: str,
     return_url: str,
     now: datetime,
+    mode: PaymentMode | None = None,
 ) -> Step:
     """Record the intent to top up, before any gateway is called.
 
@@ -216,6 +217,7 @@ def start_top_up(
         return_url=return_url,
         profile=state.account.profile,
         at=now,
+        mode=mode,
     )
     return Step(state.with_top_up(state.books, top_up), result=top_up)
 
@@ -227,7 +229,6 @@ def attach_checkout(state: AccountState, checkout: Checkout) -> Step:
         return Step(state, result=top_up)
     opened = top_up.opened(checkout)
     return Step(state.with_top_up(state.books, opened), result=opened)
-    mode: PaymentMode | None = None,
 
 
 def receive_payment(state: AccountState, payment: Payment, now: datetime) -> Step:
@@ -260,7 +261,6 @@ def _settled(state: AccountState, done: Settlement, now: datetime) -> Step:
     step = Step(state.with_top_up(done.books, done.top_up), done.entries, done.events)
     entry = done.entries[0] if done.entries else None
     revived: tuple[str, ...] = ()
-        mode=mode,
     if entry is not None:
         step = step.then(revive(step.state, now, now))
         revived = tuple(
