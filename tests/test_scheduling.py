@@ -160,7 +160,7 @@ class TestWhatIsDue:
             early,
         ]
         assert [one.id for one in sorted(dues)] == ["z", "c", "b", "a"]
-        assert list(Family) == [Family.PLAN, Family.SUPPORT]
+        assert list(Family) == [Family.PLAN, Family.SUPPORT, Family.ADD_ON]
 
 
 class TestSupersession:

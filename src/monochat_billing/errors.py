@@ -5,11 +5,13 @@
     BillingError
     ├── InvalidInput              the caller's mistake: nothing happened, nothing is remembered
     │   ├── ForgedCallback        a payment callback whose signature does not verify
+    │   ├── InvalidCatalog        a catalog with mistakes: all of them in one report
     │   └── UnknownName           an account, product, price … that does not exist
     ├── Rejected                  a business refusal: remembered under its idempotency key
     │   ├── IdempotencyConflict   the key was used before, for something else
     │   ├── IllegalTransition     the state table has no such move
     │   ├── InsufficientFunds     available is less than requested
+    │   ├── LimitExceeded         a count is above a hard limit of the plan
     │   └── StaleQuote            what the quote was computed from has changed
     └── InfrastructureError       in doubt: repeat the call with the same key to settle it
         ├── GatewayError          a payment provider did not answer as agreed
@@ -23,6 +25,7 @@ Every error is built from positional fields, so it survives pickling and a proce
 which field, which value and what to do next.
 """
 
+from collections.abc import Iterable
 from typing import Any, final
 
 import attrs
@@ -36,7 +39,9 @@ __all__ = [
     "IllegalTransition",
     "InfrastructureError",
     "InsufficientFunds",
+    "InvalidCatalog",
     "InvalidInput",
+    "LimitExceeded",
     "MissingExtra",
     "Rejected",
     "SchemaMismatch",
@@ -104,6 +109,34 @@ class ForgedCallback(InvalidInput):
         return InvalidInput.__str__(self)
 
 
+@final
+@attrs.frozen
+class InvalidCatalog(InvalidInput):
+    """Refuse a catalog, with every mistake that was found in it.
+
+    ``field`` names the file, or the catalog that was built in Python; ``value`` counts the
+    mistakes. Each of ``mistakes`` has its own path, value and remedy.
+
+    >>> negative = InvalidInput("products.pro.prices[0].amount", "-5", "is negative", "raise it")
+    >>> print(InvalidCatalog.of("plans.toml", [negative]))
+    plans.toml: 1 mistake
+      products.pro.prices[0].amount: '-5' is negative; raise it
+    """
+
+    mistakes: tuple[InvalidInput, ...]
+
+    @classmethod
+    def of(cls, source: str, mistakes: Iterable[InvalidInput]) -> "InvalidCatalog":
+        """Put mistakes into one report about ``source``."""
+        found = tuple(mistakes)
+        return cls(source, len(found), "mistakes were found", "mend each of them", found)
+
+    def __str__(self) -> str:
+        count = len(self.mistakes)
+        head = f"{self.field}: {count} mistake{'' if count == 1 else 's'}"
+        return "\n  ".join([head, *(str(mistake) for mistake in self.mistakes)])
+
+
 class Rejected(BillingError):
     """Root of business refusals.
 
@@ -134,6 +167,27 @@ class InsufficientFunds(Rejected):
         return (
             f"{self.account}: {self.requested} {self.unit} asked, {self.available} available, "
             f"{self.shortfall} short; top up and retry with a new key"
+        )
+
+
+@final
+@attrs.frozen
+class LimitExceeded(Rejected):
+    """Refuse a count above a hard limit of the plan.
+
+    >>> print(LimitExceeded("acme", "users", 5, 7))
+    acme: 7 users exceed the limit of 5; remove 2 or choose a larger plan
+    """
+
+    account: str
+    limit: str
+    most: int
+    used: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.account}: {self.used} {self.limit} exceed the limit of {self.most}; "
+            f"remove {self.used - self.most} or choose a larger plan"
         )
 
 
