@@ -257,7 +257,7 @@ def expire_top_up(state: AccountState, top_up: str, now: datetime) -> Step:
 
 def _settled(state: AccountState, done: Settlement, now: datetime) -> Step:
     if done.repeated:
-        return Step(state, result=PaymentReceipt(top_up=top_up, repeated=True))
+        return Step(state, result=PaymentReceipt(top_up=done.top_up, repeated=True))
     step = Step(state.with_top_up(done.books, done.top_up), done.entries, done.events)
     entry = done.entries[0] if done.entries else None
     revived: tuple[str, ...] = ()
