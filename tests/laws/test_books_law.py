@@ -67,8 +67,11 @@ KINDS = (EntryKind.CHARGE, EntryKind.PLAN_FEE, EntryKind.SUPPORT_FEE, EntryKind.
 
 small = st.integers(1, 60)
 units = st.sampled_from(UNITS)
+mostly_lira = st.sampled_from(("TRY", "TRY", "TRY", "USD"))
 kinds = st.sampled_from(KINDS)
-earmarks = st.sets(st.sampled_from(list(ChargeKind)), max_size=2).map(frozenset)
+earmarks = st.just(frozenset[ChargeKind]()) | st.sets(
+    st.sampled_from(list(ChargeKind)), max_size=2
+).map(frozenset)
 
 
 # -------------------------------------------------------------------------------- the books
@@ -87,11 +90,13 @@ class BooksMachine(RuleBasedStateMachine):
         self.lots: dict[int, Lot] = {}
         self.now = START
 
-    @initialize()
-    def open(self) -> None:
+    @initialize(amounts=st.lists(small, min_size=2, max_size=4))
+    def open(self, amounts: list[int]) -> None:
         for unit in UNITS:
             self.books = open_balance(self.books, unit)
             self.model.open(unit)
+        for amount in amounts:
+            self.put_in("TRY", amount, None, frozenset(), 2)
 
     def keep(self, books: Books, *entries: Entry) -> None:
         self.books = books
@@ -107,7 +112,7 @@ class BooksMachine(RuleBasedStateMachine):
         self.now += hours * HOUR
 
     @rule(
-        unit=units,
+        unit=mostly_lira,
         amount=small,
         hours=st.none() | st.integers(1, 30),
         pays_for=earmarks,
@@ -128,9 +133,11 @@ class BooksMachine(RuleBasedStateMachine):
         names = frozenset(kind.value for kind in pays_for)
         self.model.credit(unit, amount, self.now, ends=ends, kinds=names, priority=priority)
 
-    @rule(target=debits, unit=units, amount=small, kind=kinds)
-    def take_out(self, unit: str, amount: int, kind: EntryKind) -> Any:  # noqa: ANN401
+    @rule(target=debits, unit=mostly_lira, tenths=st.integers(1, 11), kind=kinds)
+    def take_out(self, unit: str, tenths: int, kind: EntryKind) -> Any:  # noqa: ANN401
+        """Take a part of what can be taken, which several lots have to pay, or a bit more."""
         can = self.model.available(unit, kind.pays_for.value, self.now)
+        amount = can * tenths // 10 + 1
         try:
             done = debit(self.books, from_units(amount, unit), self.memo(kind))
         except InsufficientFunds as short:
@@ -141,7 +148,7 @@ class BooksMachine(RuleBasedStateMachine):
         assert self.model.debit(unit, amount, kind.pays_for.value, self.now) == done.entry.number
         return done
 
-    @rule(unit=units, amounts=st.lists(small, max_size=5), kind=kinds)
+    @rule(unit=mostly_lira, amounts=st.lists(small, max_size=5), kind=kinds)
     def take_out_many(self, unit: str, amounts: list[int], kind: EntryKind) -> None:
         asked = [(amount, f"r{place}") for place, amount in enumerate(amounts)]
         done = debit_many(self.books, unit, asked, self.memo(kind))
