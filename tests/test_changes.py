@@ -394,6 +394,18 @@ class TestStaleQuotes:
         with pytest.raises(StaleQuote, match="subscription has changed"):
             made.execute("2026-10-20 09:02", quote)
 
+    def test_is_confirmed_only_for_the_version_it_was_made_of(self) -> None:
+        """Whoever uses the functions without the commands is told the same."""
+        made = growing()
+        quote = made.preview("2026-10-20 09:00", "enterprise")
+        books, later = made.state.books, attrs.evolve(made.of(), version=2)
+        zone = "Europe/Istanbul"
+        assert (
+            changes.confirm_quote(books, made.of(), CATALOG, quote, zone=zone).lines == quote.lines
+        )
+        with pytest.raises(StaleQuote, match="subscription has changed"):
+            changes.confirm_quote(books, later, CATALOG, quote, zone=zone)
+
     def test_does_not_survive_the_subscription_that_it_was_for(self) -> None:
         """A quote for what is not there is stale as well."""
         quote = growing().preview("2026-10-20 09:00", "enterprise")

@@ -1,5 +1,6 @@
 """The Billing page as one value."""
 
+import attrs
 import pytest
 
 from monochat_billing.balance import Terms
@@ -60,6 +61,11 @@ class TestThePage:
         page = overview(scene().state, CATALOG, ())
         assert page.subscription(Family.PLAN) is None
         assert str(page).split("\n\n")[2:5] == ["subscription: none", "scheduled: none", "#: none"]
+
+    def test_has_no_note_where_the_catalog_has_none(self) -> None:
+        """The page then ends with its entries."""
+        page = overview(scene().state, attrs.evolve(CATALOG, note=""), ())
+        assert str(page).endswith("#: none")
 
     def test_available_is_what_can_be_spent_on_something(self) -> None:
         """A message pack counts, whatever it may pay for; nobody's name is the account's id."""
