@@ -200,7 +200,7 @@ class TestWhatIsRefused:
     @pytest.mark.parametrize(
         "value",
         [1.5, object(), {"a": 1}, datetime(2026, 1, 1), (1, {2}), new_account(), ValueError("x")],  # noqa: DTZ001 - naive on purpose
-        ids=repr,
+        ids=["float", "object", "dict", "naive", "set", "account", "error"],
     )
     def test_a_value_without_an_exact_form_is_not_written(self, value: object) -> None:
         with pytest.raises(Malformed):
