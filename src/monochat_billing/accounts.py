@@ -26,7 +26,7 @@ from monochat_billing.events import (
 )
 from monochat_billing.money import amount_text
 from monochat_billing.payments import TopUp
-from monochat_billing.plans import Catalog, Family
+from monochat_billing.plans import AnyCatalog, Family, renewal_price
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.quotes import quote_change
 from monochat_billing.rating import UsageRecord
@@ -184,7 +184,7 @@ class Step:
         )
 
 
-def catch_up(state: AccountState, catalog: Catalog, now: datetime) -> Step:
+def catch_up(state: AccountState, catalog: AnyCatalog, now: datetime) -> Step:
     """Apply whatever is due on the account up to ``now`` (inclusive), in order.
 
     Entries carry the instant at which they were due as effective and ``now`` as recorded, so it
@@ -217,12 +217,21 @@ def catch_up(state: AccountState, catalog: Catalog, now: datetime) -> Step:
     return Step(step.state.seen(now), step.entries, step.events)
 
 
-def _apply(state: AccountState, due: Due, catalog: Catalog, now: datetime) -> Step:
+def _apply(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:
     if due.kind is DueKind.LOT_EXPIRY:
         return _expire(state, due, now)
     if due.kind is DueKind.RENEWAL:
         subscription = state.subscriptions[due.id]
-        return _decided(state, changes.renew(state.books, subscription, recorded_at=now))
+        price = renewal_price(
+            catalog,
+            subscription.product,
+            subscription.price,
+            pinned_at=subscription.pinned_at,
+            at=due.at,
+            agreement=subscription.agreement,
+        )
+        renewed = changes.renew(state.books, subscription, recorded_at=now, price=price)
+        return _decided(state, renewed)
     change = state.schedule[due.id]
     try:
         return _apply_scheduled(state, change, catalog, due.at, now)
@@ -255,7 +264,7 @@ def _decided(state: AccountState, decision: Decision) -> Step:
 
 
 def _apply_scheduled(
-    state: AccountState, change: ScheduledChange, catalog: Catalog, at: datetime, now: datetime
+    state: AccountState, change: ScheduledChange, catalog: AnyCatalog, at: datetime, now: datetime
 ) -> Step:
     """Judge a scheduled change against what is in force when it is due."""
     subscription = state.subscriptions[change.subscription]
@@ -269,6 +278,7 @@ def _apply_scheduled(
         zone=state.account.zone,
         at=at,
         timing=change.timing,
+        agreement=change.agreement,
     )
     if change.shown is not None and quote.to_price.amount > change.shown:
         shown = f"{amount_text(change.shown)} {quote.to_price.currency}"

@@ -35,6 +35,7 @@ __all__ = [
     "CatalogDifference",
     "CatalogVersions",
     "differences",
+    "known_product",
     "renewal_price",
     "versions_of",
 ]
@@ -196,6 +197,24 @@ def renewal_price(
         if price.reaches(at):
             return price
     return pinned
+
+
+def known_product(catalog: AnyCatalog, product: str, at: datetime) -> Product:
+    """Give a product as the version in force at ``at`` has it, else as the last one had it.
+
+    For those who hold what is no longer sold.
+
+    Raises:
+        UnknownName: no version up to then has it.
+        InvalidInput: ``at`` is naive or before the first version.
+    """
+    in_force = catalog.at(at)
+    earlier = [one for one in versions_of(catalog) if _starts(one) <= _starts(in_force)]
+    for version in reversed(earlier):
+        for one in version.products:
+            if one.id == product:
+                return one
+    return in_force.product(product)
 
 
 def _list_price(catalog: AnyCatalog, product: str, pinned: Price, at: datetime) -> Price | None:

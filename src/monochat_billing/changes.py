@@ -26,7 +26,7 @@ from monochat_billing.events import (
 )
 from monochat_billing.money import Money, money
 from monochat_billing.periods import BillingAnchor, BillingPeriod
-from monochat_billing.plans import Catalog, ChangeTiming, Direction, Price, Product
+from monochat_billing.plans import Agreement, AnyCatalog, ChangeTiming, Direction, Price, Product
 from monochat_billing.quotes import FEE_KINDS, ChangeQuote, quote_change
 from monochat_billing.subscriptions import (
     Charge,
@@ -60,6 +60,7 @@ def subscribe(
     at: datetime,
     recorded_at: datetime,
     actor: str = "",
+    agreement: Agreement | None = None,
 ) -> Decision:
     """Start a subscription at ``at`` and charge its first period in advance.
 
@@ -102,6 +103,7 @@ def subscribe(
         period=period,
         charge=charge,
         history=(HistoryLine(product=product.id, price=price, start=at),),
+        agreement=agreement,
     )
     started = SubscriptionStarted(
         account=books.account,
@@ -119,7 +121,7 @@ def subscribe(
 def execute_change(
     books: Books,
     subscription: Subscription,
-    catalog: Catalog,
+    catalog: AnyCatalog,
     quote: ChangeQuote,
     *,
     zone: str,
@@ -202,6 +204,7 @@ def execute_change(
         charge=charge,
         history=_history(subscription, quote),
         version=subscription.version + 1,
+        agreement=quote.agreement,
     )
     events: list[Event] = [_plan_changed(quote, returned, scheduled_change)]
     if failed:
@@ -209,11 +212,18 @@ def execute_change(
     return Decision(books=after, subscription=changed, entries=tuple(entries), events=tuple(events))
 
 
-def renew(books: Books, subscription: Subscription, *, recorded_at: datetime) -> Decision:
+def renew(
+    books: Books,
+    subscription: Subscription,
+    *,
+    recorded_at: datetime,
+    price: Price | None = None,
+) -> Decision:
     """Charge the next period at the pinned price, as of the instant at which it starts.
 
-    Too little money is a decision, not an error: the subscription becomes past due, nothing is
-    taken, and the period's bounds stay where they are.
+    ``price`` is a newer one that reaches the subscription with this renewal: it is pinned from
+    now on, also when it cannot be paid yet. Too little money is a decision, not an error: the
+    subscription becomes past due, nothing is taken, and the period's bounds stay where they are.
 
     Raises:
         IllegalTransition: the subscription is not active.
@@ -237,6 +247,8 @@ def renew(books: Books, subscription: Subscription, *, recorded_at: datetime) ->
     """
     state = subscription.require(Move.RENEW)
     period = subscription.next_period
+    if price is not None and price != subscription.price:
+        subscription = subscription.repriced(price, period.start)
     try:
         books, entries, charge = _pay_period(books, subscription, period, recorded_at)
     except InsufficientFunds as short:
@@ -329,7 +341,7 @@ def _charge(
 
 
 def confirm_quote(
-    books: Books, subscription: Subscription, catalog: Catalog, quote: ChangeQuote, *, zone: str
+    books: Books, subscription: Subscription, catalog: AnyCatalog, quote: ChangeQuote, *, zone: str
 ) -> ChangeQuote:
     """Compute a quote again and give what came out, which is what the quote shows.
 
@@ -351,6 +363,7 @@ def confirm_quote(
         zone=zone,
         at=asked_at,
         timing=quote.timing,
+        agreement=quote.agreement,
     )
     if again.digest != quote.digest:
         raise StaleQuote(quote.id, "prices, rules or amounts are no longer those shown")

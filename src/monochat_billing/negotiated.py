@@ -106,7 +106,7 @@ class NegotiatedPrice:
             raise InvalidInput("limits", names, "name one twice", "keep one of them")
 
     def accept(self, at: datetime, zone: str) -> "Agreement":
-        """Agree to the offer at ``at``; the term is counted in the account's ``zone``.
+        """Agree to the offer at ``at``; the term begins then, counted in the account's ``zone``.
 
         Raises:
             InvalidInput: the offer cannot be accepted yet, or any more.
@@ -120,16 +120,17 @@ class NegotiatedPrice:
                 f"{self.valid_until.isoformat()}",
                 "ask for a new offer",
             )
-        ends_at = BillingAnchor.at(at, zone).bound(self.term, 1) if self.term else None
-        return Agreement(
+        agreed = Agreement(
             offer=self.id,
             product=self.product,
             price=attrs.evolve(self.price, agreement=self.id),
             accepted_at=at,
-            ends_at=ends_at,
+            term=self.term,
+            ends_at=None,
             then=self.then,
             limits=self.limits,
         )
+        return agreed.starting(at, zone)
 
 
 @final
@@ -145,9 +146,16 @@ class Agreement:
     product: str
     price: Price
     accepted_at: datetime
+    term: BillingInterval | None
     ends_at: datetime | None
     then: AfterTerm
     limits: tuple[Limit, ...] = ()
+
+    def starting(self, at: datetime, zone: str) -> "Agreement":
+        """Return the agreement with its term counted from ``at``, when its price begins to hold."""
+        if self.term is None:
+            return self
+        return attrs.evolve(self, ends_at=BillingAnchor.at(at, zone).bound(self.term, 1))
 
     def over(self, at: datetime) -> bool:
         """Tell whether the term has ended by ``at`` and the list price follows."""

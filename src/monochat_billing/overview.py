@@ -13,7 +13,7 @@ from monochat_billing.accounts import AccountState
 from monochat_billing.balance import Entry
 from monochat_billing.instants import check_zone
 from monochat_billing.money import Money, amount_text
-from monochat_billing.plans import Catalog, Family
+from monochat_billing.plans import AnyCatalog, Family
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.tables import table
@@ -122,7 +122,7 @@ class Overview:
         )
 
 
-def overview(state: AccountState, catalog: Catalog, last_entries: Sequence[Entry]) -> Overview:
+def overview(state: AccountState, catalog: AnyCatalog, last_entries: Sequence[Entry]) -> Overview:
     """Compose the page from a state that is caught up.
 
     >>> from datetime import UTC, datetime
@@ -169,5 +169,5 @@ def overview(state: AccountState, catalog: Catalog, last_entries: Sequence[Entry
         subscriptions=tuple(subscriptions),
         scheduled=tuple(sorted(pending, key=lambda one: (one[1], one[0].requested_at))),
         last_entries=tuple(last_entries),
-        catalog_note=catalog.note,
+        catalog_note=catalog.at(at).note,
     )

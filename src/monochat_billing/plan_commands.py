@@ -8,7 +8,7 @@ Every function takes the account's state (caught up to ``now``) and returns a
 :class:`~monochat_billing.accounts.Step` with the result, or raises and changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import final
 
@@ -21,8 +21,16 @@ from monochat_billing.errors import IllegalTransition, InvalidInput, StaleQuote,
 from monochat_billing.events import ChangeRevoked, ChangeScheduled, ChangeSuperseded, Event
 from monochat_billing.money import Money
 from monochat_billing.periods import BillingInterval, utc
-from monochat_billing.plans import Catalog, ChangeTiming, Family
-from monochat_billing.quotes import ChangeQuote, quote_change
+from monochat_billing.plans import (
+    Agreement,
+    AnyCatalog,
+    ChangeTiming,
+    Family,
+    LimitCheck,
+    NegotiatedPrice,
+    known_product,
+)
+from monochat_billing.quotes import DEFAULT_VALIDITY, FEE_KINDS, ChangeQuote, quote_change
 from monochat_billing.scheduling import (
     ScheduledChange,
     ScheduleMove,
@@ -34,6 +42,7 @@ from monochat_billing.subscriptions import Subscription, SubscriptionState
 __all__ = [
     "ChangeResult",
     "change_subscription",
+    "check_limit",
     "preview_change",
     "revoke_change",
     "schedule_change",
@@ -54,7 +63,7 @@ class ChangeResult:
 
 def subscribe(
     state: AccountState,
-    catalog: Catalog,
+    catalog: AnyCatalog,
     *,
     subscription_id: str,
     product: str,
@@ -62,17 +71,34 @@ def subscribe(
     currency: str | None,
     actor: str,
     now: datetime,
+    offer: NegotiatedPrice | None = None,
 ) -> Step:
     """Start the account's subscription to a plan or a support package.
 
+    It pays the list price that is in force now, or the price of an ``offer``, which is accepted
+    by that.
+
     Raises:
-        IllegalTransition: the account has one of this family already; change it instead.
+        IllegalTransition: the account has one of this family already; change it instead. Or the
+            offer was accepted before.
         InsufficientFunds: the balance does not cover the first period.
+        InvalidInput: it is an add-on, or the offer is not for this.
         UnknownName: no such product, price or balance.
     """
-    wanted = catalog.product(product)
+    wanted = catalog.at(now).product(product)
+    if wanted.family not in FEE_KINDS:
+        raise InvalidInput(
+            "product", product, f"is of family {wanted.family}", "choose a plan or support package"
+        )
     balance = state.books.balance(currency or state.account.currencies[0])
-    price = wanted.price(interval, balance.unit)
+    agreement = None
+    if offer is not None:
+        agreement = _agree(state, offer, product, interval, now)
+    price = agreement.price if agreement else wanted.price(interval, balance.unit, now)
+    if price.currency != balance.unit:
+        raise InvalidInput(
+            "offer", str(price), f"is not in {balance.unit}", "name the offer's currency"
+        )
     existing = state.subscription(wanted.family)
     if existing is not None:
         raise IllegalTransition(
@@ -87,6 +113,7 @@ def subscribe(
         at=now,
         recorded_at=now,
         actor=actor,
+        agreement=agreement,
     )
     after = state.with_subscription(decision.books, decision.subscription)
     return Step(after, decision.entries, decision.events, result=decision.subscription)
@@ -94,21 +121,32 @@ def subscribe(
 
 def preview_change(
     state: AccountState,
-    catalog: Catalog,
+    catalog: AnyCatalog,
     *,
     quote_id: str,
     to: str,
     interval: BillingInterval | None,
     timing: ChangeTiming | None,
     now: datetime,
+    offer: NegotiatedPrice | None = None,
+    usage: Mapping[str, int] | None = None,
 ) -> ChangeQuote:
     """Quote a change of the subscription in the family of product ``to``.
 
+    With an ``offer`` its price is quoted, and executing the quote accepts it. ``usage`` is what
+    is in use by the name of its limit: what the change would break is warned of.
+
     Raises:
-        InvalidInput: the catalog's rule does not allow the timing.
+        IllegalTransition: the offer was accepted before.
+        InvalidInput: the catalog's rule does not allow the timing, or the offer is not for this.
         UnknownName: no such product or price, or no subscription of that family.
     """
-    subscription = _subscription(state, catalog.product(to).family)
+    subscription = _subscription(state, _target(state, catalog, to, now))
+    agreement, valid_for = None, DEFAULT_VALIDITY
+    if offer is not None:
+        interval = interval or offer.price.interval
+        agreement = _agree(state, offer, to, interval, now)
+        valid_for = min(valid_for, offer.valid_until - now)
     if timing is ChangeTiming.AT:
         raise InvalidInput(
             "timing", timing, "has no price before its instant", "schedule it instead"
@@ -123,12 +161,15 @@ def preview_change(
         zone=state.account.zone,
         at=now,
         timing=timing,
+        valid_for=valid_for,
+        agreement=agreement,
+        usage=usage,
     )
 
 
 def change_subscription(
     state: AccountState,
-    catalog: Catalog,
+    catalog: AnyCatalog,
     quote: ChangeQuote,
     *,
     schedule_id: str,
@@ -150,6 +191,8 @@ def change_subscription(
         raise StaleQuote(quote.id, f"it was valid until {quote.valid_until.isoformat()}")
     if not quote.changes_anything:
         return Step(state, result=ChangeResult(quote=quote, subscription=subscription))
+    if quote.agreement is not None:
+        _refuse_accepted(state, quote.agreement.offer)
     if quote.timing is not ChangeTiming.IMMEDIATE:
         changes.confirm_quote(state.books, subscription, catalog, quote, zone=state.account.zone)
         step = schedule_change(
@@ -163,6 +206,7 @@ def change_subscription(
             shown=quote.to_price.amount,
             actor=actor,
             now=now,
+            agreement=quote.agreement,
         )
         result = ChangeResult(quote=quote, subscription=subscription, scheduled=step.result)
         return attrs.evolve(step, result=result)
@@ -184,7 +228,7 @@ def change_subscription(
 
 def schedule_change(
     state: AccountState,
-    catalog: Catalog,
+    catalog: AnyCatalog,
     *,
     schedule_id: str,
     to: str,
@@ -194,6 +238,7 @@ def schedule_change(
     actor: str,
     now: datetime,
     shown: Money | None = None,
+    agreement: Agreement | None = None,
 ) -> Step:
     """Plan a change for the period's end or for an instant ahead.
 
@@ -224,7 +269,7 @@ def schedule_change(
     >>> revoke_change(step.state, "c-1", t).result.state.value
     'CANCELED'
     """
-    subscription = _subscription(state, catalog.product(to).family)
+    subscription = _subscription(state, _target(state, catalog, to, now))
     if subscription.state is not SubscriptionState.ACTIVE:
         raise IllegalTransition(
             "subscription", subscription.id, subscription.state, "schedule a change"
@@ -243,6 +288,7 @@ def schedule_change(
         requested_at=now,
         shown=shown,
         actor=actor,
+        agreement=agreement,
     )
     due_at = change.due_at(subscription)
     quote_change(
@@ -255,6 +301,7 @@ def schedule_change(
         zone=state.account.zone,
         at=now,
         timing=timing,
+        agreement=agreement,
     )
     gone = superseded_by(change, state.schedule.values(), subscription)
     event = ChangeScheduled(
@@ -290,6 +337,78 @@ def revoke_change(state: AccountState, schedule_id: str, now: datetime) -> Step:
         subscription=change.subscription,
     )
     return Step(state.with_schedule([revoked]), events=(event,), result=revoked)
+
+
+def check_limit(
+    state: AccountState, catalog: AnyCatalog, limit: str, used: int, now: datetime
+) -> LimitCheck:
+    """Say how a usage stands to a limit of what the account subscribes to.
+
+    The plan is asked first, then the support package. What was negotiated counts.
+
+    Raises:
+        UnknownName: nothing that the account subscribes to says anything about this limit.
+        InvalidInput: ``used`` is not a whole number from zero up.
+    """
+    known: list[str] = []
+    for family in Family:
+        subscription = state.subscription(family)
+        if subscription is None:
+            continue
+        product = known_product(catalog, subscription.product, now)
+        if subscription.agreement is not None:
+            product = subscription.agreement.applied_to(product)
+        names = [one.name for one in product.limits]
+        if limit in names:
+            return product.check(limit, used)
+        known += names
+    raise UnknownName(
+        "limit",
+        limit,
+        f"limits nothing that account {state.account.id!r} subscribes to",
+        f"use one of {', '.join(known) or 'none: nothing is limited'}",
+    )
+
+
+def _target(state: AccountState, catalog: AnyCatalog, to: str, now: datetime) -> Family:
+    """Give the family of product ``to``; whoever holds it may name it when it is sold no more."""
+    for subscription in state.subscriptions.values():
+        if subscription.product == to:
+            return subscription.family
+    return catalog.at(now).product(to).family
+
+
+def _agree(
+    state: AccountState,
+    offer: NegotiatedPrice,
+    product: str,
+    interval: BillingInterval,
+    now: datetime,
+) -> Agreement:
+    asked = (state.account.id, product, interval)
+    if (offer.account, offer.product, offer.price.interval) != asked:
+        raise InvalidInput(
+            "offer",
+            offer.id,
+            f"is for {offer.account}: {offer.product} per {offer.price.interval}",
+            "ask for exactly what was offered",
+        )
+    _refuse_accepted(state, offer.id)
+    return offer.accept(now, state.account.zone)
+
+
+def _refuse_accepted(state: AccountState, offer: str) -> None:
+    taken = any(
+        line.price.agreement == offer
+        for subscription in state.subscriptions.values()
+        for line in subscription.history
+    )
+    waiting = any(
+        change.pending and change.agreement is not None and change.agreement.offer == offer
+        for change in state.schedule.values()
+    )
+    if taken or waiting:
+        raise IllegalTransition("negotiated price", offer, "ACCEPTED", "be accepted again")
 
 
 def _subscription(state: AccountState, family: Family) -> Subscription:

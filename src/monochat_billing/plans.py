@@ -19,6 +19,7 @@ from monochat_billing.catalog_versions import (
     CatalogDifference,
     CatalogVersions,
     differences,
+    known_product,
     renewal_price,
 )
 from monochat_billing.catalogs import Catalog, DirectionBasis
@@ -92,6 +93,7 @@ __all__ = [
     "check",
     "differences",
     "hard",
+    "known_product",
     "renewal_price",
     "require_within",
     "rule_table",

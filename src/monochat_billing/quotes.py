@@ -7,6 +7,7 @@ again here, so that preview and execution cannot differ.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, final
 
@@ -18,13 +19,18 @@ from monochat_billing.instants import check_zone, utc
 from monochat_billing.money import Money, amount_text, money, negate, subtract
 from monochat_billing.periods import BillingAnchor, BillingInterval, BillingPeriod
 from monochat_billing.plans import (
+    Agreement,
     AnchorRule,
-    Catalog,
+    AnyCatalog,
     ChangeRule,
     ChangeTiming,
     Direction,
     Family,
     Price,
+    Product,
+    breaches,
+    known_product,
+    renewal_price,
 )
 from monochat_billing.proration import ChangeProration, LineKind, ProrationLine, prorate_change
 from monochat_billing.proration_policies import ProrationPolicy, policy_named
@@ -53,8 +59,10 @@ class ChangeQuote:
     (exclusive). ``credit`` goes back to the balance for unused time, ``charge`` is taken, and
     ``due_now`` is the difference; it is negative when more comes back than is taken. With a
     timing that is not IMMEDIATE nothing is due before ``effective_at``. ``available`` and
-    ``shortfall`` are advice as of the preview: funds are checked again at execution. ``digest``
-    covers subscription, catalog, lines and period; the id serves as idempotency key.
+    ``shortfall`` are advice as of the preview: funds are checked again at execution. So are
+    ``warnings``, and ``renewal_price``, which is what the next renewal takes as far as the catalog
+    says today. ``digest`` covers subscription, catalog, lines and period; the id serves as
+    idempotency key.
     """
 
     id: str
@@ -84,6 +92,8 @@ class ChangeQuote:
     shortfall: Money
     warnings: tuple[str, ...] = ()
     digest: str = ""
+    agreement: Agreement | None = None
+    renewal_price: Price | None = None
 
     @property
     def changes_anything(self) -> bool:
@@ -114,7 +124,7 @@ class ChangeQuote:
         )
         following = (
             f"next renewal {_local(self.next_renewal_at, self.anchor.zone)}: "
-            f"{amount_text(self.to_price.amount)} {code}"
+            f"{amount_text((self.renewal_price or self.to_price).amount)} {code}"
         )
         lines = [f"{self.product_of(line)}: {line.explain(locale)}" for line in self.lines]
         return "\n".join([head, *lines, sums, following, *self.warnings])
@@ -130,7 +140,7 @@ def _local(instant: datetime, zone: str) -> str:
 def quote_change(
     books: Books,
     subscription: Subscription,
-    catalog: Catalog,
+    catalog: AnyCatalog,
     *,
     quote_id: str,
     to: str,
@@ -139,12 +149,16 @@ def quote_change(
     at: datetime,
     timing: ChangeTiming | None = None,
     valid_for: timedelta = DEFAULT_VALIDITY,
+    agreement: Agreement | None = None,
+    usage: Mapping[str, int] | None = None,
 ) -> ChangeQuote:
     """Price a change of product or interval, asked for at ``at``.
 
     Without ``timing`` the catalog's rule decides when; a subscription that is past due has no
     period's end ahead and changes at once. A quote for END_OF_PERIOD is priced at the period's
-    end; AT is priced like IMMEDIATE, when its instant has come.
+    end, by the catalog in force then; AT is priced like IMMEDIATE, when its instant has come. With
+    an ``agreement`` its price is taken instead of the list price. ``usage`` counts what is in use
+    by the name of its limit: what the change would break becomes a warning.
 
     Raises:
         IllegalTransition: END_OF_PERIOD is asked for and the subscription is past due.
@@ -176,18 +190,14 @@ def quote_change(
     Credit for 16 of 31 days, 2026-10-20 to 2026-11-05: TRY 1,499.00 x 16/31 = -TRY 773.68 ...
     """
     at = utc(at, field="at")
-    old = (catalog.product(subscription.product), subscription.price)
-    product = catalog.product(to)
-    if product.family is not subscription.family:
-        raise InvalidInput(
-            "to", to, f"is no {subscription.family}", "choose a product of the same family"
-        )
-    price = product.price(interval, subscription.price.currency)
-    if (product.id, interval) == (subscription.product, subscription.price.interval):
-        price = subscription.price
-    rule = catalog.rule(old, (product, price))
-    timing = _timing(subscription, rule, timing)
-    moment = subscription.period.end if timing is ChangeTiming.END_OF_PERIOD else at
+    judged = _judge(subscription, catalog, to, interval, at=at, agreement=agreement)
+    timing = _timing(subscription, judged.rule, timing)
+    moment = at
+    if timing is ChangeTiming.END_OF_PERIOD:
+        moment = subscription.period.end
+        judged = _judge(subscription, catalog, to, interval, at=moment, agreement=agreement)
+    old, product, price, rule = judged.old, judged.product, judged.price, judged.rule
+    agreement = None if agreement is None else agreement.starting(moment, zone)
     place = _placement(subscription, rule, interval, zone, moment)
     unchanged = (product.id, price) == (subscription.product, subscription.price)
     if unchanged:
@@ -199,6 +209,9 @@ def quote_change(
     credit = negate(shares.credit) if shares else zero
     charge = shares.charge if shares else zero
     returned, warnings = _returned(books, subscription, credit, moment)
+    if usage is not None and not unchanged:
+        target = product if agreement is None else agreement.applied_to(product)
+        warnings += tuple(str(one) for one in breaches(old, target, usage))
     balance = books.balance(price.currency)
     available = balance.money(balance.available(FEE_KINDS[product.family].pays_for, at))
     due_now = subtract(charge, returned)
@@ -208,13 +221,13 @@ def quote_change(
         account=subscription.account,
         subscription=subscription.id,
         subscription_version=subscription.version,
-        catalog=f"{catalog.id} {catalog.version}",
+        catalog=judged.catalog,
         family=subscription.family,
         from_product=subscription.product,
         from_price=subscription.price,
         to_product=product.id,
         to_price=price,
-        direction=old[0].direction_to(product),
+        direction=judged.direction,
         timing=timing,
         rule=rule.name,
         effective_at=moment,
@@ -230,8 +243,71 @@ def quote_change(
         available=available,
         shortfall=missing if missing.amount > 0 else zero,
         warnings=warnings,
+        agreement=subscription.agreement if unchanged else agreement,
+        renewal_price=renewal_price(
+            catalog,
+            product.id,
+            price,
+            pinned_at=subscription.pinned_at if unchanged else moment,
+            at=place.period.end,
+            agreement=subscription.agreement if unchanged else agreement,
+        ),
     )
     return attrs.evolve(quote, digest=_digest(quote))
+
+
+@final
+@attrs.frozen
+class _Judged:
+    """Hold what the catalog in force at one instant says of a change."""
+
+    catalog: str
+    old: Product
+    product: Product
+    price: Price
+    direction: Direction
+    rule: ChangeRule
+
+
+def _judge(
+    subscription: Subscription,
+    catalog: AnyCatalog,
+    to: str,
+    interval: BillingInterval,
+    *,
+    at: datetime,
+    agreement: Agreement | None,
+) -> _Judged:
+    in_force = catalog.at(at)
+    old = (known_product(catalog, subscription.product, at), subscription.price)
+    same = (to, interval) == (subscription.product, subscription.price.interval)
+    product = old[0] if same else in_force.product(to)
+    if product.family is not subscription.family:
+        raise InvalidInput(
+            "to", to, f"is no {subscription.family}", "choose a product of the same family"
+        )
+    if agreement is not None:
+        price = agreement.price
+        if price.currency != subscription.price.currency:
+            raise InvalidInput(
+                "offer",
+                str(price),
+                f"is not in {subscription.price.currency}, in which the subscription is paid",
+                "make an offer in that currency",
+            )
+    elif same:
+        price = subscription.price
+    else:
+        price = product.price(interval, subscription.price.currency, at)
+    new = (product, price)
+    return _Judged(
+        f"{in_force.id} {in_force.version}",
+        old[0],
+        product,
+        price,
+        in_force.direction(old, new),
+        in_force.rule(old, new),
+    )
 
 
 @final
@@ -353,7 +429,7 @@ def _digest(quote: ChangeQuote) -> str:
         "subscription": [quote.subscription, quote.subscription_version],
         "catalog": quote.catalog,
         "from": [quote.from_product, str(quote.from_price)],
-        "to": [quote.to_product, str(quote.to_price)],
+        "to": [quote.to_product, str(quote.to_price), quote.to_price.agreement],
         "rule": [quote.rule, quote.timing],
         "effective_at": quote.effective_at.isoformat(),
         "period": [quote.period.start.isoformat(), quote.period.end.isoformat()],

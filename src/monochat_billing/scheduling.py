@@ -28,7 +28,7 @@ import attrs
 from monochat_billing.errors import IllegalTransition, InvalidInput
 from monochat_billing.money import Money
 from monochat_billing.periods import BillingInterval
-from monochat_billing.plans import ChangeTiming, Family
+from monochat_billing.plans import Agreement, ChangeTiming, Family
 from monochat_billing.subscriptions import Subscription, SubscriptionState
 
 __all__ = [
@@ -110,6 +110,7 @@ class ScheduledChange:
     actor: str = ""
     decided_at: datetime | None = None
     outcome: str = ""
+    agreement: Agreement | None = None
 
     def __attrs_post_init__(self) -> None:
         if (self.timing is ChangeTiming.AT) != (self.at is not None):

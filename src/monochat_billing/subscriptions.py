@@ -22,7 +22,7 @@ from monochat_billing.errors import IllegalTransition
 from monochat_billing.lots import Share
 from monochat_billing.money import Money, amount_text
 from monochat_billing.periods import BillingAnchor, BillingPeriod
-from monochat_billing.plans import Family, Price
+from monochat_billing.plans import Agreement, Family, Price
 
 __all__ = ["MOVES", "Charge", "HistoryLine", "Move", "Subscription", "SubscriptionState"]
 
@@ -86,7 +86,8 @@ class HistoryLine:
 class Subscription:
     """State what an account subscribes to in one product family.
 
-    ``price`` is pinned: renewals charge it, whatever the catalog says by then. ``period`` is
+    ``price`` is pinned: renewals charge it until a newer price reaches subscribers by its own
+    rule. ``agreement`` is what was negotiated, while it holds. ``period`` is
     number ``index`` from ``anchor``; its bounds are stored as instants and never move once they
     were charged for. ``version`` grows with every change and is what a quote holds on to.
 
@@ -119,6 +120,7 @@ class Subscription:
     charge: Charge
     history: tuple[HistoryLine, ...]
     version: int = 1
+    agreement: Agreement | None = None
 
     def require(self, move: Move) -> SubscriptionState:
         """Give the state that ``move`` leads to.
@@ -136,6 +138,21 @@ class Subscription:
         """Give the period that follows, counted from the anchor and never from the last bound."""
         following = self.anchor.period(self.price.interval, self.index + 1)
         return BillingPeriod(start=self.period.end, end=following.end)
+
+    @property
+    def pinned_at(self) -> datetime:
+        """Give the instant since which the price is pinned."""
+        return self.history[-1].start
+
+    def repriced(self, price: Price, at: datetime) -> "Subscription":
+        """Return the subscription with another pinned price from ``at`` on, and say so in history.
+
+        What was negotiated is over then.
+        """
+        *earlier, last = self.history
+        now = HistoryLine(product=self.product, price=price, start=at)
+        history = (*earlier, attrs.evolve(last, end=at), now)
+        return attrs.evolve(self, price=price, history=history, agreement=None)
 
     def __str__(self) -> str:
         return (

@@ -12,7 +12,7 @@ from monochat_billing.balance import Entry
 from monochat_billing.errors import CorruptBooks, InvalidInput
 from monochat_billing.overview import Overview, overview
 from monochat_billing.payments import PaymentGateway
-from monochat_billing.plans import Catalog
+from monochat_billing.plans import AnyCatalog, UsageReader
 from monochat_billing.rating import RateCards
 from monochat_billing.repositories import Reader, RecordedEvent, Storage, Wanted
 from monochat_billing.service.accounts import Accounts
@@ -56,8 +56,9 @@ class Billing:
 
     ``storage`` keeps the books, ``catalog`` says what is sold, ``rates`` what messages cost,
     ``gateways`` take payments. ``clock`` is any callable that returns an aware instant; ``ids``
-    one that returns a fresh unique string. Every command first applies whatever is due on its
-    account, so it does not matter when, or whether, :meth:`run_due` is called.
+    one that returns a fresh unique string. ``usage_reader`` tells how many users or channels an
+    account has, so that a preview can warn of limits. Every command first applies whatever is
+    due on its account, so it does not matter when, or whether, :meth:`run_due` is called.
 
     >>> from monochat_billing import MONTH, money, sample_catalog
     >>> from monochat_billing.adapters.memory import MemoryStorage
@@ -80,12 +81,13 @@ class Billing:
     def __init__(
         self,
         *,
-        catalog: Catalog,
+        catalog: AnyCatalog,
         storage: Storage,
         gateways: Iterable[PaymentGateway] = (),
         rates: RateCards | None = None,
         clock: Callable[[], datetime] = utc_now,
         ids: Callable[[], str] = new_id,
+        usage_reader: UsageReader | None = None,
     ) -> None:
         by_name: dict[str, PaymentGateway] = {}
         for gateway in gateways:
@@ -99,6 +101,7 @@ class Billing:
             rates=rates,
             clock=clock,
             ids=ids,
+            usage_reader=usage_reader,
         )
         self.accounts = Accounts(self._context)
         self.balances = Balances(self._context)

@@ -18,7 +18,7 @@ from monochat_billing.errors import BillingError, UnknownName
 from monochat_billing.money import MAX_SCALE, Money, amount_text, to_units
 from monochat_billing.payments import PaymentGateway
 from monochat_billing.periods import utc
-from monochat_billing.plans import Catalog
+from monochat_billing.plans import AnyCatalog, UsageReader
 from monochat_billing.rating import RateCards
 from monochat_billing.repositories import Loaded, Reader, Storage, Wanted
 from monochat_billing.service.pipeline import Command, execute
@@ -53,12 +53,13 @@ def fingerprint_of(amount: Money, field: str = "amount") -> str:
 class Context:
     """Hold what every noun of the service needs."""
 
-    catalog: Catalog
+    catalog: AnyCatalog
     storage: Storage
     gateways: Mapping[str, PaymentGateway]
     rates: RateCards | None
     clock: Callable[[], datetime]
     ids: Callable[[], str]
+    usage_reader: UsageReader | None = None
 
     def now(self) -> datetime:
         """Ask the clock.

@@ -21,7 +21,7 @@ from monochat_billing.errors import (
     UnknownName,
 )
 from monochat_billing.events import Event
-from monochat_billing.plans import Catalog
+from monochat_billing.plans import AnyCatalog
 from monochat_billing.repositories import (
     Changes,
     KeyRecord,
@@ -61,7 +61,7 @@ class Command:
 
 
 def execute(
-    storage: Storage, catalog: Catalog, commands: Sequence[Command], now: datetime
+    storage: Storage, catalog: AnyCatalog, commands: Sequence[Command], now: datetime
 ) -> list[Any]:
     """Run commands in their order in one unit of work; give a result or an error for each.
 
@@ -72,7 +72,7 @@ def execute(
 
 
 def advance(
-    storage: Storage, catalog: Catalog, accounts: Sequence[str], now: datetime
+    storage: Storage, catalog: AnyCatalog, accounts: Sequence[str], now: datetime
 ) -> list[Step]:
     """Apply what is due on each account up to ``now``, in one unit of work; give what was done.
 
@@ -97,7 +97,7 @@ def same_again(error: BillingError) -> BillingError:
 
 
 def _run(
-    unit: UnitOfWork, catalog: Catalog, commands: Sequence[Command], now: datetime
+    unit: UnitOfWork, catalog: AnyCatalog, commands: Sequence[Command], now: datetime
 ) -> list[Any]:
     loaded = unit.load(_wanted(commands))
     desks = {account: _Desk(account, found, catalog) for account, found in loaded.items()}
@@ -128,7 +128,7 @@ def _wanted(commands: Sequence[Command]) -> list[Wanted]:
 class _Desk:
     """Work on one account: collect what its commands decide until everything is saved."""
 
-    def __init__(self, account: str, loaded: Loaded, catalog: Catalog) -> None:
+    def __init__(self, account: str, loaded: Loaded, catalog: AnyCatalog) -> None:
         self._account = account
         self._catalog = catalog
         self._before = loaded.state

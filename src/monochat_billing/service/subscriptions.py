@@ -1,6 +1,7 @@
 """The noun ``subscriptions``: plans and support packages, changed at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import cast, final
 
 import attrs
@@ -10,7 +11,7 @@ from monochat_billing.accounts import check_identity
 from monochat_billing.errors import IdempotencyConflict
 from monochat_billing.periods import BillingInterval
 from monochat_billing.plan_commands import ChangeResult
-from monochat_billing.plans import ChangeTiming
+from monochat_billing.plans import ChangeTiming, LimitCheck, NegotiatedPrice, known_product
 from monochat_billing.quotes import ChangeQuote
 from monochat_billing.repositories import Wanted
 from monochat_billing.service.context import Context
@@ -43,18 +44,29 @@ class Subscriptions:
         key: str,
         currency: str | None = None,
         actor: str = "",
+        offer: NegotiatedPrice | None = None,
     ) -> Subscription:
         """Start a plan or a support package and charge its first period in advance.
 
-        Without ``currency`` it is paid in the account's first.
+        Without ``currency`` it is paid in the account's first. An ``offer`` is accepted by this,
+        once: its price is pinned instead of the list price.
 
         Raises:
-            IllegalTransition: the account has one of this family already; change it instead.
+            IllegalTransition: the account has one of this family already, change it instead; or
+                the offer was accepted before.
+            InvalidInput: the offer is for something else, or not valid now.
             InsufficientFunds: the balance does not cover the first period; nothing has changed.
             UnknownName: there is no such account, product, price or balance.
             IdempotencyConflict: the key was used for something else.
         """
         subscription_id = self._context.ids()
+        content = {
+            "product": str(product),
+            "interval": str(interval),
+            "currency": str(currency),
+        }
+        if offer is not None:
+            content["offer"] = offer.id
         subscription = self._context.change(
             account,
             "subscriptions.subscribe",
@@ -67,13 +79,10 @@ class Subscriptions:
                 currency=currency,
                 actor=actor,
                 now=now,
+                offer=offer,
             ),
             key=key,
-            content={
-                "product": str(product),
-                "interval": str(interval),
-                "currency": str(currency),
-            },
+            content=content,
         )
         return cast("Subscription", subscription)
 
@@ -85,15 +94,21 @@ class Subscriptions:
         interval: BillingInterval | None = None,
         timing: ChangeTiming | None = None,
         key: str | None = None,
+        offer: NegotiatedPrice | None = None,
     ) -> ChangeQuote:
         """Show what a change would do and cost; nothing is stored.
+
+        With an ``offer`` its price is quoted, and executing the quote accepts it, once. Where the
+        host gave a usage reader, the quote warns of limits that would be exceeded.
 
         The quote's id, ``key`` or a fresh one, is the idempotency key of its execution. When a
         change was already done under ``key``, its quote is returned as it was executed, so a
         program that starts over finds its way.
 
         Raises:
-            InvalidInput: the catalog's rule does not allow the timing.
+            IllegalTransition: the offer was accepted before.
+            InvalidInput: the catalog's rule does not allow the timing, or the offer is for
+                something else or not valid now.
             UnknownName: no such account, product or price, or no subscription of that family.
             IdempotencyConflict: the key was used for something else.
         """
@@ -110,6 +125,8 @@ class Subscriptions:
             interval=interval,
             timing=timing,
             now=step.state.account.as_of,
+            offer=offer,
+            usage=self._usage(account, to, step.state.account.as_of),
         )
 
     def change(self, quote: ChangeQuote, *, actor: str = "") -> ChangeResult:
@@ -138,6 +155,25 @@ class Subscriptions:
             content={"subscription": quote.subscription, "quote": quote.digest},
         )
         return cast("ChangeResult", result)
+
+    def check(self, account: str, limit: str, used: int) -> LimitCheck:
+        """Say how many ``used`` are within a limit of what the account subscribes to.
+
+        Raises:
+            UnknownName: there is no such account, or nothing it subscribes to has this limit.
+            InvalidInput: ``used`` is not a whole number from zero up.
+        """
+        state = self._context.view(account).state
+        return plan_commands.check_limit(
+            state, self._context.catalog, limit, used, state.account.as_of
+        )
+
+    def _usage(self, account: str, to: str, now: datetime) -> Mapping[str, int] | None:
+        reader = self._context.usage_reader
+        if reader is None:
+            return None
+        product = known_product(self._context.catalog, to, now)
+        return reader.read(account, [limit.name for limit in product.limits])
 
     def _executed(self, account: str, key: str) -> ChangeQuote | None:
         record = self._context.load(Wanted(account, frozenset([key]))).keys.get(key)
