@@ -10,7 +10,8 @@
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from monochat_billing.errors import InvalidInput
@@ -59,8 +60,7 @@ def measure(
             )
     place = check_zone(zone)
     if basis is _LOCAL_DAY:
-        first = start.astimezone(place).toordinal()
-        total = end.astimezone(place).toordinal() - first
+        first, total = _local_days(start, end, place)
         if total:
             return basis, total, [at.astimezone(place).toordinal() - first for at in instants]
     elif basis is _LOCAL_DAY_INCLUSIVE and start < end:
@@ -95,6 +95,16 @@ def measure(
     elif (basis is _WHOLE_PERIOD or basis is _NONE) and start < end:
         return basis, 1, [int(at > start) for at in instants]
     return _in_seconds(whole, instants)
+
+
+@lru_cache(maxsize=1024)
+def _local_days(start: datetime, end: datetime, place: tzinfo) -> tuple[int, int]:
+    """Return the ordinal of a whole's first local day and the number of its local days.
+
+    Remembered, because lines of one period and changes within it ask again and again.
+    """
+    first = start.astimezone(place).toordinal()
+    return first, end.astimezone(place).toordinal() - first
 
 
 def _in_seconds(

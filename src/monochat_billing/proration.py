@@ -35,10 +35,10 @@ from monochat_billing.money import (
 )
 from monochat_billing.periods import BillingPeriod
 from monochat_billing.proration_lines import (
-    ChangeFacts,
     ChangeProration,
     LineKind,
     ProrationLine,
+    change_lines,
 )
 from monochat_billing.proration_policies import (
     DEFAULT_POLICY,
@@ -419,15 +419,11 @@ def prorate_change(
         price_units = _price(policy, paid_units, paid_for, whole)
     else:
         price_units = _beside(paid, price, "price")
-    spans = _spans(policy, zone, at, (whole, paid_for, new_whole))
+    periods = (whole, paid_for, new_whole)
+    spans = _spans(policy, zone, at, periods)
     terms = ChangeTerms(paid_units, credited_units, price_units, new_units, scale, digits)
     numbers = change_numbers(policy, terms, spans)
-    facts = ChangeFacts(policy, code, zone, terms, spans, numbers)
-    rest = BillingPeriod(start=at, end=new_whole.end)
-    unused = rest if paid_for.end == new_whole.end else BillingPeriod(start=at, end=paid_for.end)
-    credit = facts.credit_line(paid_for, unused, whole)
-    charge = facts.charge_line(rest, new_whole)
-    lines = tuple([line for line in (credit, charge) if line is not None])
+    lines = change_lines((policy, code, zone, terms, spans, numbers), periods, at)
     return ChangeProration(currency=code, digits=digits, lines=lines, rule=policy.name)
 
 

@@ -14,10 +14,10 @@ somebody reads them.
 (Money('483.87', 'TRY'), Fraction(15000, 31), Fraction(3, 3100))
 """
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, Final, NamedTuple, final
+from typing import Any, Final, TypeAlias, final
 
 import attrs
 
@@ -38,7 +38,7 @@ from monochat_billing.shares import (
     credit_basis,
 )
 
-__all__ = ["ChangeFacts", "ChangeProration", "LineKind", "ProrationLine"]
+__all__ = ["ChangeFacts", "ChangeProration", "LineKind", "ProrationLine", "change_lines"]
 
 
 class LineKind(StrEnum):
@@ -86,11 +86,14 @@ _KINDS: Final = {
         LineKind.DIFFERENCE: "fark",
     },
 }
+_NOTHING_LESS: Final = (0, 0, 1)
 _LOCALES: Final = {"en": "en_US", "tr": "tr_TR"}
 
 
+# Every change makes two of these. Without slots, and told its fields by position, a line is made in
+# a quarter of the time; only `change_lines`, below, does not name them.
 @final
-@attrs.frozen(kw_only=True)
+@attrs.frozen(slots=False)
 class ProrationLine:
     """Hold one share of an amount and how it came about.
 
@@ -122,7 +125,7 @@ class ProrationLine:
     service: BillingPeriod | None = None
     whole: BillingPeriod | None = None
     zone: str = "UTC"
-    less: tuple[int, int, int] = (0, 0, 1)
+    less: tuple[int, int, int] = _NOTHING_LESS
     ratio_digits: int | None = None
     capped: bool = False
 
@@ -230,7 +233,7 @@ def _of(noun: str) -> str:
 
 
 @final
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class ChangeProration:
     """Hold what one change credits and charges, in lines that sum to the net.
 
@@ -276,74 +279,103 @@ _LINE_CREDIT: Final = LineKind.CREDIT
 _LINE_DIFFERENCE: Final = LineKind.DIFFERENCE
 
 
-class ChangeFacts(NamedTuple):
-    """Hold what the lines of one change are made of."""
+ChangeFacts: TypeAlias = tuple[ProrationPolicy, str, str, ChangeTerms, ChangeSpans, ChangeNumbers]
+"""What the lines of one change are made of; the two texts are currency and zone."""
 
-    policy: ProrationPolicy
-    currency: str
-    zone: str
-    terms: ChangeTerms
-    spans: ChangeSpans
-    numbers: ChangeNumbers
 
-    def credit_line(
-        self, paid_for: BillingPeriod, unused: BillingPeriod, whole: BillingPeriod
-    ) -> ProrationLine | None:
-        """Return the line of what is given back, or None where there is nothing to give."""
-        policy, currency, zone, terms, spans, numbers = self
-        if not terms.paid or policy.credit is _CREDIT_NOTHING:
-            return None
-        amount, total = credit_basis(policy, terms, spans)
-        units, basis = spans.unused, spans.basis
+def change_lines(
+    facts: ChangeFacts,
+    periods: tuple[BillingPeriod, BillingPeriod, BillingPeriod],
+    at: datetime,
+) -> tuple[ProrationLine, ...]:
+    """Return the lines of a change: what is given back, then what is charged.
+
+    ``periods`` are the whole, what was paid for and the new whole. A side that the policy leaves
+    out, or that is about nothing, has no line.
+
+    >>> from datetime import UTC
+    >>> from monochat_billing.proration_policies import DEFAULT_POLICY
+    >>> june = BillingPeriod.of_days(date(2026, 6, 1), date(2026, 7, 1), "UTC")
+    >>> half = ChangeSpans(TimeBasis.LOCAL_DAY, 15, 30, 30, TimeBasis.LOCAL_DAY, 15, 30)
+    >>> terms = ChangeTerms(2000, 0, 2000, 5000, 2, 2)
+    >>> numbers = ChangeNumbers(credit=1000, charge=2500, capped=False)
+    >>> facts = (DEFAULT_POLICY, "TRY", "UTC", terms, half, numbers)
+    >>> lines = change_lines(facts, (june, june, june), datetime(2026, 6, 16, tzinfo=UTC))
+    >>> [(line.kind.value, line.quantity) for line in lines]
+    [('CREDIT', -1000), ('CHARGE', 2500)]
+    """
+    policy, _, _, terms, _, _ = facts
+    whole, paid_for, new_whole = periods
+    rest = BillingPeriod(start=at, end=new_whole.end)
+    credit = charge = None
+    if terms.paid and policy.credit is not _CREDIT_NOTHING:
+        unused = rest
         if policy.credit is _CREDIT_ALL:
-            amount, units, total, basis, unused = terms.paid, 1, 1, _BASIS_NONE, paid_for
-        return ProrationLine(
-            kind=_LINE_CREDIT,
-            currency=currency,
-            amount_units=amount,
-            units=units,
-            total=total,
-            digits=terms.digits,
-            rounded_units=-numbers.credit,
-            basis=basis,
-            rule=policy.name,
-            scale=terms.scale,
-            service=unused,
-            whole=whole,
-            zone=zone,
-            ratio_digits=None if basis is _BASIS_NONE else policy.ratio_digits,
-            capped=numbers.capped,
-        )
+            unused = paid_for
+        elif paid_for.end != new_whole.end:
+            unused = BillingPeriod(start=at, end=paid_for.end)
+        credit = _credit_line(facts, unused, whole)
+    difference = policy.charge is _CHARGE_DIFFERENCE
+    if policy.charge is not _CHARGE_NOTHING and (terms.new_price or (difference and terms.paid)):
+        charge = _charge_line(facts, rest, new_whole)
+    if credit is None:
+        return () if charge is None else (charge,)
+    return (credit,) if charge is None else (credit, charge)
 
-    def charge_line(self, rest: BillingPeriod, new_whole: BillingPeriod) -> ProrationLine | None:
-        """Return the line of what is charged, or None where nothing is or the price is zero."""
-        policy, currency, zone, terms, spans, numbers = self
-        difference = policy.charge is _CHARGE_DIFFERENCE
-        owed = terms.new_price or (difference and terms.paid)
-        if not owed or policy.charge is _CHARGE_NOTHING:
-            return None
-        units, total, basis = spans.remaining, spans.new_total, spans.new_basis
-        less = (0, 0, 1)
-        if difference:
-            amount, part_of = credit_basis(policy, terms, spans)
-            less = (amount, spans.unused, part_of)
-        if policy.charge is _CHARGE_FULL:
-            units, total, basis = 1, 1, _BASIS_NONE
-        return ProrationLine(
-            kind=_LINE_DIFFERENCE if difference else _LINE_CHARGE,
-            currency=currency,
-            amount_units=terms.new_price,
-            units=units,
-            total=total,
-            digits=terms.digits,
-            rounded_units=numbers.charge,
-            basis=basis,
-            rule=policy.name,
-            scale=terms.scale,
-            service=rest,
-            whole=new_whole,
-            zone=zone,
-            less=less,
-            ratio_digits=None if basis is _BASIS_NONE else policy.ratio_digits,
-            capped=difference and numbers.capped,
-        )
+
+def _credit_line(facts: ChangeFacts, unused: BillingPeriod, whole: BillingPeriod) -> ProrationLine:
+    policy, currency, zone, terms, spans, numbers = facts
+    units, basis = spans.unused, spans.basis
+    if policy.credit is _CREDIT_ALL:
+        amount, units, total, basis = terms.paid, 1, 1, _BASIS_NONE
+    else:
+        amount, total = credit_basis(policy, terms, spans)
+    return ProrationLine(
+        _LINE_CREDIT,
+        currency,
+        amount,
+        units,
+        total,
+        terms.digits,
+        -numbers.credit,
+        basis,
+        policy.name,
+        terms.scale,
+        unused,
+        whole,
+        zone,
+        _NOTHING_LESS,
+        None if basis is _BASIS_NONE else policy.ratio_digits,
+        numbers.capped,
+    )
+
+
+def _charge_line(
+    facts: ChangeFacts, rest: BillingPeriod, new_whole: BillingPeriod
+) -> ProrationLine:
+    policy, currency, zone, terms, spans, numbers = facts
+    units, total, basis = spans.remaining, spans.new_total, spans.new_basis
+    kind, less, capped = _LINE_CHARGE, _NOTHING_LESS, False
+    if policy.charge is _CHARGE_DIFFERENCE:
+        amount, part_of = credit_basis(policy, terms, spans)
+        kind, less, capped = _LINE_DIFFERENCE, (amount, spans.unused, part_of), numbers.capped
+    elif policy.charge is _CHARGE_FULL:
+        units, total, basis = 1, 1, _BASIS_NONE
+    return ProrationLine(
+        kind,
+        currency,
+        terms.new_price,
+        units,
+        total,
+        terms.digits,
+        numbers.charge,
+        basis,
+        policy.name,
+        terms.scale,
+        rest,
+        new_whole,
+        zone,
+        less,
+        None if basis is _BASIS_NONE else policy.ratio_digits,
+        capped,
+    )
