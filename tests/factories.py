@@ -107,13 +107,13 @@ def with_events(changes: Changes, *events: Event) -> Changes:
 
 def load(unit: UnitOfWork, account: str = "acme", **wanted: Sequence[str]) -> Loaded:
     """Load one account and what else is wanted of it."""
-    sets = {kind: frozenset(names) for kind, names in wanted.items()}
+    sets: dict[str, Any] = {kind: frozenset(names) for kind, names in wanted.items()}
     return unit.load([Wanted(account, **sets)])[account]
 
 
 def stored(storage: Storage, account: str = "acme", **wanted: Sequence[str]) -> Loaded:
     """Read one account as it is stored."""
-    sets = {kind: frozenset(names) for kind, names in wanted.items()}
+    sets: dict[str, Any] = {kind: frozenset(names) for kind, names in wanted.items()}
     return storage.read(lambda reader: reader.load([Wanted(account, **sets)])[account])
 
 

@@ -135,7 +135,7 @@ class TestDebit:
         books = books_with("8250.50")
         with pytest.raises(InsufficientFunds) as refused:
             debit(books, lira("30000"), memo())
-        assert refused.value.args == ("acme", "TRY", "30000", "8250.5", "21749.5")
+        assert refused.value.args[:5] == ("acme", "TRY", "30000", "8250.5", "21749.5")
         assert books == books_with("8250.50")
 
     def test_counts_only_lots_that_may_pay(self) -> None:
@@ -237,8 +237,8 @@ class TestDebitMany:
         assert isinstance(last, Entry)
         assert isinstance(short, InsufficientFunds)
         assert isinstance(empty, InsufficientFunds)
-        assert short.args == ("acme", "TRY", "50", "40", "10")
-        assert empty.args == ("acme", "TRY", "0.000001", "0", "0.000001")
+        assert short.args[:5] == ("acme", "TRY", "50", "40", "10")
+        assert empty.args[:5] == ("acme", "TRY", "0.000001", "0", "0.000001")
         assert (paid.number, paid.reference, paid.parts) == (3, "a", ((1, -60 * MICRO),))
         assert (last.number, last.reference) == (4, "c")
         assert last.parts == ((1, -10 * MICRO), (2, -30 * MICRO))

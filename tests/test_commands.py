@@ -420,7 +420,7 @@ class TestUsage:
         report: UsageReport = step.result
         ((identity, short),) = report.refused
         assert identity == "c"
-        assert short.args == ("acme", "USD", "0.1365", "0", "0.1365")
+        assert short.args[:5] == ("acme", "USD", "0.1365", "0", "0.1365")
         assert step.state.known_usage == {"a", "b"}
         assert [one.record.id for one in step.usage] == ["a", "b"]
         assert step.events[-1] == UsageRefused(

@@ -49,7 +49,8 @@ class TestReplay:
         later = desk.reopen()
         with pytest.raises(InsufficientFunds) as again:
             later.billing.balances.debit("acme", money("5", "TRY"), reason="a", key="one")
-        assert again.value.args == first.value.args == ("acme", "TRY", "5", "0", "5")
+        assert again.value.args == first.value.args
+        assert first.value.args[:5] == ("acme", "TRY", "5", "0", "5")
         later.billing.balances.debit("acme", money("5", "TRY"), reason="a", key="two")
 
     def test_a_mistake_is_not_remembered(self, desk: Desk) -> None:

@@ -403,10 +403,9 @@ class TestLoading:
             changes = charging(state, ["m-1"])
             record = key_record("k", f"of {name}", name)
             save(storage, attrs.evolve(changes, keys=(record,)))
-        asked = {"keys": frozenset({"k"}), "usage": frozenset({"m-1"})}
-        loaded = storage.read(
-            lambda reader: reader.load([Wanted("a", **asked), Wanted("b", **asked), Wanted("c")])
-        )
+        keys, messages = frozenset({"k"}), frozenset({"m-1"})
+        wanted = [Wanted("a", keys, messages), Wanted("b", keys, messages), Wanted("c")]
+        loaded = storage.read(lambda reader: reader.load(wanted))
         assert list(loaded) == ["a", "b", "c"]
         assert [loaded[name].keys["k"].outcome for name in ("a", "b")] == ["of a", "of b"]
         assert loaded["c"].state is None

@@ -19,6 +19,7 @@ from monochat_billing.plans import ChangeTiming, Price
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.rounding import Rounding, RoundingMode
 from monochat_billing.scheduling import ScheduledChange
+from monochat_billing.units import Units
 from tests.factories import BUYER
 
 TEXTS = st.text(max_size=8) | st.sampled_from(["", "ğüş", 'a"b', "\x00", "\ud800", "null", "1.5"])
@@ -59,6 +60,7 @@ SIMPLE: Mapping[Any, st.SearchStrategy[Any]] = {
     Decimal: EXACT,
     Fraction: st.fractions(),
     Money: MONIES,
+    Units: st.builds(Units, UNITS, st.sampled_from(["whatsapp.message", "a", "x-1_2.3"])),
     BillingInterval: INTERVALS,
     Price: PRICES,
     BillingAnchor: ANCHORS,

@@ -16,17 +16,19 @@ from typing import Any, Final, final
 import attrs
 
 from monochat_billing import changes
-from monochat_billing.balance import Books, Entry, expire_lots
+from monochat_billing.balance import Books, Entry, expire_lots, start_lots
 from monochat_billing.changes import Decision
 from monochat_billing.errors import InsufficientFunds, InvalidInput, UnknownName
 from monochat_billing.events import (
     Event,
-    LotExpired,
+    HoldExpired,
     ScheduledChangeFailed,
 )
+from monochat_billing.holds import Hold, expire_hold
 from monochat_billing.money import amount_text
 from monochat_billing.payments import TopUp
 from monochat_billing.plans import AnyCatalog, Family, renewal_price
+from monochat_billing.postings import posting_events
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.quotes import quote_change
 from monochat_billing.rating import UsageRecord
@@ -91,8 +93,10 @@ class ChargedUsage:
 class AccountState:
     """Hold everything of one account that a command may have to see or change.
 
-    ``schedule`` and ``top_ups`` hold what is pending and what a command asked for, not history;
-    ``known_usage`` holds, of the usage ids that a command asked about, those already recorded.
+    ``schedule``, ``holds`` and ``top_ups`` hold what is pending and what a command asked for, not
+    history; ``known_usage`` holds, of the usage ids that a command asked about, those already
+    recorded. ``entries`` holds those that a command asked for and all that correct them; the lots
+    that they name are then among the balances' lots, spent ones too.
     """
 
     account: Account
@@ -101,6 +105,8 @@ class AccountState:
     schedule: Mapping[str, ScheduledChange] = attrs.field(factory=dict)
     top_ups: Mapping[str, TopUp] = attrs.field(factory=dict)
     known_usage: frozenset[str] = frozenset()
+    holds: Mapping[str, Hold] = attrs.field(factory=dict)
+    entries: Mapping[int, Entry] = attrs.field(factory=dict)
 
     def subscription(self, family: Family) -> Subscription | None:
         """Give the subscription of one product family, if there is one."""
@@ -109,11 +115,21 @@ class AccountState:
     def next_due(self) -> Due | None:
         """Give the next thing that falls due by itself, if anything will."""
         ahead = due_items(self.subscriptions.values(), self.schedule.values())[:1]
+        ahead += [
+            Due(hold.expires_at, DueKind.HOLD_EXPIRY, 0, hold.placed_at, hold.id)
+            for hold in self.holds.values()
+            if hold.expires_at is not None and hold.open
+        ]
         for balance in self.books.balances.values():
             ahead += [
                 Due(lot.expires_at, DueKind.LOT_EXPIRY, 0, lot.granted_at, str(lot.number))
                 for lot in balance.lots
-                if lot.expires_at is not None and lot.remaining
+                if lot.expires_at is not None and lot.free
+            ]
+            ahead += [
+                Due(lot.effective_at, DueKind.LOT_START, 0, lot.granted_at, str(lot.number))
+                for lot in balance.lots
+                if lot.waiting and lot.effective_at is not None and lot.remaining
             ]
         return min(ahead, default=None)
 
@@ -126,6 +142,8 @@ class AccountState:
             schedule=self.schedule,
             top_ups=self.top_ups,
             known_usage=self.known_usage,
+            holds=self.holds,
+            entries=self.entries,
         )
 
     def with_subscription(self, books: Books, subscription: Subscription) -> "AccountState":
@@ -145,6 +163,16 @@ class AccountState:
     def with_top_up(self, books: Books, top_up: TopUp) -> "AccountState":
         """Return the state with other books and one top-up replaced or added."""
         return attrs.evolve(self, books=books, top_ups={**self.top_ups, top_up.id: top_up})
+
+    def with_hold(self, books: Books, hold: Hold) -> "AccountState":
+        """Return the state with other books and one hold replaced or added."""
+        return attrs.evolve(self, books=books, holds={**self.holds, hold.id: hold})
+
+    def with_entries(self, entries: Iterable[Entry]) -> "AccountState":
+        """Return the state with more entries at hand."""
+        return attrs.evolve(
+            self, entries={**self.entries, **{entry.number: entry for entry in entries}}
+        )
 
     @property
     def settled(self) -> "AccountState":
@@ -218,8 +246,12 @@ def catch_up(state: AccountState, catalog: AnyCatalog, now: datetime) -> Step:
 
 
 def _apply(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:
+    if due.kind is DueKind.HOLD_EXPIRY:
+        return _expire_hold(state, due, now)
     if due.kind is DueKind.LOT_EXPIRY:
         return _expire(state, due, now)
+    if due.kind is DueKind.LOT_START:
+        return _start(state, due, now)
     if due.kind is DueKind.RENEWAL:
         subscription = state.subscriptions[due.id]
         price = renewal_price(
@@ -241,17 +273,23 @@ def _apply(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) ->
 
 def _expire(state: AccountState, due: Due, now: datetime) -> Step:
     books, entries = expire_lots(state.books, due.at, now)
-    events = tuple(
-        LotExpired(
-            account=state.account.id,
-            at=entry.effective_at,
-            entry=entry.number,
-            amount=state.books.balance(entry.unit).money(-entry.amount),
-            source=entry.reference,
-        )
-        for entry in entries
-    )
-    return Step(state.with_books(books), tuple(entries), events)
+    told = posting_events(state.books, books, entries)
+    return Step(state.with_books(books), tuple(entries), told)
+
+
+def _start(state: AccountState, due: Due, now: datetime) -> Step:
+    books, _, covered = start_lots(state.books, due.at, now)
+    step = Step(state.with_books(books), tuple(covered))
+    return step.then(revive(step.state, due.at, now))
+
+
+def _expire_hold(state: AccountState, due: Due, now: datetime) -> Step:
+    hold = state.holds[due.id]
+    freed = expire_hold(state.books, hold, now)
+    told = HoldExpired(account=state.account.id, at=due.at, hold=hold.id, freed=hold.left_value)
+    events = (told, *posting_events(state.books, freed.books, freed.entries))
+    step = Step(state.with_hold(freed.books, freed.hold), freed.entries, events)
+    return step.then(revive(step.state, due.at, now))
 
 
 def _decided(state: AccountState, decision: Decision) -> Step:

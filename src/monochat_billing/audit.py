@@ -12,7 +12,8 @@ from typing import final
 import attrs
 
 from monochat_billing.balance import Balance, Books, Entry
-from monochat_billing.lots import Lot
+from monochat_billing.holds import Hold
+from monochat_billing.lots import DEBT, Lot
 
 __all__ = ["Audit", "Difference", "audit"]
 
@@ -70,12 +71,15 @@ class Audit:
         )
 
 
-def audit(books: Books, lots: Sequence[Lot], entries: Iterable[Entry]) -> Audit:
+def audit(
+    books: Books, lots: Sequence[Lot], entries: Iterable[Entry], holds: Iterable[Hold] = ()
+) -> Audit:
     """Replay ``entries``, in order, and compare with ``books`` and with all ``lots`` ever granted.
 
     Checks that numbers run from 1 without gaps, that every balance after an entry is the sum so
     far, that an entry's parts sum to its amount, that each lot remains what its entries leave of
-    it, and that each balance is the sum of its entries and of its lots.
+    it, and that each balance is the sum of its entries, and of its lots less what it owes. What
+    is held is the sum of the open ``holds``, lot by lot; those that are resolved hold nothing.
 
     >>> from datetime import UTC, datetime
     >>> from monochat_billing.balance import EntryKind, Memo, credit, open_balance
@@ -88,7 +92,7 @@ def audit(books: Books, lots: Sequence[Lot], entries: Iterable[Entry]) -> Audit:
     >>> print(audit(done.books, (), [done.entry]).differences[0])
     acme: sum of TRY lots is 0, entries say 5000000
     """
-    replay = _Replay(books.account)
+    replay = _Replay(books.account, tuple(holds))
     for entry in entries:
         replay.take(entry)
     replay.expect("sequence", replay.number, books.sequence)
@@ -98,7 +102,7 @@ def audit(books: Books, lots: Sequence[Lot], entries: Iterable[Entry]) -> Audit:
         replay.expect(f"balance {unit}", replay.posted[unit], "missing")
     for lot in lots:
         replay.check_lot(lot)
-    known = {lot.number for lot in lots}
+    known = {lot.number for lot in lots} | {DEBT}
     for number in sorted(set(replay.by_lot) - known):
         replay.expect(f"lot {number}", "a lot", "missing")
     return Audit(
@@ -113,8 +117,10 @@ def audit(books: Books, lots: Sequence[Lot], entries: Iterable[Entry]) -> Audit:
 class _Replay:
     """Collect what the entries say, and where the stored facts differ."""
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, holds: Sequence[Hold]) -> None:
         self._account = account
+        self._holds = holds
+        self._debts: dict[str, dict[int, int]] = defaultdict(dict)
         self.posted: dict[str, int] = defaultdict(int)
         self._granted: dict[int, int] = {}
         self.by_lot: dict[int, int] = defaultdict(int)
@@ -144,19 +150,36 @@ class _Replay:
         self.expect(f"amount of entry {entry.number}", parts, entry.amount)
         for number, units in entry.parts:
             self.by_lot[number] += units
-            if number == entry.number:
+            if number == entry.number and units > 0:
                 self._granted[number] = units
+            if number == DEBT:
+                self._owe(entry, units)
+
+    def _owe(self, entry: Entry, units: int) -> None:
+        """Note what an entry took on credit, or paid off of what another one had taken."""
+        debts = self._debts[entry.unit]
+        debtor = entry.number if units < 0 else entry.corrects or entry.number
+        debts[debtor] = debts.get(debtor, 0) - units
 
     def check_balance(self, balance: Balance, lots: Sequence[Lot]) -> None:
         name = f"balance {balance.unit}"
         self.expect(name, self.posted[balance.unit], balance.posted)
         remaining = sum(lot.remaining for lot in lots if lot.unit == balance.unit)
-        self.expect(f"sum of {balance.unit} lots", balance.posted, remaining)
-        if not 0 <= balance.held <= balance.posted:
-            self.expect(f"held of {name}", f"0 to {balance.posted}", balance.held)
+        self.expect(f"sum of {balance.unit} lots", balance.posted + balance.owed, remaining)
+        debts = [one for one in sorted(self._debts[balance.unit].items()) if one[1]]
+        self.expect(f"debts of {name}", debts, list(balance.debts))
+        held = [hold for hold in self._holds if hold.unit == balance.unit]
+        self.expect(f"held of {name}", sum(hold.left for hold in held), balance.held)
+        for hold in held:
+            parts = sum(units for _, units in hold.pins) + hold.on_credit
+            self.expect(f"parts of hold {hold.id}", hold.left if hold.open else 0, parts)
 
     def check_lot(self, lot: Lot) -> None:
         self.expect(f"granted of lot {lot.number}", self._granted.get(lot.number), lot.granted)
         self.expect(f"remaining of lot {lot.number}", self.by_lot[lot.number], lot.remaining)
-        if not 0 <= lot.remaining <= lot.granted:
+        pinned = sum(
+            units for hold in self._holds for number, units in hold.pins if number == lot.number
+        )
+        self.expect(f"pinned of lot {lot.number}", pinned, lot.pinned)
+        if not 0 <= lot.pinned <= lot.remaining <= lot.granted:
             self.expect(f"remaining of lot {lot.number}", f"0 to {lot.granted}", lot.remaining)

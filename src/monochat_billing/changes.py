@@ -179,7 +179,7 @@ def execute_change(
         given = give_back(after, quote.credit, paid.shares, memo, paid.entry)
         if given is not None:
             after = given.books
-            entries.append(given.entry)
+            entries += given.entries
             returned = given.entry.money
     reason = f"{quote.to_product} per {quote.to_price.interval}"
     memo = Memo(FEE_KINDS[quote.family], at, recorded_at, reason, subscription.id, actor)

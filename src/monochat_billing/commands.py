@@ -23,6 +23,7 @@ from monochat_billing.accounts import (
 )
 from monochat_billing.balance import (
     Books,
+    DebitMode,
     Entry,
     EntryKind,
     Memo,
@@ -54,8 +55,10 @@ from monochat_billing.payments import (
     TopUpState,
 )
 from monochat_billing.periods import check_zone
+from monochat_billing.postings import posting_events
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.rating import RateCards, RatedLine, UsageRecord, rate_many
+from monochat_billing.units import Amount, Units
 
 __all__ = [
     "PaymentReceipt",
@@ -123,6 +126,14 @@ def open_account(
     Raises:
         InvalidInput: the zone or a currency does not exist, a currency stands twice, or there is
             none.
+
+    >>> from datetime import UTC, datetime
+    >>> step = open_account(
+    ...     account="acme", zone="Europe/Istanbul", currencies=["TRY", "USD"], profile=None,
+    ...     now=datetime(2026, 10, 5, tzinfo=UTC),
+    ... )
+    >>> list(step.state.books.balances), step.events[0].zone
+    (['TRY', 'USD'], 'Europe/Istanbul')
     """
     check_zone(zone)
     codes = tuple(check_currency(one, field="currencies").code for one in currencies)
@@ -143,28 +154,42 @@ def open_account(
 
 def charge(
     state: AccountState,
-    amount: Money,
+    amount: Amount,
     *,
     reason: str,
     reference: str = "",
     actor: str = "",
+    mode: DebitMode = DebitMode.WHOLE,
+    kind: EntryKind = EntryKind.CHARGE,
     now: datetime,
 ) -> Step:
-    """Debit ``amount`` for the host's own purpose.
+    """Debit ``amount`` for the host's own purpose, or whatever ``kind`` says.
 
     Raises:
-        InsufficientFunds: less is available; nothing has changed.
+        InsufficientFunds: less is available than ``mode`` needs; nothing has changed.
+        IllegalTransition: the debit is forced and the balance is closed.
         InvalidInput: the amount is not above zero or too precise, or there is no reason.
+
+    >>> from datetime import UTC, datetime
+    >>> t = datetime(2026, 10, 5, tzinfo=UTC)
+    >>> opened = open_account(
+    ...     account="acme", zone="UTC", currencies=["TRY"], profile=None, now=t
+    ... )
+    >>> from monochat_billing.money import money
+    >>> charge(opened.state, money("5", "TRY"), reason="export", now=t)
+    Traceback (most recent call last):
+    monochat_billing.errors.InsufficientFunds: acme: 5 TRY asked, 0 available, 5 short; ...
     """
     _check_reason(reason)
-    memo = Memo(EntryKind.CHARGE, now, now, reason, reference, actor)
-    posted = debit(state.books, amount, memo)
-    return Step(state.with_books(posted.books), (posted.entry,), result=posted.entry)
+    memo = Memo(kind, now, now, reason, reference, actor)
+    posted = debit(state.books, amount, memo, mode)
+    events = posting_events(state.books, posted.books, posted.entries)
+    return Step(state.with_books(posted.books), posted.entries, events, result=posted.entry)
 
 
 def grant(
     state: AccountState,
-    amount: Money,
+    amount: Amount,
     *,
     terms: Terms,
     reason: str,
@@ -174,15 +199,31 @@ def grant(
 ) -> Step:
     """Credit ``amount`` as a lot on the given terms, and revive what was past due.
 
+    The balance of a meter is opened by its first credit.
+
     Raises:
         InvalidInput: the amount is not above zero or too precise, there is no reason, or the lot
             would be expired from the start.
+        IllegalTransition: the balance is closed.
         UnknownName: the account has no balance in that currency.
+
+    >>> from datetime import UTC, datetime
+    >>> t = datetime(2026, 10, 5, tzinfo=UTC)
+    >>> opened = open_account(
+    ...     account="acme", zone="UTC", currencies=["TRY"], profile=None, now=t
+    ... )
+    >>> from monochat_billing.money import money
+    >>> step = grant(opened.state, money("5", "TRY"), terms=Terms(), reason="spring", now=t)
+    >>> print(step.result)
+    #1 2026-10-05 00:00 GRANT +5 TRY → 5 spring
     """
     _check_reason(reason)
     memo = Memo(EntryKind.GRANT, now, now, reason, reference, actor)
-    posted = credit(state.books, amount, memo, terms)
-    step = Step(state.with_books(posted.books), (posted.entry,))
+    books = state.books
+    if isinstance(amount, Units):
+        books = open_balance(books, amount.unit)
+    posted = credit(books, amount, memo, terms)
+    step = Step(state.with_books(posted.books), posted.entries)
     return attrs.evolve(step.then(revive(step.state, now, now)), result=posted.entry)
 
 

@@ -148,9 +148,10 @@ class Rejected(BillingError):
 @final
 @attrs.frozen
 class InsufficientFunds(Rejected):
-    """Refuse a debit that would make the balance's available amount negative.
+    """Refuse a debit or a hold that would make the balance's available amount negative.
 
-    Amounts are decimal strings in major units of ``unit``. Nothing was debited.
+    ``available`` is what there is for the kind of charge that was asked. Amounts are decimal
+    strings in major units of ``unit``. ``remedy`` says what could be done. Nothing was debited.
 
     >>> error = InsufficientFunds("acme", "TRY", "30000", "8250.50", "21749.50")
     >>> print(error)
@@ -162,11 +163,12 @@ class InsufficientFunds(Rejected):
     requested: str
     available: str
     shortfall: str
+    remedy: str = "top up and retry with a new key"
 
     def __str__(self) -> str:
         return (
             f"{self.account}: {self.requested} {self.unit} asked, {self.available} available, "
-            f"{self.shortfall} short; top up and retry with a new key"
+            f"{self.shortfall} short; {self.remedy}"
         )
 
 

@@ -14,16 +14,23 @@ from typing import final
 import attrs
 
 from monochat_billing.money import Money
+from monochat_billing.units import Amount
 
 __all__ = [
     "EVENT_TYPES",
     "AccountOpened",
+    "BalanceClosed",
+    "BalanceMoved",
+    "BalanceOverdrawn",
     "CallbackNotUnderstood",
     "ChangeRevoked",
     "ChangeScheduled",
     "ChangeSuperseded",
+    "EntryReversed",
     "Event",
+    "HoldExpired",
     "LotExpired",
+    "LotVoided",
     "PaymentPending",
     "PaymentQuarantined",
     "PlanChanged",
@@ -234,8 +241,70 @@ class LotExpired(Event):
     """A lot reached its end; ``amount`` of it was unused and is breakage."""
 
     entry: int
-    amount: Money
+    amount: Amount
     source: str
+
+
+@final
+@attrs.frozen(kw_only=True)
+class LotVoided(Event):
+    """What was unused of a lot was taken away."""
+
+    entry: int
+    lot: int
+    amount: Amount
+
+
+@final
+@attrs.frozen(kw_only=True)
+class EntryReversed(Event):
+    """An entry was undone by ``amount`` (signed): above zero went back, below zero was taken."""
+
+    entry: int
+    original: int
+    amount: Amount
+
+
+@final
+@attrs.frozen(kw_only=True)
+class HoldExpired(Event):
+    """A hold's time was over; ``freed`` of it had not been captured."""
+
+    hold: str
+    freed: Amount
+
+
+@final
+@attrs.frozen(kw_only=True)
+class BalanceOverdrawn(Event):
+    """A forced entry went ``beyond`` the credit limit; nothing new is paid until it is covered."""
+
+    unit: str
+    entry: int
+    beyond: Amount
+
+
+@final
+@attrs.frozen(kw_only=True)
+class BalanceMoved(Event):
+    """A balance was frozen, unfrozen or reopened; ``state`` is what it is now."""
+
+    unit: str
+    state: str
+
+
+@final
+@attrs.frozen(kw_only=True)
+class BalanceClosed(Event):
+    """A balance was closed and is empty.
+
+    ``refund`` was paid money that has to go back to who paid it: the entries of kind REFUND say
+    how much of each top-up. ``breakage`` was not worth sending or had not been paid.
+    """
+
+    unit: str
+    refund: Amount
+    breakage: Amount
 
 
 @final
@@ -280,6 +349,12 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     ChangeSuperseded,
     ScheduledChangeFailed,
     LotExpired,
+    LotVoided,
+    EntryReversed,
+    HoldExpired,
+    BalanceOverdrawn,
+    BalanceMoved,
+    BalanceClosed,
     UsageCharged,
     UsageRefused,
 )

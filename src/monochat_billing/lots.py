@@ -11,11 +11,12 @@ import enum
 from bisect import insort
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import final
+from typing import Final, final
 
 import attrs
 
 __all__ = [
+    "DEBT",
     "DEFAULT_PRIORITY",
     "Burn",
     "ChargeKind",
@@ -24,9 +25,16 @@ __all__ = [
     "Share",
     "burn",
     "burnable",
+    "debt_share",
     "insert",
+    "pin",
     "restore",
+    "spend_pinned",
+    "unpin",
 ]
+
+DEBT: Final = 0
+"""The number that stands for *no lot*: what was taken on credit, below zero."""
 
 DEFAULT_PRIORITY = 100
 """Priority of a lot that nobody ranked; lower burns first."""
@@ -57,9 +65,13 @@ class Lot:
 
     ``number`` is the account-wide number of the entry that granted the lot, so a lot needs no id
     of its own. ``granted`` and ``remaining`` are integers in the balance's smallest unit with
-    ``0 <= remaining <= granted``. The lot can be burned in ``[granted_at, expires_at)``; without
-    ``expires_at`` it never expires. ``pays_for`` is empty when it pays for everything.
-    ``source`` names what made it, for example a top-up's id.
+    ``0 <= pinned <= remaining <= granted``. The lot can be burned from ``effective_at`` (from
+    ``granted_at`` where it is None) until ``expires_at``, which is exclusive; without it the lot
+    never expires. ``pays_for`` is empty when it pays for everything. ``source`` names what made
+    it, for example a top-up's id.
+
+    ``pinned`` is the part of ``remaining`` that open holds have set aside: nobody else can burn
+    it, and it does not expire. ``waiting`` is true until the lot's start has been noted.
     """
 
     number: int
@@ -72,6 +84,14 @@ class Lot:
     pays_for: frozenset[ChargeKind] = frozenset()
     priority: int = DEFAULT_PRIORITY
     source: str = ""
+    effective_at: datetime | None = None
+    waiting: bool = False
+    pinned: int = 0
+
+    @property
+    def free(self) -> int:
+        """Give what remains and is not set aside by a hold."""
+        return self.remaining - self.pinned
 
     def accepts(self, kind: ChargeKind) -> bool:
         """Tell whether this lot may pay for ``kind``."""
@@ -81,8 +101,17 @@ class Lot:
         """Tell whether the lot can no longer be burned at ``at`` (its end is exclusive)."""
         return self.expires_at is not None and self.expires_at <= at
 
-    def left_with(self, remaining: int) -> "Lot":
-        """Return the same lot with another remainder (``0 <= remaining <= granted``)."""
+    def live(self, at: datetime) -> bool:
+        """Tell whether the lot has begun by ``at`` and has not expired."""
+        return (self.expires_at is None or self.expires_at > at) and (
+            self.effective_at is None or self.effective_at <= at
+        )
+
+    def left_with(self, remaining: int, pinned: int | None = None) -> "Lot":
+        """Return the same lot with another remainder, and another part of it pinned if given.
+
+        ``0 <= pinned <= remaining <= granted`` is the caller's to keep.
+        """
         return Lot(
             self.number,
             self.unit,
@@ -94,13 +123,23 @@ class Lot:
             self.pays_for,
             self.priority,
             self.source,
+            self.effective_at,
+            self.waiting,
+            self.pinned if pinned is None else pinned,
         )
+
+    def begun(self) -> "Lot":
+        """Return the lot with its start noted."""
+        return attrs.evolve(self, waiting=False)
 
 
 @final
 @attrs.frozen
 class Share:
-    """Say how many units one lot paid; ``lot`` is the lot as it stood before it paid."""
+    """Say how many units one lot paid; ``lot`` is the lot as it stood before it paid.
+
+    The lot with the number :data:`DEBT` is none: these units were taken on credit.
+    """
 
     lot: Lot
     units: int
@@ -140,14 +179,14 @@ def insert(lots: Iterable[Lot], lot: Lot) -> tuple[Lot, ...]:
 def burnable(lots: Iterable[Lot], kind: ChargeKind | None, at: datetime) -> int:
     """Sum what ``lots`` can pay at ``at`` for ``kind``, or for whatever they accept when None."""
     return sum(
-        lot.remaining
+        lot.remaining - lot.pinned
         for lot in lots
-        if lot.remaining and not lot.expired(at) and (kind is None or lot.accepts(kind))
+        if lot.remaining > lot.pinned and lot.live(at) and (kind is None or lot.accepts(kind))
     )
 
 
 def burn(lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime) -> Burn:
-    """Take ``units`` (zero or more) from ``lots`` in burn order.
+    """Take ``units`` (zero or more) from what is free in ``lots``, in burn order.
 
     The lots must already be in burn order. A lot that is spent stays in the result with nothing
     remaining, so that its change can be stored. What could not be paid is ``missing``; a caller
@@ -165,8 +204,9 @@ def burn(lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime) -> Bur
     shares: list[Share] = []
     after: list[Lot] = []
     for lot in lots:
-        if missing and lot.remaining and lot.accepts(kind) and not lot.expired(at):
-            taken = min(missing, lot.remaining)
+        free = lot.remaining - lot.pinned
+        if missing and free and lot.accepts(kind) and lot.live(at):
+            taken = min(missing, free)
             missing -= taken
             shares.append(Share(lot, taken))
             after.append(lot.left_with(lot.remaining - taken))
@@ -175,13 +215,59 @@ def burn(lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime) -> Bur
     return Burn(tuple(after), tuple(shares), missing)
 
 
+def pin(lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime) -> Burn:
+    """Set ``units`` aside in the lots that a debit of ``kind`` would burn, in burn order.
+
+    Nothing leaves a lot. What could not be set aside is ``missing``.
+    """
+    missing = units
+    shares: list[Share] = []
+    after: list[Lot] = []
+    for lot in lots:
+        if missing and lot.free and lot.accepts(kind) and lot.live(at):
+            taken = min(missing, lot.free)
+            missing -= taken
+            shares.append(Share(lot, taken))
+            after.append(lot.left_with(lot.remaining, lot.pinned + taken))
+        else:
+            after.append(lot)
+    return Burn(tuple(after), tuple(shares), missing)
+
+
+def unpin(lots: Iterable[Lot], pins: Iterable[tuple[int, int]]) -> tuple[Lot, ...]:
+    """Free what was pinned, given as (lot number, units); it remains in its lots."""
+    freed = dict(pins)
+    return tuple(
+        lot
+        if lot.number not in freed
+        else lot.left_with(lot.remaining, lot.pinned - freed[lot.number])
+        for lot in lots
+    )
+
+
+def spend_pinned(lots: Iterable[Lot], pins: Iterable[tuple[int, int]]) -> tuple[Lot, ...]:
+    """Take what was pinned, given as (lot number, units), out of its lots."""
+    spent = dict(pins)
+    return tuple(
+        lot
+        if lot.number not in spent
+        else lot.left_with(lot.remaining - spent[lot.number], lot.pinned - spent[lot.number])
+        for lot in lots
+    )
+
+
+def debt_share(unit: str, units: int, at: datetime) -> Share:
+    """Say that ``units`` were taken on credit and no lot has paid them."""
+    return Share(Lot(DEBT, unit, LotOrigin.PAID, units, units, at), units)
+
+
 def restore(lots: Sequence[Lot], shares: Sequence[Share], units: int, at: datetime) -> Burn:
     """Give ``units`` back to the lots that paid, the last that paid first.
 
     ``shares`` says who paid how much, in the order they paid; no lot gets back more than it paid.
-    A lot that was spent comes back to life. What cannot go back, because its lot has expired by
-    ``at`` or because ``units`` exceeds what the shares paid, is ``missing``: the caller books it
-    as breakage.
+    A lot that was spent comes back to life, and a share that was taken on credit is returned as
+    such. What cannot go back, because its lot has expired by ``at`` or because ``units`` exceeds
+    what the shares paid, is ``missing``: the caller books it as breakage.
     """
     unplaced = units
     missing = 0
@@ -192,11 +278,14 @@ def restore(lots: Sequence[Lot], shares: Sequence[Share], units: int, at: dateti
         if not back:
             continue
         unplaced -= back
+        if share.lot.number == DEBT:
+            given.append(Share(share.lot, back))
+            continue
         if share.lot.expired(at):
             missing += back
             continue
         lot = next((one for one in after if one.number == share.lot.number), None)
-        lot = lot or share.lot.left_with(0)
+        lot = lot or share.lot.left_with(0, 0)
         given.append(Share(lot, back))
         after = insert(after, lot.left_with(lot.remaining + back))
     return Burn(after, tuple(given), missing + unplaced)

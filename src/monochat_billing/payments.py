@@ -29,7 +29,7 @@ from typing import Final, Protocol, final
 
 import attrs
 
-from monochat_billing.balance import Books, Entry, EntryKind, Memo, credit
+from monochat_billing.balance import BalanceState, Books, Entry, EntryKind, Memo, credit
 from monochat_billing.errors import IllegalTransition, InvalidInput
 from monochat_billing.events import (
     CallbackNotUnderstood,
@@ -325,7 +325,7 @@ def settle(
         return _unpaid(books, top_up, payment, at)
     if top_up.state is TopUpState.CREDITED and payment.payment == top_up.payment:
         return Settlement(top_up=top_up, books=books, repeated=True)
-    wrong = _mismatch(top_up, payment)
+    wrong = _mismatch(top_up, payment) or _closed(books, top_up)
     if wrong:
         return _quarantined(books, top_up, payment, at, wrong)
     reason = f"top-up by {payment.gateway}"
@@ -348,7 +348,7 @@ def settle(
             paid_at=payment.paid_at,
         ),
         books=posted.books,
-        entries=(posted.entry,),
+        entries=posted.entries,
         events=(settled,),
     )
 
@@ -414,6 +414,12 @@ def _mismatch(top_up: TopUp, payment: Payment) -> str:
     if payment.amount < top_up.amount:
         return f"ordered {ordered}, paid only {amount_text(payment.amount)}"
     return "already quarantined" if top_up.state is TopUpState.QUARANTINED else ""
+
+
+def _closed(books: Books, top_up: TopUp) -> str:
+    code = top_up.amount.currency.code
+    closed = books.balance(code).state is BalanceState.CLOSED
+    return f"the balance in {code} is closed" if closed else ""
 
 
 def _told(amount: Money | None) -> str:

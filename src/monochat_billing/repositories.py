@@ -25,6 +25,7 @@ import attrs
 from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.balance import Balance, Entry
 from monochat_billing.events import Event
+from monochat_billing.holds import Hold
 from monochat_billing.lots import Lot
 from monochat_billing.payments import TopUp
 from monochat_billing.scheduling import ScheduledChange
@@ -47,13 +48,18 @@ T = TypeVar("T")
 @final
 @attrs.frozen
 class Wanted:
-    """Name what a command needs of one account beside its live state."""
+    """Name what a command needs of one account beside its live state.
+
+    Of ``entries`` it also needs those that correct them, and every lot that any of these names.
+    """
 
     account: str
     keys: frozenset[str] = frozenset()
     usage: frozenset[str] = frozenset()
     top_ups: frozenset[str] = frozenset()
     schedule: frozenset[str] = frozenset()
+    holds: frozenset[str] = frozenset()
+    entries: frozenset[int] = frozenset()
 
 
 @final
@@ -78,8 +84,9 @@ class Loaded:
     """Return one account as it stands: ``state`` is None when it does not exist.
 
     The state holds the account with its balances and open lots (``remaining`` above zero), its
-    subscriptions, its pending scheduled changes, and of top-ups, scheduled changes and known
-    usage those that were asked for.
+    subscriptions, its pending scheduled changes, its open holds, and of top-ups, scheduled
+    changes, holds, entries and known usage those that were asked for. The lots of entries that
+    were asked for, and of those that correct them, are among the balances' lots, spent ones too.
     """
 
     state: AccountState | None
@@ -144,6 +151,11 @@ class Changes:
         return _changed(self.before.schedule if self.before else {}, self.after.schedule)
 
     @property
+    def holds(self) -> tuple[Hold, ...]:
+        """Give the holds that are new or changed."""
+        return _changed(self.before.holds if self.before else {}, self.after.holds)
+
+    @property
     def top_ups(self) -> tuple[TopUp, ...]:
         """Give the top-ups that are new or changed."""
         return _changed(self.before.top_ups if self.before else {}, self.after.top_ups)
@@ -177,6 +189,10 @@ class Reader(Protocol):
 
     def schedule(self, account: str) -> Sequence[ScheduledChange]:
         """Give every scheduled change of the account, in order of request."""
+        ...
+
+    def holds(self, account: str) -> Sequence[Hold]:
+        """Give every hold of the account in the order they were placed, resolved ones too."""
         ...
 
     def usage(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[ChargedUsage]:

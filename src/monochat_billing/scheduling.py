@@ -152,9 +152,11 @@ _RANK = {family: rank for rank, family in enumerate(Family)}
 class DueKind(enum.IntEnum):
     """Order what falls due at one instant; a lower value is handled first."""
 
-    LOT_EXPIRY = 1
-    SCHEDULED_CHANGE = 5
-    RENEWAL = 6
+    HOLD_EXPIRY = 1
+    LOT_EXPIRY = 2
+    LOT_START = 3
+    SCHEDULED_CHANGE = 6
+    RENEWAL = 7
 
 
 @final
@@ -168,7 +170,7 @@ class Due:
     >>> t = datetime(2026, 11, 5, tzinfo=UTC)
     >>> dues = [Due(t, kind, 0, t, kind.name) for kind in reversed(DueKind)]
     >>> [due.id for due in sorted(dues)]
-    ['LOT_EXPIRY', 'SCHEDULED_CHANGE', 'RENEWAL']
+    ['HOLD_EXPIRY', 'LOT_EXPIRY', 'LOT_START', 'SCHEDULED_CHANGE', 'RENEWAL']
     """
 
     at: datetime

@@ -6,7 +6,7 @@ is gone with the process. One lock serializes all work, so it may be shared by t
 
 import threading
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar, final
@@ -14,9 +14,10 @@ from typing import TypeVar, final
 import attrs
 
 from monochat_billing.accounts import AccountState, ChargedUsage
-from monochat_billing.balance import Balance, Entry
+from monochat_billing.balance import Books, Entry
 from monochat_billing.errors import StorageError
-from monochat_billing.lots import Lot
+from monochat_billing.holds import Hold
+from monochat_billing.lots import DEBT, Lot, insert
 from monochat_billing.payments import UNSETTLED, TopUp
 from monochat_billing.repositories import (
     Changes,
@@ -42,6 +43,8 @@ class _Account:
     entries: list[Entry] = attrs.field(factory=list)
     lots: dict[int, Lot] = attrs.field(factory=dict)
     schedule: dict[str, ScheduledChange] = attrs.field(factory=dict)
+    holds: dict[str, Hold] = attrs.field(factory=dict)
+    corrections: dict[int, list[int]] = attrs.field(factory=dict)
     top_ups: dict[str, TopUp] = attrs.field(factory=dict)
     usage: dict[str, ChargedUsage] = attrs.field(factory=dict)
     keys: dict[str, KeyRecord] = attrs.field(factory=dict)
@@ -68,7 +71,11 @@ class _Shelf:
             del self.due[bisect_left(self.due, place)]
         kept.lots.update((lot.number, lot) for lot in changes.lots)
         kept.entries += changes.entries
+        for entry in changes.entries:
+            if entry.corrects is not None:
+                kept.corrections.setdefault(entry.corrects, []).append(entry.number)
         kept.schedule.update((one.id, one) for one in changes.schedule)
+        kept.holds.update((one.id, one) for one in changes.holds)
         kept.top_ups.update((one.id, one) for one in changes.top_ups)
         self.routes.update(((one.gateway, one.id), account.id) for one in changes.top_ups)
         kept.usage.update((one.record.id, one) for one in changes.usage)
@@ -119,15 +126,9 @@ class MemoryStorage:
 
 
 def _live(state: AccountState) -> AccountState:
-    """Drop what is history: spent lots, decided changes, top-ups, known usage."""
+    """Drop what is history: spent lots, decided changes, resolved holds, and what was asked for."""
     balances = {
-        unit: Balance(
-            balance.unit,
-            balance.scale,
-            balance.posted,
-            balance.held,
-            tuple(lot for lot in balance.lots if lot.remaining),
-        )
+        unit: balance.with_lots(tuple(lot for lot in balance.lots if lot.remaining))
         for unit, balance in state.books.balances.items()
     }
     return AccountState(
@@ -135,7 +136,26 @@ def _live(state: AccountState) -> AccountState:
         books=attrs.evolve(state.books, balances=balances),
         subscriptions=state.subscriptions,
         schedule={key: one for key, one in state.schedule.items() if one.pending},
+        holds={key: one for key, one in state.holds.items() if one.open},
     )
+
+
+def _with_corrections(kept: _Account, asked: Iterable[int]) -> dict[int, Entry]:
+    """Find entries by number, and all that correct them."""
+    numbers = {number for number in asked if 0 < number <= len(kept.entries)}
+    for number in tuple(numbers):
+        numbers.update(kept.corrections.get(number, ()))
+    return {number: kept.entries[number - 1] for number in sorted(numbers)}
+
+
+def _with_lots_of(kept: _Account, entries: Iterable[Entry]) -> Books:
+    """Put every lot that these entries name among the lots of its balance, spent ones too."""
+    books = kept.state.books
+    for number in {number for entry in entries for number, _ in entry.parts if number != DEBT}:
+        lot = kept.lots[number]
+        balance = books.balances[lot.unit]
+        books = books.with_balance(balance.with_lots(insert(balance.lots, lot)))
+    return books
 
 
 class _Unit:
@@ -155,8 +175,13 @@ class _Unit:
         if kept is None:
             return Loaded(None)
         asked = {key: kept.schedule[key] for key in wanted.schedule if key in kept.schedule}
+        holds = {key: kept.holds[key] for key in wanted.holds if key in kept.holds}
+        entries = _with_corrections(kept, wanted.entries)
         state = attrs.evolve(
             kept.state,
+            books=_with_lots_of(kept, entries.values()),
+            entries=entries,
+            holds={**holds, **kept.state.holds},
             schedule={**asked, **kept.state.schedule},
             top_ups={key: kept.top_ups[key] for key in wanted.top_ups if key in kept.top_ups},
             known_usage=frozenset(key for key in wanted.usage if key in kept.usage),
@@ -191,6 +216,11 @@ class _Unit:
         kept = self._shelf.accounts.get(account)
         changes = kept.schedule.values() if kept else ()
         return tuple(sorted(changes, key=lambda one: (one.requested_at, one.id)))
+
+    def holds(self, account: str) -> Sequence[Hold]:
+        kept = self._shelf.accounts.get(account)
+        holds = kept.holds.values() if kept else ()
+        return tuple(sorted(holds, key=lambda one: (one.placed_at, one.id)))
 
     def usage(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[ChargedUsage]:
         kept = self._shelf.accounts.get(account)

@@ -180,7 +180,8 @@ class Billing:
 
 def _audit(reader: Reader, account: str) -> Audit:
     state = require_account(reader.load([Wanted(account)])[account].state, account)
-    return audit(state.books, reader.lots(account), _all_entries(reader, account))
+    entries = _all_entries(reader, account)
+    return audit(state.books, reader.lots(account), entries, reader.holds(account))
 
 
 def _all_entries(reader: Reader, account: str) -> Iterator[Entry]:

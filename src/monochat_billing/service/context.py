@@ -84,12 +84,12 @@ class Context:
         *,
         key: str | None = None,
         content: Mapping[str, str] | None = None,
-        wants: Mapping[str, Iterable[str]] | None = None,
+        wants: Mapping[str, Iterable[Any]] | None = None,
     ) -> Any:  # noqa: ANN401 - every verb has its own result
         """Run one command on an account that must exist.
 
-        ``wants`` names, by kind (``usage``, ``top_ups``, ``schedule``), what to load beside the
-        account's live state.
+        ``wants`` names, by kind (``usage``, ``top_ups``, ``schedule``, ``holds``, ``entries``),
+        what to load beside the account's live state.
         """
         check_identity(account, "account")
         if key is not None:

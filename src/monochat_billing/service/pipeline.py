@@ -53,6 +53,8 @@ class Command:
     usage: frozenset[str] = frozenset()
     top_ups: frozenset[str] = frozenset()
     schedule: frozenset[str] = frozenset()
+    holds: frozenset[str] = frozenset()
+    entries: frozenset[int] = frozenset()
 
     @property
     def fingerprint(self) -> Mapping[str, str]:
@@ -120,6 +122,8 @@ def _wanted(commands: Sequence[Command]) -> list[Wanted]:
             none.union(*(one.usage for one in asked)),
             none.union(*(one.top_ups for one in asked)),
             none.union(*(one.schedule for one in asked)),
+            none.union(*(one.holds for one in asked)),
+            frozenset[int]().union(*(one.entries for one in asked)),
         )
         for account, asked in sorted(by_account.items())
     ]
@@ -147,6 +151,8 @@ class _Desk:
             return _replay(record, command)
         state = self._current(now)
         at = now if state is None else max(now, state.account.as_of)
+        if state is not None and command.entries:
+            state = state.with_entries(self._posted_of(command.entries))
         try:
             step = command.decide(state, at)
         except Rejected as refusal:
@@ -195,6 +201,12 @@ class _Desk:
             self._events += self._caught_up.events
         return self._state
 
+    def _posted_of(self, asked: frozenset[int]) -> list[Entry]:
+        """Find what this unit of work has posted itself of what a command asks for."""
+        return [
+            entry for entry in self._entries if entry.number in asked or entry.corrects in asked
+        ]
+
     def _take(self, step: Step) -> None:
         self._state = step.state
         self._entries += step.entries
@@ -216,7 +228,7 @@ def _differs(before: AccountState | None, after: AccountState) -> bool:
     """Tell whether there is anything to save; that time has passed alone is not."""
     return before is None or any(
         getattr(before, part) is not getattr(after, part)
-        for part in ("books", "subscriptions", "schedule", "top_ups", "known_usage")
+        for part in ("books", "subscriptions", "schedule", "holds", "top_ups", "known_usage")
     )
 
 

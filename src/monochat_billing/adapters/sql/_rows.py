@@ -12,9 +12,10 @@ from monochat_billing import lots as _lots
 from monochat_billing.accounts import Account, ChargedUsage
 from monochat_billing.adapters.sql import documents
 from monochat_billing.adapters.sql.documents import Malformed
-from monochat_billing.balance import Balance, Entry, EntryKind
+from monochat_billing.balance import Balance, BalanceState, Entry, EntryKind, Exchange
 from monochat_billing.errors import BillingError, CorruptBooks
 from monochat_billing.events import EVENT_TYPES
+from monochat_billing.holds import Hold
 from monochat_billing.lots import ChargeKind, Lot, LotOrigin
 from monochat_billing.payments import TopUp
 from monochat_billing.profiles import BillingProfile
@@ -127,7 +128,18 @@ def account(row: Row) -> Account:
 
 def balance_row(account_id: str, position: int, balance: Balance) -> Row:
     """Write a row of ``billing_balances``."""
-    return account_id, balance.unit, position, balance.scale, balance.posted, balance.held
+    return (
+        account_id,
+        balance.unit,
+        position,
+        balance.scale,
+        balance.posted,
+        balance.held,
+        balance.credit_limit,
+        balance.owed,
+        _pairs(balance.debts),
+        balance.state.value,
+    )
 
 
 def balances(rows: Iterable[Row], lots: Iterable[Lot]) -> Mapping[str, Balance]:
@@ -143,9 +155,22 @@ def balances(rows: Iterable[Row], lots: Iterable[Lot]) -> Mapping[str, Balance]:
             posted,
             held,
             reduce(_lots.insert, by_unit.get(unit, ()), nothing),
+            limit,
+            _read_pairs(debts),
+            BalanceState(state),
         )
-        for _, unit, _, scale, posted, held in sorted(rows, key=lambda row: row[2])
+        for _, unit, _, scale, posted, held, limit, _, debts, state in sorted(
+            rows, key=lambda row: row[2]
+        )
     }
+
+
+def _pairs(pairs: Iterable[tuple[int, int]]) -> str:
+    return f"[{','.join([f'[{number},{units}]' for number, units in pairs])}]"
+
+
+def _read_pairs(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple([(int(number), int(units)) for number, units in json.loads(text)])
 
 
 def lot_row(account_id: str, lot: Lot) -> Row:
@@ -162,13 +187,16 @@ def lot_row(account_id: str, lot: Lot) -> Row:
         " ".join(sorted(lot.pays_for)),
         lot.priority,
         lot.source,
+        _maybe_ticks(lot.effective_at),
+        int(lot.waiting),
+        lot.pinned,
     )
 
 
 def lot(row: Row) -> Lot:
     """Read a row of ``billing_lots``."""
     _, number, unit, origin, granted, remaining, granted_at, expires_at, pays_for, *rest = row
-    priority, source = rest
+    priority, source, effective_at, waiting, pinned = rest
     return Lot(
         number,
         unit,
@@ -180,6 +208,9 @@ def lot(row: Row) -> Lot:
         frozenset(map(ChargeKind, pays_for.split())),
         priority,
         source,
+        _maybe_instant(effective_at),
+        bool(waiting),
+        pinned,
     )
 
 
@@ -201,15 +232,17 @@ def entry_row(entry: Entry) -> Row:
         entry.actor,
         ticks(entry.effective_at),
         ticks(entry.recorded_at),
-        f"[{','.join([f'[{lot},{units}]' for lot, units in entry.parts])}]",
+        _pairs(entry.parts),
         entry.corrects,
+        entry.hold,
+        None if entry.exchange is None else documents.write(entry.exchange),
     )
 
 
 def entry(row: Row) -> Entry:
     """Read a row of ``billing_entries``."""
     account_id, number, unit, scale, amount, balance_after, kind, *words = row
-    reason, reference, actor, effective_at, recorded_at, parts, corrects = words
+    reason, reference, actor, effective_at, recorded_at, parts, corrects, hold, exchange = words
     return Entry(
         account_id,
         number,
@@ -223,8 +256,10 @@ def entry(row: Row) -> Entry:
         actor,
         instant(effective_at),
         instant(recorded_at),
-        tuple([(int(lot), int(units)) for lot, units in json.loads(parts)]),
+        _read_pairs(parts),
         corrects,
+        hold,
+        None if exchange is None else documents.read(Exchange, exchange),
     )
 
 
@@ -292,6 +327,16 @@ def scheduled_row(account_id: str, one: ScheduledChange) -> Row:
 def scheduled(row: Row) -> ScheduledChange:
     """Read a row of ``billing_scheduled_changes``."""
     return _scheduled(row[4])
+
+
+def hold_row(account_id: str, one: Hold) -> Row:
+    """Write a row of ``billing_holds``."""
+    return account_id, one.id, one.state.value, ticks(one.placed_at), documents.write(one)
+
+
+def hold(row: Row) -> Hold:
+    """Read a row of ``billing_holds``."""
+    return documents.read(Hold, row[4])
 
 
 def top_up_row(account_id: str, one: TopUp) -> Row:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    cast,
     func,
     insert,
     literal_column,
@@ -189,6 +190,11 @@ class Statements:
         self.open_lots = self._of_accounts(s.LOTS, s.LOTS.c.remaining > literal_column("0"))
         self.subscriptions = self._of_accounts(s.SUBSCRIPTIONS)
         self.pending = self._of_accounts(s.SCHEDULE, s.SCHEDULE.c.state == _literal("PENDING"))
+        self.open_holds = self._of_accounts(s.HOLDS, s.HOLDS.c.state == _literal("OPEN"))
+        self.asked_holds = self._of_pairs(s.HOLDS, s.HOLDS.c.id)
+        self.asked_entries = self._of_numbers(s.ENTRIES, s.ENTRIES.c.number)
+        self.corrections = self._of_numbers(s.ENTRIES, s.ENTRIES.c.corrects)
+        self.asked_lots = self._of_numbers(s.LOTS, s.LOTS.c.number)
         self.asked_changes = self._of_pairs(s.SCHEDULE, s.SCHEDULE.c.id)
         self.asked_top_ups = self._of_pairs(s.TOP_UPS, s.TOP_UPS.c.id)
         self.asked_keys = self._of_pairs(s.KEYS, s.KEYS.c.key)
@@ -209,18 +215,28 @@ class Statements:
         joined = given.outerjoin(table, and_(table.c.account_id == first, name == second))
         return self._compiled(select(*(columns or table.columns)).select_from(joined))
 
+    def _of_numbers(self, table: Table, number: "Column[int]") -> Statement:
+        """Look (account, number) pairs up as :meth:`_of_pairs` does; numbers travel as text."""
+        given, first, second = self.shapes.pairs()
+        asked = cast(second, BigInteger)
+        joined = given.outerjoin(table, and_(table.c.account_id == first, number == asked))
+        return self._compiled(select(*table.columns).select_from(joined))
+
     def _compile_save(self) -> None:
         s = schema
         self.insert = {
             table.name: self._compiled(insert(table).values(_all_columns(table)).inline())
             for table in s.METADATA.sorted_tables
         }
-        self.replace_balances = self._replace(s.BALANCES, "posted", "held")
-        self.replace_lots = self._replace(s.LOTS, "remaining")
+        self.replace_balances = self._replace(
+            s.BALANCES, "posted", "held", "credit_limit", "owed", "debts", "state"
+        )
+        self.replace_lots = self._replace(s.LOTS, "remaining", "waiting", "pinned")
         self.replace_subscriptions = self._replace(
             s.SUBSCRIPTIONS, "state", "period_end", "document"
         )
         self.replace_schedule = self._replace(s.SCHEDULE, "state", "document")
+        self.replace_holds = self._replace(s.HOLDS, "state", "document")
         self.replace_top_ups = self._replace(s.TOP_UPS, "state", "document")
         kept = {"id", "opened_at"}
         changed = {name: v for name, v in _all_columns(s.ACCOUNTS).items() if name not in kept}
@@ -245,6 +261,9 @@ class Statements:
         self.lots = self._compiled(_of_account(s.LOTS).order_by(s.LOTS.c.number))
         self.schedule = self._compiled(
             _of_account(s.SCHEDULE).order_by(s.SCHEDULE.c.requested_at, s.SCHEDULE.c.id)
+        )
+        self.holds = self._compiled(
+            _of_account(s.HOLDS).order_by(s.HOLDS.c.placed_at, s.HOLDS.c.id)
         )
         self.route = self._compiled(
             select(s.ROUTES.c.account_id)

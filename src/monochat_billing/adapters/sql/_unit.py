@@ -5,7 +5,7 @@ Does not own when a unit of work begins, ends or is run again (``storage``).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -20,7 +20,8 @@ from monochat_billing.adapters.sql._statements import Statement
 from monochat_billing.adapters.sql.documents import Malformed
 from monochat_billing.balance import Books, Entry
 from monochat_billing.errors import StorageError
-from monochat_billing.lots import Lot
+from monochat_billing.holds import Hold
+from monochat_billing.lots import DEBT, Lot
 from monochat_billing.repositories import Changes, Loaded, RecordedEvent, Wanted
 from monochat_billing.scheduling import ScheduledChange
 
@@ -126,9 +127,14 @@ class SqlReader:
         statements = self._session.statements
         here = {account: one for account, one in wanted.items() if account in rows}
         ids = self._shapes.ids(here)
+        entries = self._asked_entries(here)
         parts = _Parts(
             self._by_account("load balances", statements.balances, ids),
             self._by_account("load lots", statements.open_lots, ids),
+            self._lots_of(entries),
+            entries,
+            self._by_account("load holds", statements.open_holds, ids),
+            self._asked("load holds", statements.asked_holds, here, "holds"),
             self._by_account("load subscriptions", statements.subscriptions, ids),
             self._by_account("load schedule", statements.pending, ids),
             self._asked("load schedule", statements.asked_changes, here, "schedule"),
@@ -153,7 +159,36 @@ class SqlReader:
         if not pairs:
             return {}
         rows = self._session.rows(operation, statement, self._shapes.bound_pairs(pairs))
-        return _grouped(row for row in rows if row[0] is not None)
+        return _grouped(_there(rows))
+
+    def _asked_entries(self, wanted: Mapping[str, Wanted]) -> dict[str, dict[int, Entry]]:
+        """Find the entries that are wanted, and all that correct them."""
+        asked = {account: one for account, one in wanted.items() if one.entries}
+        pairs = [(account, str(number)) for account, one in asked.items() for number in one.entries]
+        if not pairs:
+            return {}
+        statements = self._session.statements
+        found: dict[str, dict[int, Entry]] = defaultdict(dict)
+        for statement in (statements.asked_entries, statements.corrections):
+            rows = self._session.rows("load entries", statement, self._shapes.bound_pairs(pairs))
+            for entry in each(schema.ENTRIES, _there(rows), _rows.entry):
+                found[entry.account][entry.number] = entry
+        return found
+
+    def _lots_of(self, entries: Mapping[str, Mapping[int, Entry]]) -> dict[str, list[Row]]:
+        """Find every lot that these entries name, spent ones too."""
+        pairs = {
+            (account, str(number))
+            for account, found in entries.items()
+            for entry in found.values()
+            for number, _ in entry.parts
+            if number != DEBT
+        }
+        if not pairs:
+            return {}
+        statement = self._session.statements.asked_lots
+        values = self._shapes.bound_pairs(sorted(pairs))
+        return _grouped(_there(self._session.rows("load lots", statement, values)))
 
     def entries(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Entry]:
         """Give up to ``limit`` entries numbered above ``after``, in ascending order."""
@@ -178,6 +213,12 @@ class SqlReader:
         statement = self._session.statements.schedule
         rows = self._session.rows("read schedule", statement, statement.values(account=account))
         return tuple(each(schema.SCHEDULE, rows, _rows.scheduled))
+
+    def holds(self, account: str) -> Sequence[Hold]:
+        """Give every hold of the account in the order they were placed, resolved ones too."""
+        statement = self._session.statements.holds
+        rows = self._session.rows("read holds", statement, statement.values(account=account))
+        return tuple(each(schema.HOLDS, rows, _rows.hold))
 
     def usage(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[ChargedUsage]:
         """Give up to ``limit`` usage records in the order they were stored, skipping ``after``."""
@@ -224,6 +265,11 @@ class SqlReader:
         return tuple(row[0] for row in self._session.rows("read accounts", statement, values))
 
 
+def _there(rows: Iterable[Row]) -> Iterator[Row]:
+    """Leave out what was asked for and is not there."""
+    return (row for row in rows if row[0] is not None)
+
+
 def _grouped(rows: Iterable[Row]) -> dict[str, list[Row]]:
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -237,6 +283,10 @@ class _Parts:
 
     balances: Mapping[str, list[Row]]
     lots: Mapping[str, list[Row]]
+    asked_lots: Mapping[str, list[Row]]
+    entries: Mapping[str, Mapping[int, Entry]]
+    holds: Mapping[str, list[Row]]
+    asked_holds: Mapping[str, list[Row]]
     subscriptions: Mapping[str, list[Row]]
     pending: Mapping[str, list[Row]]
     asked_changes: Mapping[str, list[Row]]
@@ -247,7 +297,10 @@ class _Parts:
     def loaded(self, account: str, row: Row) -> Loaded:
         """Put one account together."""
         (head,) = each(schema.ACCOUNTS, [row], _rows.account)
-        lots = each(schema.LOTS, self.lots.get(account, ()), _rows.lot)
+        lot_rows = (*self.lots.get(account, ()), *self.asked_lots.get(account, ()))
+        lots = each(schema.LOTS, {row[1]: row for row in lot_rows}.values(), _rows.lot)
+        hold_rows = (*self.asked_holds.get(account, ()), *self.holds.get(account, ()))
+        holds = each(schema.HOLDS, {row[1]: row for row in hold_rows}.values(), _rows.hold)
         subscriptions = sorted(self.subscriptions.get(account, ()), key=lambda one: one[2])
         changes = each(schema.SCHEDULE, self._changes(account), _rows.scheduled)
         top_ups = each(schema.TOP_UPS, self.top_ups.get(account, ()), _rows.top_up)
@@ -263,6 +316,8 @@ class _Parts:
             schedule={one.id: one for one in changes},
             top_ups={one.id: one for one in top_ups},
             known_usage=frozenset(one[1] for one in self.usage.get(account, ())),
+            holds={one.id: one for one in sorted(holds, key=lambda one: (one.placed_at, one.id))},
+            entries=dict(sorted(self.entries.get(account, {}).items())),
         )
         return Loaded(state, {one.key: one for one in keys})
 
@@ -328,6 +383,7 @@ class SqlUnit(SqlReader):
             write(f"insert into {table}", statements.insert[table], new)
         write("save subscriptions", statements.replace_subscriptions, sheets.subscriptions)
         write("save schedule", statements.replace_schedule, sheets.schedule)
+        write("save holds", statements.replace_holds, sheets.holds)
         write("save top-ups", statements.replace_top_ups, sheets.top_ups)
 
 
@@ -358,6 +414,7 @@ class _Sheets:
         self.lots: list[Row] = []
         self.subscriptions: list[Row] = []
         self.schedule: list[Row] = []
+        self.holds: list[Row] = []
         self.top_ups: list[Row] = []
         self.new: dict[str, list[Row]] = {
             table.name: []
@@ -365,6 +422,7 @@ class _Sheets:
                 schema.ENTRIES,
                 schema.SUBSCRIPTIONS,
                 schema.SCHEDULE,
+                schema.HOLDS,
                 schema.TOP_UPS,
                 schema.ROUTES,
                 schema.USAGE,
@@ -421,6 +479,9 @@ class _Sheets:
         for change in changes.schedule:
             row = _rows.scheduled_row(account, change)
             self._sheet(schema.SCHEDULE, self.schedule, change.id in before.schedule)(row)
+        for hold in changes.holds:
+            row = _rows.hold_row(account, hold)
+            self._sheet(schema.HOLDS, self.holds, hold.id in before.holds)(row)
         for top_up in changes.top_ups:
             row = _rows.top_up_row(account, top_up)
             known = top_up.id in before.top_ups
@@ -436,6 +497,7 @@ class _Sheets:
 class _Nothing:
     subscriptions: Mapping[str, object] = attrs.field(factory=dict)
     schedule: Mapping[str, object] = attrs.field(factory=dict)
+    holds: Mapping[str, object] = attrs.field(factory=dict)
     top_ups: Mapping[str, object] = attrs.field(factory=dict)
 
 

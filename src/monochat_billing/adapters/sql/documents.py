@@ -29,10 +29,13 @@ from cattrs import BaseConverter, Converter, ForbiddenExtraKeysError, StructureH
 
 from monochat_billing import errors
 from monochat_billing.accounts import Account, ChargedUsage
-from monochat_billing.balance import Entry
+from monochat_billing.balance import Balance, Entry
+from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
 from monochat_billing.commands import PaymentReceipt, UsageReport
 from monochat_billing.errors import BillingError, Rejected
 from monochat_billing.events import EVENT_TYPES
+from monochat_billing.hold_commands import HoldReport
+from monochat_billing.holds import Hold
 from monochat_billing.lots import Lot
 from monochat_billing.money import Money, check_currency
 from monochat_billing.payments import Checkout, Payment, TopUp
@@ -41,6 +44,7 @@ from monochat_billing.profiles import BillingProfile
 from monochat_billing.quotes import ChangeQuote
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
+from monochat_billing.units import Amount, Units, is_currency
 
 __all__ = ["TYPES", "Malformed", "read", "read_any", "write", "write_any"]
 
@@ -53,21 +57,27 @@ class Malformed(ValueError):
 
 _RESULTS: Final = (
     Account,
+    Balance,
+    BatchReport,
     BillingProfile,
     ChangeQuote,
     ChangeResult,
     ChargedUsage,
     Checkout,
+    ClosingReport,
     Entry,
+    Hold,
+    HoldReport,
     Lot,
     Payment,
     PaymentReceipt,
     ScheduledChange,
     Subscription,
     TopUp,
+    TransferReport,
     UsageReport,
 )
-_PLAIN: Final = (Money, datetime, date, Decimal, Fraction)
+_PLAIN: Final = (Money, Units, datetime, date, Decimal, Fraction)
 
 
 def _refusals() -> Iterator[type]:
@@ -189,6 +199,20 @@ def _read_money(value: Any, _: Any = None) -> Money:  # noqa: ANN401 - as above
     return Money(_read_decimal(amount), check_currency(code))
 
 
+def _write_amount(value: Amount) -> str:
+    return str(value) if isinstance(value, Units) else _write_money(value)
+
+
+def _read_units(value: Any, _: Any = None) -> Units:  # noqa: ANN401 - as above
+    count, _, unit = _read_text(value).partition(" ")
+    return Units(int(count), unit)
+
+
+def _read_amount(value: Any, _: Any = None) -> Amount:  # noqa: ANN401 - as above
+    _, _, unit = _read_text(value).partition(" ")
+    return _read_money(value) if is_currency(unit) else _read_units(value)
+
+
 def _unwrap(value: Any, _: Any = None) -> Any:  # noqa: ANN401 - any value
     if type(value) in _SCALARS:
         return value
@@ -225,6 +249,10 @@ def _converter() -> Converter:
     converter.register_structure_hook(Fraction, _read_fraction)
     converter.register_unstructure_hook(Money, _write_money)
     converter.register_structure_hook(Money, _read_money)
+    converter.register_unstructure_hook(Units, str)
+    converter.register_structure_hook(Units, _read_units)
+    converter.register_unstructure_hook(Amount, _write_amount)
+    converter.register_structure_hook(Amount, _read_amount)
     converter.register_unstructure_hook_func(lambda kind: kind is Any, _wrap)
     converter.register_structure_hook_func(lambda kind: kind is Any, _unwrap)
     return converter

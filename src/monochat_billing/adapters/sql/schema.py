@@ -35,6 +35,7 @@ __all__ = [
     "BALANCES",
     "ENTRIES",
     "HEAD",
+    "HOLDS",
     "KEYS",
     "LOTS",
     "METADATA",
@@ -48,7 +49,7 @@ __all__ = [
     "VERSION_TABLE",
 ]
 
-HEAD: Final = "billing_0001"
+HEAD: Final = "billing_0002"
 """The schema version that this library reads and writes."""
 
 VERSION_TABLE: Final = "billing_schema_version"
@@ -124,10 +125,17 @@ BALANCES: Final = Table(
     Column("scale", SmallInteger, nullable=False),
     _integer("posted"),
     _integer("held"),
-    CheckConstraint("held >= 0 AND held <= posted", name="held"),
+    _integer("credit_limit"),
+    _integer("owed"),
+    _text("debts"),
+    _text("state"),
+    CheckConstraint("held >= 0 AND owed >= 0 AND credit_limit >= 0", name="held"),
     sqlite_with_rowid=False,
 )
-"""What an account has, per unit; ``position`` keeps the order of its currencies."""
+"""What an account has, per unit; ``position`` keeps the order of its currencies.
+
+``debts`` is a JSON list of ``[entry, units]``, oldest first, and ``owed`` its sum.
+"""
 
 LOTS: Final = Table(
     "billing_lots",
@@ -143,7 +151,11 @@ LOTS: Final = Table(
     _text("pays_for"),
     _integer("priority"),
     _text("source"),
+    _integer("effective_at", nullable=True),
+    Column("waiting", SmallInteger, nullable=False),
+    _integer("pinned"),
     CheckConstraint("remaining >= 0 AND remaining <= granted", name="remaining"),
+    CheckConstraint("pinned >= 0 AND pinned <= remaining", name="pinned"),
     sqlite_with_rowid=False,
 )
 """Every lot ever granted; ``pays_for`` lists kinds of charge, empty for all."""
@@ -173,9 +185,20 @@ ENTRIES: Final = Table(
     _integer("recorded_at"),
     _text("parts"),
     _integer("corrects", nullable=True),
+    _text("hold"),
+    _text("exchange", nullable=True),
     sqlite_with_rowid=False,
 )
 """Every entry, in the order of its account; ``parts`` is a JSON list of ``[lot, units]``."""
+
+Index(
+    "ix_billing_entries_corrects",
+    ENTRIES.c.account_id,
+    ENTRIES.c.corrects,
+    ENTRIES.c.number,
+    sqlite_where=text("corrects IS NOT NULL"),
+    postgresql_where=text("corrects IS NOT NULL"),
+)
 
 SUBSCRIPTIONS: Final = Table(
     "billing_subscriptions",
@@ -206,6 +229,24 @@ Index(
     SCHEDULE.c.account_id,
     sqlite_where=text("state = 'PENDING'"),
     postgresql_where=text("state = 'PENDING'"),
+)
+
+HOLDS: Final = Table(
+    "billing_holds",
+    METADATA,
+    _account_of(),
+    Column("id", _identity(), primary_key=True),
+    _text("state"),
+    _integer("placed_at"),
+    _text("document"),
+)
+"""What was set aside, and what became of it."""
+
+Index(
+    "ix_billing_holds_open",
+    HOLDS.c.account_id,
+    sqlite_where=text("state = 'OPEN'"),
+    postgresql_where=text("state = 'OPEN'"),
 )
 
 TOP_UPS: Final = Table(

@@ -1,0 +1,76 @@
+"""A database of the first schema: refused with the remedy, then upgraded with nothing lost."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from alembic import command
+
+from monochat_billing.adapters.sql import SqlStorage, _migrate
+from monochat_billing.audit import audit
+from monochat_billing.books import BalanceState
+from monochat_billing.errors import SchemaMismatch
+from tests.factories import debiting, lira, save, state_of, stored
+
+TOLD = ("CHARGE", "why", "reference", "actor", 0, 0)
+TABLES: dict[str, list[tuple[object, ...]]] = {
+    "accounts": [("acme", "UTC", '["TRY"]', None, 0, 0, None, 2, 0, 0, 1)],
+    "balances": [("acme", "TRY", 0, 6, 70_000_000, 0)],
+    "lots": [("acme", 1, "TRY", "PAID", 10**8, 70_000_000, 0, None, "", 100, "top-1")],
+    "entries": [
+        ("acme", 1, "TRY", 6, 10**8, 10**8, *TOLD, "[[1,100000000]]", None),
+        ("acme", 2, "TRY", 6, -30_000_000, 70_000_000, *TOLD, "[[1,-30000000]]", None),
+    ],
+}
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """Give a file of the first schema with an account in it."""
+    path = tmp_path / "old.db"
+    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config = _migrate.config(connection, "billing_schema_version")
+        command.upgrade(config, "billing_0001")
+    engine.dispose()
+    with closing(sqlite3.connect(path)) as file, file:
+        for table, rows in TABLES.items():
+            marks = ", ".join("?" * len(rows[0]))
+            file.executemany(f"INSERT INTO billing_{table} VALUES ({marks})", rows)  # noqa: S608 - ours
+    return path
+
+
+class TestTheFirstSchema:
+    """What was written before holds, debts and limits is read as having none of them."""
+
+    def test_is_refused_until_it_is_upgraded(self, old: Path) -> None:
+        with (
+            SqlStorage(f"sqlite:///{old}") as storage,
+            pytest.raises(SchemaMismatch, match=r"billing_0001, older than .*back it up, then"),
+        ):
+            stored(storage)
+
+    def test_is_upgraded_with_nothing_lost(self, old: Path) -> None:
+        with SqlStorage(f"sqlite:///{old}") as storage:
+            storage.upgrade()
+            balance = state_of(stored(storage)).books.balance("TRY")
+            assert (balance.posted, balance.held, balance.credit_limit) == (70_000_000, 0, 0)
+            assert (balance.debts, balance.state) == ((), BalanceState.OPEN)
+            (lot,) = balance.lots
+            assert (lot.remaining, lot.pinned, lot.waiting, lot.effective_at) == (
+                70_000_000,
+                0,
+                False,
+                None,
+            )
+            save(storage, debiting(state_of(stored(storage)), lira("70")))
+            entries = storage.read(lambda reader: reader.entries("acme"))
+            assert [(one.number, one.hold, one.exchange) for one in entries] == [
+                (1, "", None),
+                (2, "", None),
+                (3, "", None),
+            ]
+            lots = storage.read(lambda reader: reader.lots("acme"))
+            assert audit(state_of(stored(storage)).books, lots, entries).sound
