@@ -21,8 +21,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from monochat_billing.balance import Books, EntryKind, Memo, credit, open_balance
+from monochat_billing.changes import Decision, subscribe
 from monochat_billing.money import amount_text, money
-from monochat_billing.periods import BillingPeriod
+from monochat_billing.periods import MONTH, BillingPeriod
+from monochat_billing.plans import sample_catalog
 from monochat_billing.proration import (
     ChangeProration,
     change_units,
@@ -30,9 +33,10 @@ from monochat_billing.proration import (
     prorate_change,
     unused_credit,
 )
+from monochat_billing.quotes import ChangeQuote, quote_change
 
 ZONE = "Europe/Istanbul"
-ROUNDS, LOOPS = 7, 5_000
+ROUNDS, LOOPS = 50, 400
 JUNE = BillingPeriod.of_days(date(2026, 6, 1), date(2026, 7, 1), ZONE)
 AT = datetime(2026, 6, 16, 9, tzinfo=UTC)
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -56,14 +60,40 @@ def four_lines() -> str:
     """Compute plan and support package together, four lines, and a digest of them."""
     plan = prorate_change(paid=OLD, new_price=NEW, whole=JUNE, at=AT, zone=ZONE)
     support = prorate_change(paid=NEW, new_price=OLD, whole=JUNE, at=AT, zone=ZONE)
-    facts = [
-        (one.kind, one.amount_units, one.units, one.total, one.rounded_units, one.rule)
-        for one in (*plan.lines, *support.lines)
-    ]
-    return hashlib.sha256(repr(facts).encode()).hexdigest()
+    text = "\n".join(
+        [
+            f"{one.kind} {one.amount_units} {one.units}/{one.total} {one.rounded_units} {one.rule}"
+            for one in (*plan.lines, *support.lines)
+        ]
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 OLD, NEW = money("1000", "TRY"), money("2500", "TRY")
+
+
+def began() -> Decision:
+    """Open books, fill them and subscribe to a plan of the sample catalog."""
+    at = datetime(2026, 6, 5, 9, tzinfo=UTC)
+    books = open_balance(Books("acme"), "TRY")
+    books = credit(books, money("9000", "TRY"), Memo(EntryKind.TOP_UP, at, at)).books
+    growth = CATALOG.product("growth")
+    return subscribe(
+        books, subscription_id="s-1", product=growth, price=growth.price(MONTH, "TRY"),
+        zone=ZONE, at=at, recorded_at=at,
+    )  # fmt: skip
+
+
+CATALOG = sample_catalog()
+BEGAN = began()
+
+
+def quoted() -> ChangeQuote:
+    """Quote a change of plan as the service does: rule, placement, lines, funds and digest."""
+    return quote_change(
+        BEGAN.books, BEGAN.subscription, CATALOG, quote_id="q-1", to="enterprise",
+        interval=MONTH, zone=ZONE, at=AT,
+    )  # fmt: skip
 
 
 def explained() -> str:
@@ -113,6 +143,7 @@ def main() -> None:
         ("numbers alone", numbers),
         ("two lines", lines),
         ("four lines and a digest", four_lines),
+        ("a whole quote with its digest", quoted),
         ("two lines as sentences", explained),
         ("an end, one line", ended),
     ):
