@@ -344,9 +344,9 @@ def quantize(
 def _same_currency(value: Any, currency: Currency, *, field: str) -> Money:  # noqa: ANN401
     if not isinstance(value, Money):
         raise InvalidInput(field, value, "is not Money", "build it with money('12.50', 'TRY')")
-    if value.currency != currency:
+    if value.currency is not currency and value.currency != currency:
         raise InvalidInput(
-            field, f"{value.currency.code}", f"is not {currency.code}", "convert it explicitly"
+            field, value.currency.code, f"is not {currency.code}", "convert it explicitly"
         )
     return value
 
@@ -377,7 +377,7 @@ def add(left: Money, right: Money) -> Money:
     >>> add(money("0.0009", "USD"), money("10", "USD"))
     Money('10.0009', 'USD')
     """
-    return total((left, right), _same_currency(left, left.currency, field="left").currency)
+    return _joined(left, right, 1)
 
 
 def subtract(left: Money, right: Money) -> Money:
@@ -389,7 +389,14 @@ def subtract(left: Money, right: Money) -> Money:
     >>> subtract(money("10", "USD"), money("0.0009", "USD"))
     Money('9.9991', 'USD')
     """
-    return add(left, negate(right))
+    return _joined(left, right, -1)
+
+
+def _joined(left: Money, right: Money, sign: int) -> Money:
+    known = check_currency(_same_currency(left, left.currency, field="left").currency)
+    units = _units_of(left.amount, MAX_SCALE, field="values")
+    other = _same_currency(right, known, field="values").amount
+    return _from_units(units + sign * _units_of(other, MAX_SCALE, field="values"), known, MAX_SCALE)
 
 
 def negate(value: Money) -> Money:
