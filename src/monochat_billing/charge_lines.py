@@ -27,10 +27,10 @@ from monochat_billing.money import (
     Money,
     as_fraction,
     check_currency,
-    format_money,
     from_units,
     minor_digits,
 )
+from monochat_billing.money_text import format_money
 from monochat_billing.quantities import Quantity, exact, number_text
 from monochat_billing.rounding import HALF_UP, Rounding, round_ratio
 

@@ -1,7 +1,8 @@
 """Exact money: the only door to py-moneyed.
 
-*Owns* parsing, integer units, rounding, allocation, totals and display of amounts.
-*Does not own* prices, taxes or what an amount is for.
+*Owns* the strict door, integer units, rounding, allocation and totals of amounts.
+*Does not own* how amounts are shown to people (``money_text``), prices, taxes or what an amount is
+for.
 
 py-moneyed's ``Money`` is a good name for an amount in a currency and a poor calculator: it is not
 frozen, takes NaN and binary fractions, and its ``+``, ``-`` and unary minus round half-even to
@@ -12,8 +13,6 @@ exact fractions, and go out again; nothing here reads the decimal context.
 >>> price = money("25000", "TRY")
 >>> from_units(to_units(price) // 4, "TRY")
 Money('6250', 'TRY')
->>> format_money(money("1234.5", "TRY"))
-'₺1.234,50'
 """
 
 import re
@@ -23,8 +22,6 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final, overload
 
-from babel.core import Locale, UnknownLocaleError
-from babel.numbers import get_currency_symbol, get_decimal_symbol, get_group_symbol
 from moneyed import Currency, CurrencyDoesNotExist, Money, get_currency
 
 from monochat_billing.errors import InvalidInput
@@ -58,12 +55,10 @@ __all__ = [
     "amount_text",
     "as_fraction",
     "check_currency",
-    "format_money",
     "from_units",
     "minor_digits",
     "money",
     "negate",
-    "parse_money",
     "quantize",
     "round_ratio",
     "round_units",
@@ -83,9 +78,6 @@ _LONGEST_TEXT: Final = 64
 _CURRENCIES: Final[dict[str, Currency]] = {}
 _LARGEST_EXPONENT: Final = 40
 _POWERS: Final[tuple[int, ...]] = tuple(10**digits for digits in range(MAX_SCALE + 1))
-_MINUS_SIGNS: Final = ("-", "\u2212")
-_CURRENCY_MARK: Final = "\u00a4"
-_BLANKS: Final = {0xA0: " ", 0x202F: " ", 0x200E: None, 0x200F: None, 0x061C: None}
 
 
 # ------------------------------------------------------------------------------- currencies
@@ -351,18 +343,25 @@ def _same_currency(value: Any, currency: Currency, *, field: str) -> Money:  # n
     return value
 
 
-def total(values: Iterable[Money], currency: str | Currency, *, scale: int = MAX_SCALE) -> Money:
+def total(
+    values: Iterable[Money],
+    currency: str | Currency,
+    *,
+    scale: int = MAX_SCALE,
+    field: str = "values",
+) -> Money:
     """Sum exactly; no values give an explicit zero in ``currency``.
 
     Raises:
-        InvalidInput: a value has another currency or more decimals than ``scale``.
+        InvalidInput: naming ``field``, when a value has another currency or more decimals than
+            ``scale``.
 
     >>> total([money("0.1", "TRY"), money("0.2", "TRY")], "TRY"), total([], "TRY")
     (Money('0.3', 'TRY'), Money('0', 'TRY'))
     """
     known = check_currency(currency)
     units = sum(
-        _units_of(_same_currency(value, known, field="values").amount, scale, field="values")
+        _units_of(_same_currency(value, known, field=field).amount, scale, field=field)
         for value in values
     )
     return _from_units(units, known, scale)
@@ -477,89 +476,3 @@ def _shares(units: int, weights: list[Fraction | int]) -> list[int]:
     for index in sorted(range(len(parts)), key=lambda index: -rests[index])[:left]:
         parts[index] += 1
     return parts if units >= 0 else [-part for part in parts]
-
-
-# ---------------------------------------------------------------------------------- display
-
-
-@lru_cache(maxsize=64)
-def _locale(name: str) -> Locale:
-    try:
-        return Locale.parse(name)
-    except (UnknownLocaleError, ValueError, TypeError):
-        raise InvalidInput("locale", name, "is not known", "pass one such as 'tr_TR'") from None
-
-
-def _grouped(digits: str, locale: str) -> str:
-    """Put the locale's group marks into a string of digits."""
-    place = _locale(locale)
-    size, further = place.currency_formats["standard"].grouping
-    mark = get_group_symbol(place)
-    groups: list[str] = []
-    while len(digits) > size:
-        groups.insert(0, digits[-size:])
-        digits, size = digits[:-size], further
-    return mark.join([digits, *groups])
-
-
-def format_money(value: Money, locale: str = "tr_TR") -> str:
-    """Write an amount for people, in the manner of ``locale``, without rounding it.
-
-    At least the currency's minor digits are shown and as many as the value has. Marks, symbols
-    and their places are CLDR's, by Babel; its number formatter is not used, since it rounds
-    half-even in the ambient decimal context.
-
-    Raises:
-        InvalidInput: the locale is unknown.
-
-    >>> format_money(money("1234.5", "TRY")), format_money(money("-15.26", "TRY"))
-    ('₺1.234,50', '-₺15,26')
-    >>> format_money(money("0.0009", "USD"), "en_US")
-    '$0.0009'
-    """
-    place = _locale(locale)
-    text = amount_text(value)
-    negative = text.startswith("-")
-    whole, _, fraction = text.lstrip("-").partition(".")
-    fraction = fraction.ljust(minor_digits(value.currency), "0")
-    number = _grouped(whole, locale)
-    if fraction:
-        number += get_decimal_symbol(place) + fraction
-    pattern = place.currency_formats["standard"]
-    shown = f"{pattern.prefix[negative]}{number}{pattern.suffix[negative]}"
-    return shown.replace(_CURRENCY_MARK, get_currency_symbol(value.currency.code, place))
-
-
-def parse_money(text: str, currency: str | Currency, locale: str = "tr_TR") -> Money:
-    """Read what :func:`format_money` wrote, or what a person typed in the manner of ``locale``.
-
-    The currency's symbol or code may stand there; groups are left out or right: in Turkish
-    ``"1.234,50"`` or ``"1234,50"``, and ``"1.5"`` is refused rather than taken for fifteen.
-
-    Raises:
-        InvalidInput: the text is no amount in that locale, or has more than 12 decimals.
-
-    >>> parse_money("₺1.234,50", "TRY")
-    Money('1234.5', 'TRY')
-    >>> parse_money("1.5", "TRY")
-    Traceback (most recent call last):
-    monochat_billing.errors.InvalidInput: text: '1.5' is not an amount; write it as in ₺1.234,50
-    """
-    known = check_currency(currency)
-    place = _locale(locale)
-    bare = text if len(text) <= _LONGEST_TEXT else ""
-    for mark in (get_currency_symbol(known.code, place), known.code):
-        bare = bare.replace(mark, "", 1)
-    bare = bare.translate(_BLANKS).strip()
-    negative = bare[:1] in _MINUS_SIGNS or bare[-1:] in _MINUS_SIGNS
-    if negative:
-        bare = (bare[1:] if bare[0] in _MINUS_SIGNS else bare[:-1]).strip()
-    whole, _, fraction = bare.partition(get_decimal_symbol(place))
-    digits = whole.replace(get_group_symbol(place).translate(_BLANKS), "")
-    plain = f"{digits}.{fraction}" if fraction else digits
-    grouped = _grouped(digits, locale).translate(_BLANKS)
-    if whole in {digits, grouped} and _PLAIN.fullmatch(plain) and not plain.startswith("-"):
-        units = _units_of(Decimal(plain), MAX_SCALE, field="text")
-        return _from_units(-units if negative else units, known, MAX_SCALE)
-    sample = format_money(_from_units(123450, known, 2), locale)
-    raise InvalidInput("text", text, "is not an amount", f"write it as in {sample}")

@@ -22,7 +22,8 @@ from typing import Any, Final, TypeAlias, final
 import attrs
 
 from monochat_billing.errors import InvalidInput
-from monochat_billing.money import DEFAULT_SCALE, Money, format_money, from_units
+from monochat_billing.money import DEFAULT_SCALE, Money, from_units
+from monochat_billing.money_text import format_money
 from monochat_billing.periods import BillingPeriod
 from monochat_billing.proration_policies import (
     ChargeRule,

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from monochat_billing.adapters.sandbox.signing import PaymentLink
-from monochat_billing.money import format_money
+from monochat_billing.money_text import format_money
 
 __all__ = ["Language", "pay_page", "problem_page"]
 
