@@ -16,7 +16,8 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "monochat_billing"
 CORE = ("attrs", "python-dateutil", "py-moneyed")
-OPTIONAL = ("alembic", "cattrs", "psycopg", "sqlalchemy")
+OPTIONAL = ("alembic", "cattrs", "httpx", "psycopg", "sqlalchemy", "stripe")
+EXTRAS = {"iyzico", "paytr", "sql", "stripe"}
 
 AN_ACCOUNT_WITHOUT_FUNDS = """
 from monochat_billing import MONTH, InsufficientFunds, sample_catalog
@@ -158,14 +159,14 @@ class TestTheCoreAlone:
             result = run_alone(core_only, f"import {name}")
             assert f"No module named '{name}'" in result.stderr
 
-    def test_every_module_but_the_sql_adapter_is_importable(self, core_only: Path) -> None:
+    def test_every_module_but_those_with_an_extra_is_importable(self, core_only: Path) -> None:
         """Nothing but what has an extra of its own needs one."""
         names = [
             ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(
                 ".__init__"
             )
             for path in sorted(SOURCE.rglob("*.py"))
-            if "sql" not in path.relative_to(SOURCE).with_suffix("").parts
+            if EXTRAS.isdisjoint(path.relative_to(SOURCE).with_suffix("").parts)
         ]
         code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)\n"
         result = run_alone(core_only, f"{code}print('imported', len({names!r}))")
@@ -180,17 +181,18 @@ class TestTheCoreAlone:
             "still basic, sound: True",
         ], result.stderr
 
-    def test_the_sql_adapter_names_its_extra(self, core_only: Path) -> None:
+    @pytest.mark.parametrize("extra", sorted(EXTRAS))
+    def test_an_adapter_names_its_extra(self, core_only: Path, extra: str) -> None:
         """Asking for it says what to install."""
         result = run_alone(
             core_only,
             "from monochat_billing.errors import MissingExtra\n"
-            "try: import monochat_billing.adapters.sql\n"
+            f"try: import monochat_billing.adapters.{extra}\n"
             "except MissingExtra as missing: print(missing.extra, '|', missing)",
         )
         assert result.stdout == (
-            "sql | monochat_billing.adapters.sql needs the extra [sql]: "
-            "pip install 'monochat-billing[sql]'\n"
+            f"{extra} | monochat_billing.adapters.{extra} needs the extra [{extra}]: "
+            f"pip install 'monochat-billing[{extra}]'\n"
         ), result.stderr
 
     def test_importing_the_library_imports_no_extra(self) -> None:

@@ -65,6 +65,9 @@ class Request:
 class Response:
     """Hold one answer; ``headers`` come on top of those that every answer carries.
 
+    ``cut`` is for fakes of unreliable peers: the connection ends after so many bytes of the body,
+    and without any answer when it is negative.
+
     >>> Response(status=404).body
     ''
     """
@@ -73,6 +76,7 @@ class Response:
     body: str = ""
     content_type: str = "text/plain; charset=utf-8"
     headers: tuple[tuple[str, str], ...] = ()
+    cut: int | None = None
 
 
 class _Refused(Exception):
@@ -193,6 +197,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _write(self, response: Response) -> None:
         body = response.body.encode()
+        if response.cut is not None and response.cut < 0:
+            self.close_connection = True
+            return
         self.send_response(response.status)
         for name, value in (*_COMMON_HEADERS, *response.headers):
             self.send_header(name, value)
@@ -201,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body if response.cut is None else body[: response.cut])
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer an error in plain text, with the headers of every other answer."""
