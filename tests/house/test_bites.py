@@ -140,7 +140,7 @@ class TestTheDocuments:
     def test_a_broken_docstring_example_fails(self, house: Path) -> None:
         """An example in a docstring is held to what it shows."""
         module = house / "src" / "monochat_billing" / "errors.py"
-        replace_in(module, "amount: '-5' is negative", "amount: '-6' is negative")
+        replace_in(module, "'grwth' is not in the catalog; use", "'grwth' is in the catalog; use")
         result = pytest_run(house, "src/monochat_billing/errors.py")
         assert result.returncode == 1
         assert "1 failed" in result.stdout
