@@ -5,6 +5,7 @@
 
 Each side is rounded once by itself, so the provider's part is to the unit what the provider bills.
 
+>>> from monochat_billing.charge_models import PerUnit
 >>> provider = charge(PerUnit(price="0.0109"), 1000, currency="USD", source="meta-usd-2026-10-01")
 >>> print(with_own_fee(provider, OwnFee(model=PerUnit(price="0.002")), units=1000).explain())
 1000 units x $0.0109 = $10.90 (meta-usd-2026-10-01)
@@ -17,13 +18,13 @@ from typing import final
 import attrs
 
 from monochat_billing.charge_lines import USAGE_ROUNDING, Charge, FeeOf
-from monochat_billing.charge_models import ChargeModel, Dynamic, PerUnit, charge
+from monochat_billing.charge_models import ChargeModel, charge
 from monochat_billing.errors import InvalidInput
 from monochat_billing.money import as_fraction
 from monochat_billing.quantities import Quantity
 from monochat_billing.rounding import Rounding
 
-__all__ = ["Dynamic", "FeeBase", "OwnFee", "PerUnit", "with_own_fee"]
+__all__ = ["FeeBase", "OwnFee", "with_own_fee"]
 
 
 class FeeBase(StrEnum):
@@ -43,6 +44,7 @@ class OwnFee:
     ``PerUnit`` on units is an absolute fee, ``Dynamic(multiplier="0.1")`` on the provider's fee a
     percentage, ``Graduated`` or ``Volume`` on units a tiered one. ``name`` is shown in its lines.
 
+    >>> from monochat_billing.charge_models import Dynamic
     >>> OwnFee(model=Dynamic(multiplier="0.1"), base=FeeBase.PROVIDER_FEE, name="handling").name
     'handling'
     """
@@ -67,6 +69,7 @@ def with_own_fee(
         InvalidInput: the units are inexact or negative, a model does not suit them, or the two
             sides would have different decimals.
 
+    >>> from monochat_billing.charge_models import Dynamic, PerUnit
     >>> provider = charge(PerUnit(price="0.0109"), 3, currency="USD")
     >>> ten_percent = OwnFee(model=Dynamic(multiplier="0.1"), base=FeeBase.PROVIDER_FEE)
     >>> both = with_own_fee(provider, ten_percent, units=3)

@@ -9,6 +9,7 @@ names none fits everything. Of the rows that fit, the one that names the most di
 of two that name equally many the one that names the earlier dimension of the table. So the answer
 never depends on the order of the rows.
 
+>>> from monochat_billing.charge_models import PerUnit
 >>> table = RateTable(
 ...     name="storage", meter="storage.gb", currency="TRY", effective_on=date(2026, 1, 1),
 ...     dimensions=("region", "class"),
@@ -35,13 +36,13 @@ from typing import Any, Final, final
 import attrs
 
 from monochat_billing.charge_lines import USAGE_ROUNDING, Charge
-from monochat_billing.charge_models import ChargeModel, PerUnit, charge, charge_step
+from monochat_billing.charge_models import ChargeModel, charge, charge_step
 from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.money import check_currency
 from monochat_billing.quantities import Usage
 from monochat_billing.rounding import Rounding
 
-__all__ = ["PerUnit", "RateRow", "RateTable", "RateTables", "rate_usage"]
+__all__ = ["RateRow", "RateTable", "RateTables", "rate_usage"]
 
 _MOST_DIMENSIONS: Final = 16
 
@@ -100,6 +101,7 @@ class RateTable:
     Raises:
         InvalidInput: naming what cannot be right; two rows must not name the same values.
 
+    >>> from monochat_billing.charge_models import PerUnit
     >>> RateTable(name="seats", meter="seat", currency="TRY", effective_on=date(2026, 1, 1),
     ...           version=2, rows=(RateRow(model=PerUnit(price=90)),)).label
     'seats v2'
@@ -218,6 +220,7 @@ class RateTables:
     Raises:
         InvalidInput: naming ``tables``, when there is none or when two do not go together.
 
+    >>> from monochat_billing.charge_models import PerUnit
     >>> row = (RateRow(model=PerUnit(price=90)),)
     >>> first = RateTable(
     ...     name="seats", meter="seat", currency="TRY", effective_on=date(2026, 1, 1), rows=row
@@ -290,6 +293,7 @@ def rate_usage(
             suit its model.
         UnknownName: no row fits.
 
+    >>> from monochat_billing.charge_models import PerUnit
     >>> table = RateTable(
     ...     name="seats", meter="seat", currency="TRY", effective_on=date(2026, 1, 1),
     ...     rows=(RateRow(model=PerUnit(price=90)),),

@@ -7,15 +7,21 @@ Meta sends a message's statuses in any order and more than once, and sends *read
 *delivered* when both happen at once. So a message is charged for having been delivered or read,
 once by its message id, and everything that cannot be priced is set aside with a reason. Whether a
 message is free is Meta's word (``pricing.type``): it is not worked out again from the 24-hour
-window, the 72-hour entry point or the 1,000 free service messages of a month. What is priced is
-the base rate of the card; volume tiers, plan allowances and packs are not applied yet.
+window, the 72-hour entry point or the 1,000 free service messages of a month. ``rating`` prices
+the base rate of the card; ``message_pricing`` with ``meta_message_rates`` adds volume tiers, and
+prices messages that have no flag yet by the rules of their day.
 
 Sources: Meta, WhatsApp Business Platform, "Status messages webhook reference" and "Pricing".
 Statuses carry a recipient's number only until the market is known: no usage record and no error
 has it. A message id is opaque to this library, but Meta's ids are known to encode the number.
 """
 
-from monochat_billing.adapters.whatsapp.rates import METER, market_of, meta_rate_cards
+from monochat_billing.adapters.whatsapp.rates import (
+    METER,
+    market_of,
+    meta_message_rates,
+    meta_rate_cards,
+)
 from monochat_billing.adapters.whatsapp.usage import (
     CollectedUsage,
     SetAside,
@@ -38,6 +44,7 @@ __all__ = [
     "SetAsideReason",
     "collect_usage",
     "market_of",
+    "meta_message_rates",
     "meta_rate_cards",
     "parse_statuses",
     "verify_signature",

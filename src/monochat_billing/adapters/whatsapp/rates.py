@@ -9,10 +9,12 @@ from importlib import resources
 from typing import Any, Final
 
 from monochat_billing.errors import InvalidInput
+from monochat_billing.message_pricing import MessageRates
+from monochat_billing.message_tiers import CardTiers
 from monochat_billing.money import DEFAULT_SCALE
 from monochat_billing.rating import MessageCategory, RateCard, RateCards
 
-__all__ = ["METER", "market_of", "meta_rate_cards"]
+__all__ = ["METER", "market_of", "meta_message_rates", "meta_rate_cards"]
 
 METER: Final = "whatsapp.message"
 """The meter of every usage record and rate card of WhatsApp."""
@@ -66,6 +68,32 @@ def meta_rate_cards() -> RateCards:
             for card in data["cards"]
         )
     )
+
+
+@cache
+def meta_message_rates() -> MessageRates:
+    """Return Meta's rate cards in USD with the volume tiers and the regimes that go with them.
+
+    Volume tiers are shipped for the card of 2026-10-01 and for the markets that the data file
+    lists; every other market, and the card of July, has its base rate throughout.
+
+    >>> rates = meta_message_rates()
+    >>> october = rates.cards.cards[-1]
+    >>> regime = rates.regimes.in_force(october.effective_on)
+    >>> ladder = rates.ladder(october, "Germany", MessageCategory.UTILITY, regime)
+    >>> ladder.steps(99_999, 2) if ladder else ()
+    ((1, 1, 55000), (2, 1, 52300))
+    """
+    tiers = _read_data("whatsapp_rates.json")["volume_tiers"]
+    rates = {
+        market: {
+            MessageCategory(key): [(one["to"], _micro_units(one["rate"]) or 0) for one in rows]
+            for key, rows in row.items()
+        }
+        for market, row in tiers["markets"].items()
+    }
+    card = f"meta-{tiers['currency'].lower()}-{tiers['effective_from']}"
+    return MessageRates(cards=meta_rate_cards(), tiers=(CardTiers(card=card, rates=rates),))
 
 
 @cache
