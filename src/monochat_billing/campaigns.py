@@ -49,7 +49,8 @@ from monochat_billing.message_regimes import (
     priced_category,
 )
 from monochat_billing.message_tiers import MessageCounts, ServiceKey, TierKey, TierLadder
-from monochat_billing.money import DEFAULT_SCALE, Money, format_money, from_units, to_units
+from monochat_billing.money import DEFAULT_SCALE, Money, from_units, to_units
+from monochat_billing.money_text import format_money
 from monochat_billing.quantities import exact, exact_count, most_affordable
 from monochat_billing.rating import MessageCategory, RateCard
 from monochat_billing.rounding import round_units

@@ -61,7 +61,8 @@ from monochat_billing.message_tiers import (
     TierLadder,
 )
 from monochat_billing.message_windows import MessageWindows
-from monochat_billing.money import DEFAULT_SCALE, Money, format_money, from_units
+from monochat_billing.money import DEFAULT_SCALE, Money, from_units
+from monochat_billing.money_text import format_money
 from monochat_billing.periods import check_zone, utc
 from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageRecord
 
