@@ -8,7 +8,17 @@ Import what a host needs from here; adapters (storage, gateways, WhatsApp) are i
 
 from monochat_billing.accounts import Account
 from monochat_billing.audit import Audit, Difference
-from monochat_billing.balance import Balance, Entry, EntryKind, Terms
+from monochat_billing.balance import (
+    Balance,
+    BalanceMove,
+    BalanceState,
+    Batch,
+    DebitMode,
+    Entry,
+    EntryKind,
+    Terms,
+)
+from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
 from monochat_billing.commands import PaymentReceipt, UsageReport
 from monochat_billing.errors import (
     BillingError,
@@ -30,6 +40,8 @@ from monochat_billing.errors import (
     StoreBusy,
     UnknownName,
 )
+from monochat_billing.hold_commands import HoldReport
+from monochat_billing.holds import Hold, HoldState, Rest
 from monochat_billing.intervals import MONTH, YEAR, BillingInterval
 from monochat_billing.lots import ChargeKind, Lot, LotOrigin
 from monochat_billing.money import Money, money
@@ -66,6 +78,7 @@ from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageR
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.service import Billing, RunReport
 from monochat_billing.subscriptions import Subscription
+from monochat_billing.units import Amount, Units
 
 __all__ = [
     "MONTH",
@@ -75,8 +88,13 @@ __all__ = [
     "AfterTerm",
     "Agreement",
     "Allowance",
+    "Amount",
     "Audit",
     "Balance",
+    "BalanceMove",
+    "BalanceState",
+    "Batch",
+    "BatchReport",
     "Billing",
     "BillingAnchor",
     "BillingError",
@@ -91,7 +109,9 @@ __all__ = [
     "ChangeTiming",
     "ChargeKind",
     "Checkout",
+    "ClosingReport",
     "CorruptBooks",
+    "DebitMode",
     "Difference",
     "Entry",
     "EntryKind",
@@ -100,6 +120,9 @@ __all__ = [
     "ForgedCallback",
     "GatewayError",
     "Grant",
+    "Hold",
+    "HoldReport",
+    "HoldState",
     "IdempotencyConflict",
     "IllegalTransition",
     "InfrastructureError",
@@ -129,6 +152,7 @@ __all__ = [
     "RateCard",
     "RateCards",
     "Rejected",
+    "Rest",
     "RunReport",
     "ScheduledChange",
     "SchemaMismatch",
@@ -140,6 +164,8 @@ __all__ = [
     "TaxIdKind",
     "Terms",
     "TopUp",
+    "TransferReport",
+    "Units",
     "UnknownName",
     "UsageReader",
     "UsageRecord",

@@ -18,6 +18,7 @@ from monochat_billing.repositories import Reader, RecordedEvent, Storage, Wanted
 from monochat_billing.service.accounts import Accounts
 from monochat_billing.service.balances import Balances
 from monochat_billing.service.context import Context, new_id, utc_now
+from monochat_billing.service.holds import Holds
 from monochat_billing.service.pipeline import advance
 from monochat_billing.service.schedule import Schedule
 from monochat_billing.service.subscriptions import Subscriptions
@@ -73,6 +74,7 @@ class Billing:
 
     accounts: Accounts
     balances: Balances
+    holds: Holds
     top_ups: TopUps
     subscriptions: Subscriptions
     schedule: Schedule
@@ -105,6 +107,7 @@ class Billing:
         )
         self.accounts = Accounts(self._context)
         self.balances = Balances(self._context)
+        self.holds = Holds(self._context)
         self.top_ups = TopUps(self._context)
         self.subscriptions = Subscriptions(self._context)
         self.schedule = Schedule(self._context)

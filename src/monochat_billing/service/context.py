@@ -1,5 +1,6 @@
 """What the nouns share: catalog, storage, gateways, clock, ids, and one way to run a command."""
 
+import enum
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -14,17 +15,27 @@ from monochat_billing.accounts import (
     check_identity,
     require_account,
 )
-from monochat_billing.errors import BillingError, UnknownName
-from monochat_billing.money import MAX_SCALE, Money, amount_text, to_units
+from monochat_billing.errors import BillingError, InvalidInput, UnknownName
+from monochat_billing.money import MAX_SCALE, amount_text, to_units
 from monochat_billing.payments import PaymentGateway
 from monochat_billing.periods import utc
 from monochat_billing.plans import AnyCatalog, UsageReader
 from monochat_billing.rating import RateCards
 from monochat_billing.repositories import Loaded, Reader, Storage, Wanted
 from monochat_billing.service.pipeline import Command, execute
+from monochat_billing.units import Amount, Units
 
-__all__ = ["Context", "fingerprint_of", "new_id", "utc_now"]
+__all__ = [
+    "Context",
+    "fingerprint_of",
+    "instant_text",
+    "maybe_amount",
+    "named",
+    "new_id",
+    "utc_now",
+]
 
+E = TypeVar("E", bound=enum.StrEnum)
 T = TypeVar("T")
 
 
@@ -38,14 +49,47 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def fingerprint_of(amount: Money, field: str = "amount") -> str:
+def fingerprint_of(amount: Amount, field: str = "amount") -> str:
     """Give an amount's canonical text: equal amounts have equal texts.
 
     Raises:
-        InvalidInput: it is no exact amount of money.
+        InvalidInput: it is no exact amount of money or units.
     """
+    if isinstance(amount, Units):
+        return str(amount)
     to_units(amount, MAX_SCALE, field=field)
     return f"{amount_text(amount)} {amount.currency.code}"
+
+
+def maybe_amount(amount: Amount | None, field: str = "amount") -> str:
+    """Give the canonical text of an amount that may be left out.
+
+    Raises:
+        InvalidInput: it is no exact amount of money or units.
+    """
+    return "" if amount is None else fingerprint_of(amount, field)
+
+
+def named(kind: type[E], value: object, field: str) -> E:
+    """Give a member of an enum for itself or for its name.
+
+    Raises:
+        InvalidInput: there is no such member.
+    """
+    try:
+        return kind(str(value))
+    except ValueError:
+        names = ", ".join(one.value for one in kind)
+        raise InvalidInput(field, value, "is not known", f"use one of {names}") from None
+
+
+def instant_text(at: datetime | None) -> str:
+    """Give the canonical text of an instant that may be left out: equal instants, equal texts.
+
+    Raises:
+        InvalidInput: it is naive.
+    """
+    return "" if at is None else utc(at, field="expires_at").isoformat()
 
 
 @final
