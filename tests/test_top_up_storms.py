@@ -1,0 +1,250 @@
+"""Callbacks, returns, polls and sweeps in any order, and all at once: one credit each time."""
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings, strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from monochat_billing.adapters.memory import MemoryStorage
+from monochat_billing.adapters.sql import SqlStorage
+from monochat_billing.errors import ForgedCallback, GatewayError, InvalidInput
+from monochat_billing.gateways import Checkout
+from monochat_billing.payments import TopUpState
+from monochat_billing.repositories import Storage
+from monochat_billing.testing.fake_provider import Fault
+from monochat_billing.testing.gateway_bench import ACCOUNT, GatewayBench, GatewayDesk, KitClock
+from tests.gateway_benches import (
+    bank_transfer_bench,
+    iyzico_bench,
+    paytr_bench,
+    sandbox_bench,
+    stripe_bench,
+)
+
+Bench = Callable[[KitClock], AbstractContextManager[GatewayBench]]
+BENCHES: dict[str, Bench] = {
+    "sandbox": sandbox_bench,
+    "stripe": stripe_bench,
+    "iyzico": iyzico_bench,
+    "paytr": paytr_bench,
+    "bank_transfer": bank_transfer_bench,
+}
+
+
+class Storm(RuleBasedStateMachine):
+    """Let a buyer, a provider, a network and a host act in any order on one top-up."""
+
+    open_bench: Bench = staticmethod(sandbox_bench)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.clock = KitClock()
+        self.bench = self.stack.enter_context(self.open_bench(self.clock))
+        self.desk = GatewayDesk(self.bench, self.clock)
+        self.paid = False
+        self.checkout: Checkout | None = None
+
+    @initialize()
+    def start(self) -> None:
+        self.checkout = self.desk.start()
+
+    @property
+    def page(self) -> Checkout:
+        assert self.checkout is not None
+        return self.checkout
+
+    @rule()
+    def start_again(self) -> None:
+        assert self.desk.start().top_up == self.page.top_up
+
+    @precondition(lambda self: not self.paid)
+    @rule()
+    def the_buyer_pays(self) -> None:
+        self.bench.pay(self.page)
+        self.paid = True
+
+    @precondition(lambda self: not self.paid and self.bench.gateway.name != "bank_transfer")
+    @rule()
+    def the_bank_declines(self) -> None:
+        self.bench.decline(self.page)
+
+    @rule(data=st.data())
+    def a_callback_arrives(self, data: st.DataObject) -> None:
+        """Any of those sent so far, early or late, again or for the first time."""
+        callbacks = self.bench.callbacks(self.page)
+        if callbacks:
+            chosen = data.draw(st.integers(0, len(callbacks) - 1))
+            self.attempt(lambda: self.desk.deliver(callbacks[chosen]))
+
+    @rule()
+    def the_buyer_returns(self) -> None:
+        if self.bench.gateway.capabilities.retrieves:
+            self.attempt(lambda: self.desk.billing.top_ups.check(ACCOUNT, self.page.top_up))
+
+    @rule()
+    def the_sweep_runs(self) -> None:
+        self.desk.billing.top_ups.reconcile(self.desk.name)
+
+    @precondition(lambda self: self.bench.gateway.capabilities.retrieves)
+    @rule(fault=st.sampled_from([Fault.LOST_ANSWER, Fault.SERVER_ERROR, Fault.HTML]))
+    def the_provider_fails_once(self, fault: Fault) -> None:
+        self.bench.fail("retrieve", fault)
+
+    @rule(days=st.integers(0, 3))
+    def time_passes(self, days: int) -> None:
+        self.clock.advance(days=days, minutes=7)
+
+    def attempt(self, act: Callable[[], Any]) -> None:
+        try:
+            act()
+        except (GatewayError, ForgedCallback):
+            return  # the provider calls again, or the sweep asks
+
+    @invariant()
+    def never_two_credits(self) -> None:
+        assert self.desk.credits() <= int(self.paid)
+
+    def teardown(self) -> None:
+        """Let the faults stop: whoever paid has one credit, whoever did not has none."""
+        try:
+            if self.checkout is not None:
+                self.calm()
+        finally:
+            self.stack.close()
+
+    def calm(self) -> None:
+        top_ups = self.desk.billing.top_ups
+        for _ in range(20):  # what is left of the script of faults
+            top_ups.reconcile(self.desk.name)
+        for callback in self.bench.callbacks(self.page):
+            self.attempt(lambda one=callback: self.desk.deliver(one))  # type: ignore[misc]
+        if self.bench.gateway.capabilities.retrieves:
+            for _ in range(20):
+                self.attempt(lambda: top_ups.check(ACCOUNT, self.page.top_up))
+        assert self.desk.credits() == int(self.paid)
+        state = self.desk.top_up(self.page).state
+        assert (state is TopUpState.CREDITED) is self.paid
+        assert self.desk.billing.verify().sound
+
+
+@pytest.mark.parametrize("name", BENCHES)
+def test_w02_w05_w06_any_order_ends_with_one_credit(name: str) -> None:
+    """A state machine over each provider's fake."""
+    machine = type(f"{name}Storm", (Storm,), {"open_bench": staticmethod(BENCHES[name])})
+    few = settings(max_examples=10, stateful_step_count=15, deadline=None)
+    run_state_machine_as_test(machine, settings=few)
+
+
+class TestAllAtOnce:
+    """A hundred copies of one callback, as an eager provider's retries."""
+
+    @pytest.mark.parametrize("name", BENCHES)
+    def test_w01_a_hundred_copies_on_sqlite(self, name: str, tmp_path: Path) -> None:
+        """One credit, and no copy is answered with an error."""
+        with SqlStorage(f"sqlite:///{tmp_path / 'billing.db'}") as storage:
+            self.storm(BENCHES[name], storage)
+
+    @pytest.mark.parametrize("name", BENCHES)
+    def test_w01_a_hundred_copies_in_memory(self, name: str) -> None:
+        """The same, on the reference."""
+        self.storm(BENCHES[name], MemoryStorage())
+
+    def storm(self, open_bench: Bench, storage: Storage) -> None:
+        clock = KitClock()
+        with open_bench(clock) as bench:
+            desk = GatewayDesk(bench, clock, storage)
+            checkout = desk.start()
+            bench.pay(checkout)
+            callback = bench.callbacks(checkout)[-1]
+            barrier, wrong = threading.Barrier(20), list[BaseException]()
+
+            def copies() -> None:
+                barrier.wait()
+                try:
+                    for _ in range(5):
+                        assert desk.deliver(callback).answer.status == 200
+                except BaseException as error:  # noqa: BLE001 - shown by the assertion below
+                    wrong.append(error)
+
+            threads = [threading.Thread(target=copies) for _ in range(20)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert wrong == []
+            assert desk.credits() == 1
+            assert desk.top_up(checkout).state is TopUpState.CREDITED
+
+
+class TestTheSweep:
+    """It finds, gives up, and stops when there is nobody to ask."""
+
+    def test_w13_a_provider_that_is_down_is_left_alone(self) -> None:
+        """After three failures in a row the rest waits for the next sweep."""
+        with stripe_bench(KitClock()) as bench:
+            desk = GatewayDesk(bench, bench.clock)
+            for number in range(5):
+                desk.start(key=f"top-up-{number}")
+            for _ in range(3):
+                bench.fail("retrieve", Fault.SERVER_ERROR)
+            found = desk.billing.top_ups.reconcile("stripe")
+            assert (found.looked_at, len(found.in_doubt), found.stopped) == (3, 3, True)
+            assert str(found).startswith("3 looked at: 0 credited, 0 open, ")
+            assert desk.billing.top_ups.reconcile("stripe").still_open == 5
+
+    def test_w05_it_pages_through_many(self, tmp_path: Path) -> None:
+        """More than one page, on both storages, each top-up once."""
+        with SqlStorage(f"sqlite:///{tmp_path / 'billing.db'}") as storage:
+            for one in (MemoryStorage(), storage):
+                clock = KitClock()
+                with sandbox_bench(clock) as bench:
+                    desk = GatewayDesk(bench, clock, one)
+                    for number in range(103):
+                        desk.start(key=f"top-up-{number}")
+                    assert desk.billing.top_ups.reconcile("sandbox").still_open == 103
+                    clock.advance(days=1)
+                    assert desk.billing.top_ups.reconcile("sandbox").expired == 103
+                    assert desk.billing.top_ups.reconcile("sandbox").looked_at == 0
+
+    def test_a_gateway_that_cannot_be_asked_says_so(self) -> None:
+        """For one top-up, a person is told why."""
+        with sandbox_bench(KitClock()) as bench:
+            desk = GatewayDesk(bench, KitClock())
+            with pytest.raises(InvalidInput, match="offers no retrieve"):
+                desk.billing.top_ups.check(ACCOUNT, desk.start().top_up)
+
+    def test_w08_an_answer_about_another_top_up_is_no_answer(self) -> None:
+        """However well it is signed."""
+        with iyzico_bench(KitClock()) as bench:
+            desk = GatewayDesk(bench, KitClock())
+            first, second = desk.start(key="1"), desk.start(key="2")
+            bench.pay(second)
+            bench.fake.forms[first.reference] = {
+                **bench.fake.forms[second.reference],
+                "token": first.reference,
+            }
+            with pytest.raises(GatewayError, match="another top-up"):
+                desk.billing.top_ups.check(ACCOUNT, first.top_up)
+            assert desk.credits() == 0
+
+    def test_w11_a_callback_about_nothing_of_ours_names_nobody(self) -> None:
+        """An account at a provider may be shared: the host answers 2xx and goes on."""
+        with stripe_bench(KitClock()) as bench:
+            desk = GatewayDesk(bench, bench.clock)
+            callback = bench.fake.event("customer.created", {"id": "cus_1"})
+            with pytest.raises(InvalidInput, match="was not started here"):
+                desk.deliver(callback)
+            assert desk.events() == ["AccountOpened"]
