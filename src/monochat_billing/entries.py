@@ -18,7 +18,7 @@ from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import utc
 from monochat_billing.lots import DEBT, DEFAULT_PRIORITY, ChargeKind, LotOrigin, Share
 from monochat_billing.money import Money, from_units
-from monochat_billing.units import Amount, amount_in, plain_text
+from monochat_billing.units import Amount, amount_in, plain_text, unit_of
 
 __all__ = [
     "PAID",
@@ -102,7 +102,8 @@ class Exchange:
     rate: Fraction
 
     def __str__(self) -> str:
-        return f"{self.given} → {self.taken} at {self.rate}"
+        given, taken = (f"{plain_text(one)} {unit_of(one)}" for one in (self.given, self.taken))
+        return f"{given} → {taken} at {self.rate}"
 
 
 @final
