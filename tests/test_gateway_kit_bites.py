@@ -1,0 +1,185 @@
+"""The gateway kit bites: what is broken on purpose is caught by the case that is named."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest import SkipTest
+
+import attrs
+import pytest
+
+from monochat_billing.errors import BillingError, GatewayError, InvalidInput
+from monochat_billing.gateways import Payment, PaymentReference, PaymentStatus
+from monochat_billing.testing.gateway_bench import GatewayBench, GatewayDesk, KitClock
+from monochat_billing.testing.gateway_kit import GATEWAY_CASES, GatewayCase, GatewayConformance
+from tests.gateway_benches import iyzico_bench, paytr_bench, sandbox_bench, stripe_bench
+
+Bench = Callable[[KitClock], AbstractContextManager[GatewayBench]]
+
+
+class Broken:
+    """Pass everything on to a good gateway; subclasses spoil one thing."""
+
+    def __init__(self, good: Any) -> None:  # noqa: ANN401 - any gateway
+        self.good = good
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the good one has
+        return getattr(self.good, name)
+
+
+class BelievesEverybody(Broken):
+    """It reads callbacks whose signature does not fit."""
+
+    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Payment:
+        try:
+            return self.good.parse_callback(headers, body)  # type: ignore[no-any-return]
+        except InvalidInput:
+            return Payment(
+                gateway=self.good.name, top_up="kit1", payment="x", status=PaymentStatus.FAILED
+            )
+
+
+class Hopes(Broken):
+    """It takes what is under review for paid."""
+
+    def retrieve(self, reference: PaymentReference) -> Payment:
+        found: Payment = self.good.retrieve(reference)
+        if found.status is PaymentStatus.PENDING:
+            return attrs.evolve(found, status=PaymentStatus.PAID)
+        return found
+
+
+class SwallowsFailures(Broken):
+    """It takes a provider that fails for one that knows nothing."""
+
+    def retrieve(self, reference: PaymentReference) -> Payment:
+        try:
+            return self.good.retrieve(reference)  # type: ignore[no-any-return]
+        except GatewayError:
+            return Payment(
+                gateway=self.good.name,
+                top_up=reference.top_up,
+                payment="",
+                status=PaymentStatus.OPEN,
+            )
+
+
+class KnowsNoModes(Broken):
+    """It says of every payment what was ordered."""
+
+    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Payment:
+        found: Payment = self.good.parse_callback(headers, body)
+        return attrs.evolve(found, mode=self.good.capabilities.mode)
+
+
+class RoundsUp(Broken):
+    """It says that what was ordered was paid."""
+
+    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Payment:
+        found: Payment = self.good.parse_callback(headers, body)
+        if found.amount is None:
+            return found
+        paid = found.amount.amount
+        return attrs.evolve(found, amount=type(found.amount)(paid + 1, found.amount.currency))
+
+
+class RefusesNews(Broken):
+    """It answers an unknown event with an error, so that the provider repeats it for days."""
+
+    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Payment:
+        found: Payment = self.good.parse_callback(headers, body)
+        if found.status is PaymentStatus.OTHER:
+            raise InvalidInput("callback.type", found.kind, "is unknown", "ignore it")
+        return found
+
+
+class Forgets(Broken):
+    """It raises something of its own where the provider fails."""
+
+    def create(self, *args: Any) -> Any:  # noqa: ANN401 - as the good one
+        try:
+            return self.good.create(*args)
+        except GatewayError as error:
+            raise InvalidInput("create", None, "failed", "try again") from error
+
+
+class CountsTwice(Broken):
+    """It makes up a new payment for every callback."""
+
+    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Payment:
+        self.number = getattr(self, "number", 0) + 1
+        found: Payment = self.good.parse_callback(headers, body)
+        return attrs.evolve(found, payment=f"pay-{self.number}")
+
+
+@pytest.mark.parametrize(
+    ("broken", "open_bench", "case"),
+    [
+        (BelievesEverybody, sandbox_bench, "test_w03_a_forged_callback_does_nothing"),
+        (BelievesEverybody, paytr_bench, "test_w03_a_forged_callback_does_nothing"),
+        (Hopes, iyzico_bench, "test_w09_a_review_that_ends_badly_credits_nothing"),
+        (Hopes, stripe_bench, "test_w09_a_review_that_ends_well_credits_then"),
+        (SwallowsFailures, stripe_bench, "test_w13_a_failing_provider_leaves_everything_in_doubt"),
+        (KnowsNoModes, paytr_bench, "test_w08_a_payment_in_the_other_mode_is_set_aside"),
+        (RoundsUp, sandbox_bench, "test_w08_too_little_is_set_aside"),
+        (RefusesNews, stripe_bench, "test_w11_an_unknown_event_is_kept_and_answered"),
+        (Forgets, paytr_bench, "test_w13_a_create_that_fails_is_safe_to_repeat"),
+        (CountsTwice, sandbox_bench, "test_w04_a_replay_a_day_later_credits_nothing"),
+    ],
+)
+def test_a_broken_gateway_is_caught(broken: type[Broken], open_bench: Bench, case: str) -> None:
+    """The good one passes the case, the broken one does not."""
+    (chosen,) = (one for one in GATEWAY_CASES if one.name == case)
+    with open_bench(KitClock()) as bench:
+        chosen.run(GatewayDesk(bench, bench_clock(bench)))
+    with open_bench(KitClock()) as bench:
+        spoiled: Any = broken(bench.gateway)
+        bench.gateway = spoiled
+        with pytest.raises((AssertionError, BillingError)):
+            chosen.run(GatewayDesk(bench, bench_clock(bench)))
+
+
+def bench_clock(bench: GatewayBench) -> KitClock:
+    clock = getattr(bench, "clock", None) or getattr(bench.gateway, "clock", None)
+    return clock if isinstance(clock, KitClock) else KitClock()
+
+
+class TestTheKitItself:
+    """Nothing goes missing silently."""
+
+    def test_an_overridden_case_is_noticed(self) -> None:
+        """A subclass cannot switch a case off by naming it."""
+
+        class Quiet(GatewayConformance):
+            def test_w14_a_crash_at_the_commit_is_resumed(self) -> None:
+                """Say nothing."""
+
+        with pytest.raises(AssertionError, match="w14"):
+            Quiet().test_no_case_is_overridden()
+
+    def test_a_bench_has_to_say_how_to_pay(self) -> None:
+        """And what it leaves out is skipped with a reason."""
+        empty = GatewayBench()
+        page: Any = None
+        for act in (empty.pay, empty.callbacks, empty.forged):
+            with pytest.raises(NotImplementedError):
+                act(page)
+        for optional in (
+            lambda: empty.decline(page),
+            lambda: empty.review(page),
+            lambda: empty.decide(page, good=True),
+            lambda: empty.switch_mode(page),
+            lambda: empty.strange(page),
+            lambda: empty.fail("create", page),
+            lambda: empty.payments_taken(page),
+        ):
+            with pytest.raises(SkipTest):
+                optional()
+        with pytest.raises(NotImplementedError):
+            GatewayConformance().bench(KitClock())
+
+    def test_every_row_of_the_matrix_has_its_cases(self) -> None:
+        """Refunds in the books (W10) and settlement files (W12) are no matter of a gateway."""
+        rows = {case.row for case in GATEWAY_CASES} - {"DECLARED"}
+        assert rows == {f"W{n:02}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 14)}
+        assert all(isinstance(case, GatewayCase) for case in GATEWAY_CASES)
