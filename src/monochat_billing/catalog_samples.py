@@ -92,14 +92,15 @@ def _plans() -> tuple[Product, ...]:
 def _support(
     identity: str, rank: int, names: dict[str, str], prices: tuple[Price, ...], *texts: str
 ) -> Product:
-    """Describe a support package by four pairs of Turkish and English text."""
+    """Describe a support package: its own description, then one for each of its features."""
     ids = ("response-time", "hours", "channels", "guidance")
-    pairs = zip(ids, texts[::2], texts[1::2], strict=True)
+    pairs = zip(ids, texts[2::2], texts[3::2], strict=True)
     return Product(
         id=identity,
         family=Family.SUPPORT,
         rank=rank,
         names=names,
+        descriptions=_both(texts[0], texts[1]),
         prices=prices,
         features=tuple(
             Feature(id=one, texts=_both(turkish, english)) for one, turkish, english in pairs
@@ -114,6 +115,7 @@ def _support_packages() -> tuple[Product, ...]:
             0,
             _both("Topluluk", "Community"),
             _prices("0", "0", "0", "0"),
+            *("Belgelerle ilerleyenler için", "For those who read on"),
             *("2 iş günü içinde", "within 2 working days"),
             *("hafta içi 09.00-18.00", "weekdays 09:00-18:00"),
             *("yardım merkezi", "help center"),
@@ -124,6 +126,7 @@ def _support_packages() -> tuple[Product, ...]:
             1,
             _both("Öncelikli", "Priority"),
             _prices("450", "4500", "12", "120"),
+            *("Her gün bir yanıt", "An answer every day"),
             *("8 saat içinde", "within 8 hours"),
             *("her gün 09.00-21.00", "every day 09:00-21:00"),
             *("e-posta ve sohbet", "e-mail and chat"),
@@ -134,6 +137,7 @@ def _support_packages() -> tuple[Product, ...]:
             2,
             _both("Özel", "Dedicated"),
             _prices("2400", "24000", "65", "650"),
+            *("Sizi tanıyan biri", "Somebody who knows you"),
             *("1 saat içinde", "within 1 hour"),
             *("7/24", "24/7"),
             *("e-posta, sohbet ve telefon", "e-mail, chat and phone"),
@@ -147,6 +151,7 @@ def _pack(identity: str, units: int, turkish: str, english: str, *amounts: str) 
     return OneOff(
         id=identity,
         names=_both(turkish, english),
+        descriptions=_both("Bir yıl geçerli", "Valid for a year"),
         prices=tuple(
             OneOffPrice(amount=money(amount, currency))
             for amount, currency in zip(amounts, currencies, strict=True)

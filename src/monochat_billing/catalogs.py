@@ -196,12 +196,13 @@ def catalog_mistakes(
     catalog: Any,  # noqa: ANN401 - a catalog, or what could be read of a broken one
     *,
     unread: Collection[str] = (),
+    unlimited: Collection[str] = (),
 ) -> Iterator[InvalidInput]:
     """Yield everything that does not hold between the parts of a catalog, each with its remedy.
 
     ``catalog`` needs only the attributes of a :class:`Catalog`, so that a reader can check what it
-    could read of a broken file. ``unread`` are ids whose prices and limits it could not read:
-    they exist, and what is missing of them is not counted.
+    could read of a broken file. ``unread`` are ids of what has prices that it could not read,
+    ``unlimited`` of what has such limits: they exist, and what is missing there is not counted.
     """
     for field in ("id", "version"):
         value = getattr(catalog, field)
@@ -214,12 +215,10 @@ def catalog_mistakes(
     yield from _currency_names(catalog.currencies)
     yield from _twins(catalog)
     for product in catalog.products:
-        if product.id not in unread:
-            yield from _coverage(product, catalog.currencies)
+        yield from _coverage(product, catalog.currencies, whole=product.id not in unread)
     for one in catalog.one_offs:
-        if one.id not in unread:
-            yield from _one_off_coverage(one, catalog.currencies)
-    yield from _limit_mistakes(catalog, unread)
+        yield from _one_off_coverage(one, catalog.currencies, whole=one.id not in unread)
+    yield from _limit_mistakes(catalog, unlimited)
     yield from _meter_mistakes(catalog)
     yield from rule_mistakes(
         catalog.rules,
@@ -264,14 +263,17 @@ def _twins(catalog: Any) -> Iterator[InvalidInput]:  # noqa: ANN401 - as in cata
 _PLENTY: Final = 6
 
 
-def _coverage(product: Product, currencies: Sequence[str]) -> Iterator[InvalidInput]:
+def _coverage(
+    product: Product, currencies: Sequence[str], *, whole: bool
+) -> Iterator[InvalidInput]:
     where = f"products.{product.id}.prices"
     offers = product.offers()
-    if not offers:
+    if not offers and whole:
         yield InvalidInput(where, (), "is empty", "give at least one price")
     if not currencies:
         return
-    for interval in dict.fromkeys(interval for interval, _ in offers):
+    intervals = dict.fromkeys(interval for interval, _ in offers) if whole else ()
+    for interval in intervals:
         sold = [currency for length, currency in offers if length == interval]
         for code in currencies:
             if code not in sold:
@@ -284,13 +286,15 @@ def _coverage(product: Product, currencies: Sequence[str]) -> Iterator[InvalidIn
     yield from _strangers(where, [currency for _, currency in offers], currencies)
 
 
-def _one_off_coverage(one: OneOff, currencies: Sequence[str]) -> Iterator[InvalidInput]:
+def _one_off_coverage(
+    one: OneOff, currencies: Sequence[str], *, whole: bool
+) -> Iterator[InvalidInput]:
     where = f"one_offs.{one.id}.prices"
     sold = list(dict.fromkeys(price.currency for price in one.prices))
-    if not sold:
+    if not sold and whole:
         yield InvalidInput(where, (), "is empty", "give at least one price")
     elif currencies:
-        for code in currencies:
+        for code in currencies if whole else ():
             if code not in sold:
                 yield InvalidInput(
                     where,
@@ -314,7 +318,7 @@ def _strangers(
             )
 
 
-def _limit_mistakes(catalog: Any, unread: Collection[str]) -> Iterator[InvalidInput]:  # noqa: ANN401
+def _limit_mistakes(catalog: Any, unlimited: Collection[str]) -> Iterator[InvalidInput]:  # noqa: ANN401
     """What one product of a ladder limits, its neighbors have to say something about."""
     for family in Family:
         ladder = [one for one in catalog.products if one.family is family and family.ladder]
@@ -322,7 +326,7 @@ def _limit_mistakes(catalog: Any, unread: Collection[str]) -> Iterator[InvalidIn
         for product in ladder:
             said = {limit.name for limit in product.limits}
             for name in names:
-                if name not in said and product.id not in unread:
+                if name not in said and product.id not in unlimited:
                     yield InvalidInput(
                         f"products.{product.id}.limits",
                         name,

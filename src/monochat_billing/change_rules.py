@@ -275,7 +275,7 @@ def rule_table(rules: Sequence[ChangeRule]) -> str:
 
 
 def rule_mistakes(
-    rules: Sequence[ChangeRule],
+    rules: Sequence[ChangeRule | None],
     products: Mapping[str, Product],
     directions: Callable[[Product, Product], Iterable[Direction]],
     *,
@@ -284,17 +284,20 @@ def rule_mistakes(
     """List what is wrong with a rule table: unknown names, rules that never match, gaps.
 
     ``directions`` tells where changes between two products can lead. ``known`` are ids of
-    products that exist beside ``products``. A change that the catalog does not have yet counts
-    too, so that a new product cannot fall through the table.
+    products that exist beside ``products``, and None stands for a rule that could not be read. A
+    change that the catalog does not have yet counts too, so that a new product cannot fall
+    through the table.
     """
     mistakes: list[InvalidInput] = []
     sound: list[ChangeRule] = []
     places: list[int] = []
     ids = {*products, *known}
     for place, rule in enumerate(rules):
-        found = [*_rule_names(rule, place, ids), *_policy_mistakes(rule, place)]
-        mistakes += found
-        if not found:
+        if rule is None:
+            continue
+        unknown = [*_rule_names(rule, place, ids)]
+        mistakes += [*unknown, *_policy_mistakes(rule, place)]
+        if not unknown:
             sound.append(rule)
             places.append(place)
     space = _Space(sound, products, directions)
@@ -309,7 +312,7 @@ def rule_mistakes(
                     "move it above the rules that match everything it does, or mend or drop it",
                 )
             )
-    if mistakes or any(not rule.conditions for rule in sound):
+    if len(sound) < len(rules) or any(not rule.conditions for rule in sound):
         return mistakes
     gap = next((point for point in space.points(None) if _first(sound, point) is None), None)
     if gap is not None:
