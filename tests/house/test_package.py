@@ -116,6 +116,7 @@ class TestTheWheel:
             ".mako",
             ".py",
             "py.typed",
+            ".toml",
             ".typed",
         }
         assert "monochat_billing/py.typed" in package
