@@ -19,6 +19,7 @@ from monochat_billing.balance import (
     Terms,
 )
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
+from monochat_billing.campaigns import CampaignPart, Estimate, affordable, estimate
 from monochat_billing.commands import PaymentReceipt, UsageReport
 from monochat_billing.errors import (
     BillingError,
@@ -44,6 +45,9 @@ from monochat_billing.hold_commands import HoldReport
 from monochat_billing.holds import Hold, HoldState, Rest
 from monochat_billing.intervals import MONTH, YEAR, BillingInterval
 from monochat_billing.lots import ChargeKind, Lot, LotOrigin
+from monochat_billing.message_pricing import MessageRates, PlannedMessage
+from monochat_billing.message_tiers import MessageCounts
+from monochat_billing.message_windows import MessageWindows
 from monochat_billing.money import Money, money
 from monochat_billing.overview import Overview
 from monochat_billing.payments import Checkout, Payment, PaymentGateway, TopUp
@@ -101,6 +105,7 @@ __all__ = [
     "BillingInterval",
     "BillingPeriod",
     "BillingProfile",
+    "CampaignPart",
     "Catalog",
     "CatalogVersions",
     "ChangeQuote",
@@ -115,6 +120,7 @@ __all__ = [
     "Difference",
     "Entry",
     "EntryKind",
+    "Estimate",
     "Family",
     "Feature",
     "ForgedCallback",
@@ -135,6 +141,9 @@ __all__ = [
     "Lot",
     "LotOrigin",
     "MessageCategory",
+    "MessageCounts",
+    "MessageRates",
+    "MessageWindows",
     "MissingExtra",
     "Money",
     "NegotiatedPrice",
@@ -144,6 +153,7 @@ __all__ = [
     "Payment",
     "PaymentGateway",
     "PaymentReceipt",
+    "PlannedMessage",
     "Price",
     "PriceReach",
     "Product",
@@ -170,6 +180,8 @@ __all__ = [
     "UsageReader",
     "UsageRecord",
     "UsageReport",
+    "affordable",
+    "estimate",
     "money",
     "prorate",
     "sample_catalog",

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "monochat_billing"
 CORE = ("attrs", "python-dateutil", "py-moneyed")
 OPTIONAL = ("alembic", "cattrs", "httpx", "psycopg", "sqlalchemy", "stripe")
-EXTRAS = {"iyzico", "paytr", "sql", "stripe"}
+EXTRAS = {"columns", "iyzico", "paytr", "sql", "stripe"}
 
 AN_ACCOUNT_WITHOUT_FUNDS = """
 from monochat_billing import MONTH, InsufficientFunds, sample_catalog
