@@ -35,6 +35,7 @@ from monochat_billing.readings import (
     sum_upto,
 )
 from monochat_billing.statements import Cursor, Statement, statement
+from monochat_billing.units import plain_text
 
 ZONE = "Europe/Istanbul"
 EFFECTIVE, RECORDED = Reading.AS_EFFECTIVE, Reading.AS_RECORDED
@@ -259,7 +260,7 @@ class TestConsumption:
 
     def test_rows_say_month_kind_and_lot(self) -> None:
         rows = self.used(span(EFFECTIVE, *NOVEMBER)).rows
-        told = [(one.month, one.kind.value, one.lot, str(one.debited.amount)) for one in rows]
+        told = [(one.month, one.kind.value, one.lot, plain_text(one.debited)) for one in rows]
         assert told == [
             ("2026-11", "PLAN_FEE", 2, "-12.5"),
             ("2026-11", "CHARGE", 1, "-40"),

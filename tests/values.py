@@ -11,8 +11,10 @@ from typing import Any, Union, get_args, get_origin
 import attrs
 from hypothesis import reject, strategies as st
 
+from monochat_billing.alerts import Direction, Report, ThresholdRule
 from monochat_billing.errors import InvalidInput
 from monochat_billing.intervals import BillingInterval, IntervalUnit
+from monochat_billing.lots import ChargeKind
 from monochat_billing.money import Money, money
 from monochat_billing.periods import BillingAnchor, BillingPeriod
 from monochat_billing.plans import ChangeTiming, Price
@@ -50,6 +52,18 @@ ROUNDINGS = st.builds(
     scale=st.none() | st.integers(0, 12),
     by_currency=st.sampled_from([(), (("TRY", 2), ("USD", 4))]),
 )
+RULES = st.builds(
+    lambda amounts, step, **how: ThresholdRule(
+        thresholds=[money(one, "TRY") for one in amounts],
+        step=None if step is None else money(step, "TRY"),
+        **how,
+    ),
+    st.sets(st.integers(-99, 99), min_size=1, max_size=3),
+    st.none() | st.integers(1, 99),
+    direction=st.sampled_from(Direction),
+    report=st.sampled_from(Report),
+    kind=st.none() | st.sampled_from(ChargeKind),
+)
 SIMPLE: Mapping[Any, st.SearchStrategy[Any]] = {
     str: TEXTS,
     bool: st.booleans(),
@@ -66,6 +80,7 @@ SIMPLE: Mapping[Any, st.SearchStrategy[Any]] = {
     BillingAnchor: ANCHORS,
     BillingPeriod: PERIODS,
     Rounding: ROUNDINGS,
+    ThresholdRule: RULES,
     BillingProfile: st.just(BUYER),
 }
 

@@ -7,6 +7,7 @@ Import what a host needs from here; adapters (storage, gateways, WhatsApp) are i
 """
 
 from monochat_billing.accounts import Account
+from monochat_billing.alerts import ThresholdRule
 from monochat_billing.audit import Audit, Difference
 from monochat_billing.balance import (
     Balance,
@@ -79,8 +80,10 @@ from monochat_billing.profiles import Address, BillingProfile, TaxId, TaxIdKind
 from monochat_billing.proration import ProrationLine, ProrationPolicy, prorate
 from monochat_billing.quotes import ChangeQuote
 from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageRecord
+from monochat_billing.readings import Reading
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.service import Billing, RunReport
+from monochat_billing.statements import Statement
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.units import Amount, Units
 
@@ -161,18 +164,21 @@ __all__ = [
     "ProrationPolicy",
     "RateCard",
     "RateCards",
+    "Reading",
     "Rejected",
     "Rest",
     "RunReport",
     "ScheduledChange",
     "SchemaMismatch",
     "StaleQuote",
+    "Statement",
     "StorageError",
     "StoreBusy",
     "Subscription",
     "TaxId",
     "TaxIdKind",
     "Terms",
+    "ThresholdRule",
     "TopUp",
     "TransferReport",
     "Units",

@@ -40,6 +40,7 @@ from monochat_billing.scheduling import (
     due_items,
 )
 from monochat_billing.subscriptions import Subscription, SubscriptionState
+from monochat_billing.watches import Watch, notice
 
 __all__ = [
     "Account",
@@ -48,6 +49,7 @@ __all__ = [
     "Step",
     "catch_up",
     "check_identity",
+    "noticed",
     "require_account",
     "revive",
 ]
@@ -63,7 +65,8 @@ class Account:
     ``zone`` is the IANA time zone in which its days begin; ``currencies`` are those of its
     balances, the first being the one it pays from unless a command names another. ``as_of`` is
     the latest instant it has seen, ``next_due_at`` the next at which something falls due by
-    itself (None when nothing will), ``events`` the number of its last event.
+    itself (None when nothing will), ``events`` the number of its last event, ``watches`` what it
+    wants to hear of its balances.
     """
 
     id: str
@@ -74,6 +77,7 @@ class Account:
     profile: BillingProfile | None = None
     next_due_at: datetime | None = None
     events: int = 0
+    watches: tuple[Watch, ...] = ()
 
 
 @final
@@ -241,8 +245,20 @@ def catch_up(state: AccountState, catalog: AnyCatalog, now: datetime) -> Step:
         return Step(state.seen(now))
     step = Step(state)
     while (due := step.state.next_due()) is not None and due.at <= now:
-        step = step.then(_apply(step.state, due, catalog, now))
+        step = step.then(noticed(_apply(step.state, due, catalog, now), due.at))
     return Step(step.state.seen(now), step.entries, step.events)
+
+
+def noticed(step: Step, at: datetime) -> Step:
+    """Add to a step the events of the thresholds that it crossed; without watches it is free."""
+    account = step.state.account
+    if not account.watches:
+        return step
+    watches, events = notice(account.watches, step.state.books, at)
+    if watches is account.watches:
+        return step
+    state = attrs.evolve(step.state, account=attrs.evolve(account, watches=watches))
+    return attrs.evolve(step, state=state, events=step.events + events)
 
 
 def _apply(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:

@@ -20,7 +20,8 @@ import attrs
 
 from monochat_billing.errors import InvalidInput
 from monochat_billing.lots import ChargeKind
-from monochat_billing.money import MAX_SCALE, Money, amount_text, to_units
+from monochat_billing.money import MAX_SCALE
+from monochat_billing.units import Amount, count_of, plain_text, unit_of
 
 __all__ = ["Crossings", "Direction", "Ladder", "Report", "ThresholdRule"]
 
@@ -137,8 +138,13 @@ _NO_STEPS: Final = range(0)
 _NOTHING: Final = Crossings((), _NO_STEPS)
 
 
-def _amounts(values: Iterable[Money]) -> tuple[Money, ...]:
-    ranked = [(to_units(one, MAX_SCALE, field="thresholds"), one) for one in values]
+def _counted(value: Amount, field: str) -> int:
+    unit_of(value, field=field)
+    return count_of(value, MAX_SCALE, field=field)
+
+
+def _amounts(values: Iterable[Amount]) -> tuple[Amount, ...]:
+    ranked = [(_counted(one, "thresholds"), one) for one in values]
     return tuple(one for _, one in sorted(ranked, key=lambda pair: pair[0]))
 
 
@@ -147,12 +153,12 @@ def _amounts(values: Iterable[Money]) -> tuple[Money, ...]:
 class ThresholdRule:
     """Say at which amounts a balance is worth a word.
 
-    ``thresholds`` are amounts of one currency; zero and negative ones are allowed. ``step``, above
+    ``thresholds`` are amounts in one unit; zero and negative ones are allowed. ``step``, above
     zero, goes on beyond the last of them. What is compared is the amount available: for ``kind`` of
     charge, or for some kind when it is None.
 
     Raises:
-        InvalidInput: there is no threshold and no step, two are equal, their currencies differ,
+        InvalidInput: there is no threshold and no step, two are equal, their units differ,
             there are more than 100, or the step is not above zero.
 
     >>> from monochat_billing.money import money
@@ -160,8 +166,8 @@ class ThresholdRule:
     falling to 500, 100 TRY, each time
     """
 
-    thresholds: tuple[Money, ...] = attrs.field(default=(), converter=_amounts)
-    step: Money | None = None
+    thresholds: tuple[Amount, ...] = attrs.field(default=(), converter=_amounts)
+    step: Amount | None = None
     direction: Direction = Direction.FALLING
     report: Report = Report.EACH_TIME
     kind: ChargeKind | None = None
@@ -174,18 +180,18 @@ class ThresholdRule:
                 )
         if self.kind is not None and not isinstance(self.kind, ChargeKind):
             raise InvalidInput("kind", self.kind, "is no kind of charge", "pass a ChargeKind")
-        if self.step is not None and to_units(self.step, MAX_SCALE, field="step") <= 0:
+        if self.step is not None and _counted(self.step, "step") <= 0:
             raise InvalidInput(
-                "step", amount_text(self.step), "is not above zero", "pass a positive amount"
+                "step", plain_text(self.step), "is not above zero", "pass a positive amount"
             )
         every = (*self.thresholds, *(() if self.step is None else (self.step,)))
         if not every or len(self.thresholds) > _MOST_THRESHOLDS:
             raise InvalidInput(
                 "thresholds", len(self.thresholds), "are none or too many", "pass 1 to 100"
             )
-        if len({one.currency.code for one in every}) > 1:
+        if len({unit_of(one) for one in every}) > 1:
             raise InvalidInput(
-                "thresholds", self._text(every), "differ in currency", "use that of the balance"
+                "thresholds", self._text(every), "differ in unit", "use that of the balance"
             )
         if len(set(self.thresholds)) < len(self.thresholds):
             raise InvalidInput(
@@ -194,9 +200,9 @@ class ThresholdRule:
 
     @property
     def unit(self) -> str:
-        """Give the currency that the thresholds are in."""
+        """Give the unit that the thresholds are in."""
         one = self.thresholds[0] if self.step is None else self.step
-        return one.currency.code
+        return unit_of(one)
 
     def ladder(self, scale: int) -> Ladder:
         """Give the thresholds in the smallest unit of a balance with ``scale`` decimals.
@@ -211,20 +217,20 @@ class ThresholdRule:
         if self.direction is Direction.FALLING:
             ordered = ordered[::-1]
         amounts = self._text(ordered) or "0"
-        step = "" if self.step is None else f", then every {amount_text(self.step)}"
+        step = "" if self.step is None else f", then every {plain_text(self.step)}"
         kind = "" if self.kind is None else f" for {self.kind.value}"
         how = self.report.value.replace("_", " ").lower()
         return f"{self.direction.value.lower()} to {amounts}{step} {self.unit}{kind}, {how}"
 
     @staticmethod
-    def _text(values: Iterable[Money]) -> str:
-        return ", ".join(map(amount_text, values))
+    def _text(values: Iterable[Amount]) -> str:
+        return ", ".join(map(plain_text, values))
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def _ladder(rule: ThresholdRule, scale: int) -> Ladder:
-    fixed = [to_units(one, scale, field="thresholds") for one in rule.thresholds]
+    fixed = [count_of(one, scale, field="thresholds") for one in rule.thresholds]
     if rule.direction is Direction.FALLING:
         fixed.reverse()
-    step = 0 if rule.step is None else to_units(rule.step, scale, field="step")
+    step = 0 if rule.step is None else count_of(rule.step, scale, field="step")
     return Ladder(tuple(fixed), step, rule.direction)

@@ -16,9 +16,9 @@ import attrs
 from monochat_billing.balance import EntryKind
 from monochat_billing.instants import check_zone
 from monochat_billing.lots import LotOrigin
-from monochat_billing.money import Money, amount_text, from_units
 from monochat_billing.readings import EntrySource, Movement, Reading, Window, months
 from monochat_billing.tables import WIDTH, table
+from monochat_billing.units import Amount, amount_in, plain_text
 
 __all__ = ["Consumption", "ConsumptionRow", "ConsumptionSum", "consumption"]
 
@@ -42,8 +42,8 @@ class ConsumptionRow:
     lot: int
     origin: LotOrigin | None
     source: str
-    credited: Money
-    debited: Money
+    credited: Amount
+    debited: Amount
 
 
 @final
@@ -52,9 +52,9 @@ class ConsumptionSum:
     """Add up the rows that have ``name`` in common; ``net`` is credited plus debited."""
 
     name: str
-    credited: Money
-    debited: Money
-    net: Money
+    credited: Amount
+    debited: Amount
+    net: Amount
 
 
 @final
@@ -63,8 +63,9 @@ class Consumption:
     """Show what moved on a balance in ``[since, until)``, in months of the account's time zone.
 
     ``movements`` are the sums in the balance's smallest unit, each with its month; ``rows`` gives
-    them as money. ``since`` and ``until`` are None where the span is not bounded. Printing it gives
-    one table for each grouping.
+    them as amounts. ``since`` and ``until`` are None where the span is not bounded.
+
+    Printing it gives one table for each grouping.
     """
 
     account: str
@@ -86,8 +87,8 @@ class Consumption:
                 lot=moved.lot,
                 origin=moved.origin,
                 source=moved.source,
-                credited=self._money(moved.credited),
-                debited=self._money(moved.debited),
+                credited=self._amount(moved.credited),
+                debited=self._amount(moved.debited),
             )
             for month, moved in self.movements
         )
@@ -136,13 +137,13 @@ class Consumption:
             debited += one.debited
         return ConsumptionSum(
             name=name,
-            credited=self._money(credited),
-            debited=self._money(debited),
-            net=self._money(credited + debited),
+            credited=self._amount(credited),
+            debited=self._amount(debited),
+            net=self._amount(credited + debited),
         )
 
-    def _money(self, units: int) -> Money:
-        return from_units(units, self.unit, self.scale)
+    def _amount(self, units: int) -> Amount:
+        return amount_in(self.unit, self.scale, units)
 
     def __str__(self) -> str:
         words = self.reading.value.replace("_", " ").lower()
@@ -173,7 +174,7 @@ def _origin(moved: Movement) -> str:
 
 
 def _cells(one: ConsumptionSum) -> tuple[str, ...]:
-    return (*map(amount_text, (one.credited, one.debited, one.net)), one.name)
+    return (*map(plain_text, (one.credited, one.debited, one.net)), one.name)
 
 
 def consumption(

@@ -20,8 +20,11 @@ __all__ = [
     "EVENT_TYPES",
     "AccountOpened",
     "BalanceClosed",
+    "BalanceCrossed",
+    "BalanceLow",
     "BalanceMoved",
     "BalanceOverdrawn",
+    "BalanceRose",
     "CallbackNotUnderstood",
     "ChangeRevoked",
     "ChangeScheduled",
@@ -62,6 +65,36 @@ class AccountOpened(Event):
 
     zone: str
     currencies: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class BalanceCrossed(Event):
+    """Be what :class:`BalanceLow` and :class:`BalanceRose` share.
+
+    ``watch`` names the watch; ``threshold`` is the furthest that was crossed. ``thresholds`` are
+    the fixed ones among all that were, in the order in which they were met, and ``steps`` counts
+    those of the rule's step. ``available`` is what can be spent now, ``before`` what could be when
+    it was last compared.
+    """
+
+    watch: str
+    threshold: Amount
+    thresholds: tuple[Amount, ...]
+    steps: int
+    before: Amount
+    available: Amount
+
+
+@final
+@attrs.frozen(kw_only=True)
+class BalanceLow(BalanceCrossed):
+    """What is available fell to a threshold or below it."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class BalanceRose(BalanceCrossed):
+    """What is available rose to a threshold or above it."""
 
 
 @final
@@ -333,6 +366,8 @@ class UsageRefused(Event):
 
 EVENT_TYPES: tuple[type[Event], ...] = (
     AccountOpened,
+    BalanceLow,
+    BalanceRose,
     TopUpSettled,
     TopUpFailed,
     TopUpExpired,

@@ -28,6 +28,7 @@ from monochat_billing.events import Event
 from monochat_billing.holds import Hold
 from monochat_billing.lots import Lot
 from monochat_billing.payments import TopUp
+from monochat_billing.readings import EntrySource
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
 
@@ -165,8 +166,11 @@ def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> tuple[T, ...]:
     return tuple(value for key, value in after.items() if before.get(key) is not value)
 
 
-class Reader(Protocol):
-    """Read committed facts, all from one consistent view."""
+class Reader(EntrySource, Protocol):
+    """Read committed facts, all from one consistent view.
+
+    What statements ask is inherited: ``statement_entries``, ``balance_upto`` and ``movements``.
+    """
 
     def load(self, wanted: Sequence[Wanted]) -> Mapping[str, Loaded]:
         """Give one :class:`Loaded` for every account that is wanted, existing or not.

@@ -13,9 +13,10 @@ import attrs
 from monochat_billing.balance import Entry
 from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import check_zone
-from monochat_billing.money import MAX_UNITS, Money, amount_text, from_units
+from monochat_billing.money import MAX_UNITS
 from monochat_billing.readings import EntrySource, Place, Reading, Window
 from monochat_billing.tables import WIDTH, table
+from monochat_billing.units import Amount, amount_in, plain_text
 
 __all__ = ["LONGEST_PAGE", "Cursor", "Statement", "StatementLine", "statement"]
 
@@ -100,7 +101,7 @@ class StatementLine:
 
     entry: Entry
     at: datetime
-    balance: Money
+    balance: Amount
 
 
 @final
@@ -122,11 +123,11 @@ class Statement:
     reading: Reading
     since: datetime | None
     until: datetime | None
-    opening: Money
+    opening: Amount
     lines: tuple[StatementLine, ...]
-    credited: Money
-    debited: Money
-    closing: Money
+    credited: Amount
+    debited: Amount
+    closing: Amount
     next: str | None = None
 
     def __str__(self) -> str:
@@ -136,9 +137,9 @@ class Statement:
         name = self.account if len(self.account) <= room else self.account[: room - 1] + "…"
         last = "closing" if self.next is None else "carried over"
         rows = [
-            ("", self._local(self.since), "opening", "", amount_text(self.opening), ""),
+            ("", self._local(self.since), "opening", "", plain_text(self.opening), ""),
             *map(self._row, self.lines),
-            ("", self._local(self.until), last, "", amount_text(self.closing), ""),
+            ("", self._local(self.until), last, "", plain_text(self.closing), ""),
         ]
         return "\n".join(
             [
@@ -146,7 +147,7 @@ class Statement:
                 "",
                 table((">#", "when", "entry", ">amount", ">balance", "reason"), rows),
                 "",
-                f"in {amount_text(self.credited)}, out {amount_text(self.debited)} {self.unit}",
+                f"in {plain_text(self.credited)}, out {plain_text(self.debited)} {self.unit}",
             ]
         )
 
@@ -163,8 +164,8 @@ class Statement:
             str(entry.number),
             self._local(line.at),
             entry.kind.value,
-            f"{'+' if entry.amount > 0 else ''}{amount_text(entry.money)}",
-            amount_text(line.balance),
+            f"{'+' if entry.amount > 0 else ''}{plain_text(entry.value)}",
+            plain_text(line.balance),
             entry.reason,
         )
 
@@ -195,13 +196,13 @@ def statement(
     shown = found[:limit]
     opening = running = source.balance_upto(window, place)
 
-    def money(units: int) -> Money:
-        return from_units(units, window.unit, scale)
+    def amount(units: int) -> Amount:
+        return amount_in(window.unit, scale, units)
 
     lines: list[StatementLine] = []
     for entry in shown:
         running += entry.amount
-        lines.append(StatementLine(entry, window.reading.place(entry).at, money(running)))
+        lines.append(StatementLine(entry, window.reading.place(entry).at, amount(running)))
     following = None
     if len(found) > limit:
         following = Cursor(window.reading, window.reading.place(shown[-1]), window.through).text
@@ -212,10 +213,10 @@ def statement(
         reading=window.reading,
         since=window.since,
         until=window.until,
-        opening=money(opening),
+        opening=amount(opening),
         lines=tuple(lines),
-        credited=money(sum(one.amount for one in shown if one.amount > 0)),
-        debited=money(sum(one.amount for one in shown if one.amount < 0)),
-        closing=money(running),
+        credited=amount(sum(one.amount for one in shown if one.amount > 0)),
+        debited=amount(sum(one.amount for one in shown if one.amount < 0)),
+        closing=amount(running),
         next=following,
     )

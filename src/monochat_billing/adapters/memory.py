@@ -6,9 +6,10 @@ is gone with the process. One lock serializes all work, so it may be shared by t
 
 import threading
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
+from heapq import merge
+from itertools import islice, takewhile
 from typing import TypeVar, final
 
 import attrs
@@ -19,6 +20,7 @@ from monochat_billing.errors import StorageError
 from monochat_billing.holds import Hold
 from monochat_billing.lots import DEBT, Lot, insert
 from monochat_billing.payments import UNSETTLED, TopUp
+from monochat_billing.readings import Movement, Place, Reading, Window, movements
 from monochat_billing.repositories import (
     Changes,
     KeyRecord,
@@ -36,6 +38,55 @@ T = TypeVar("T")
 
 
 @attrs.define
+class _History:
+    """Keep the entries of one unit in the orders that statements ask for.
+
+    ``entries`` are in the order of their numbers, in which their recorded instants never fall;
+    ``late`` are those of them that are effective at another instant, in the order of that.
+    """
+
+    entries: list[Entry] = attrs.field(factory=list)
+    late: list[Entry] = attrs.field(factory=list)
+
+    def take(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        if _is_late(entry):
+            insort(self.late, entry, key=Reading.AS_EFFECTIVE.place)
+
+    def behind(self, window: Window, after: Place) -> Iterator[Entry]:
+        """Give the entries of a window that stand behind a place, in the order of its reading."""
+        first = bisect_right(self.entries, after, key=Reading.AS_RECORDED.place)
+        found: Iterable[Entry] = islice(self.entries, first, None)
+        if window.reading is Reading.AS_EFFECTIVE:
+            on_time = (one for one in found if not _is_late(one))
+            begin = bisect_right(self.late, after, key=Reading.AS_EFFECTIVE.place)
+            late = islice(self.late, begin, None)
+            found = merge(on_time, late, key=Reading.AS_EFFECTIVE.place)
+        place, end = window.reading.place, window.end
+        for entry in takewhile(lambda one: place(one) < end, found):
+            if window.counts(entry):
+                yield entry
+
+    def upto(self, window: Window, place: Place) -> int:
+        """Give what was recorded by then, corrected by what counts at another instant."""
+        last = bisect_right(self.entries, place, key=Reading.AS_RECORDED.place)
+        while last and not window.counts(self.entries[last - 1]):
+            last -= 1
+        units = self.entries[last - 1].balance_after if last else 0
+        if window.reading is Reading.AS_EFFECTIVE:
+            for entry in filter(window.counts, self.late):
+                units += entry.amount * (
+                    (Reading.AS_EFFECTIVE.place(entry) <= place)
+                    - (Reading.AS_RECORDED.place(entry) <= place)
+                )
+        return units
+
+
+def _is_late(entry: Entry) -> bool:
+    return entry.effective_at != entry.recorded_at
+
+
+@attrs.define
 class _Account:
     """Keep everything of one account; ``state`` is the live part that a load returns."""
 
@@ -49,6 +100,15 @@ class _Account:
     usage: dict[str, ChargedUsage] = attrs.field(factory=dict)
     keys: dict[str, KeyRecord] = attrs.field(factory=dict)
     events: list[RecordedEvent] = attrs.field(factory=list)
+    histories: dict[str, _History] = attrs.field(factory=dict)
+    told: int = 0
+
+    def history(self, unit: str) -> _History:
+        """Give the entries of a unit; what is new is sorted in when somebody asks."""
+        for entry in islice(self.entries, self.told, None):
+            self.histories.setdefault(entry.unit, _History()).take(entry)
+        self.told = len(self.entries)
+        return self.histories.setdefault(unit, _History())
 
 
 @attrs.define
@@ -207,6 +267,21 @@ class _Unit:
     def last_entries(self, account: str, limit: int) -> Sequence[Entry]:
         kept = self._shelf.accounts.get(account)
         return tuple(kept.entries[max(len(kept.entries) - limit, 0) :]) if kept else ()
+
+    def _history(self, window: Window) -> _History:
+        kept = self._shelf.accounts.get(window.account)
+        return kept.history(window.unit) if kept else _History()
+
+    def statement_entries(self, window: Window, after: Place, limit: int) -> Sequence[Entry]:
+        return tuple(islice(self._history(window).behind(window, after), limit))
+
+    def balance_upto(self, window: Window, place: Place) -> int:
+        return self._history(window).upto(window, place)
+
+    def movements(self, window: Window) -> Sequence[Movement]:
+        kept = self._shelf.accounts.get(window.account)
+        moved = self._history(window).behind(window, window.start)
+        return movements(moved, window, kept.lots) if kept else ()
 
     def lots(self, account: str) -> Sequence[Lot]:
         kept = self._shelf.accounts.get(account)

@@ -28,12 +28,12 @@ from monochat_billing.hold_commands import HELD_FOR
 from monochat_billing.money import MAX_UNITS, Money
 from monochat_billing.rounding import HALF_UP, Rounding
 from monochat_billing.service.context import (
-    Context,
     fingerprint_of,
     instant_text,
     maybe_amount,
     named,
 )
+from monochat_billing.service.watches import BalanceWatches
 from monochat_billing.transfers import Rate, check_rate
 from monochat_billing.units import Amount
 
@@ -42,10 +42,8 @@ __all__ = ["Balances"]
 
 @final
 @attrs.frozen
-class Balances:
-    """Look at balances, credit and debit them."""
-
-    _context: Context
+class Balances(BalanceWatches):
+    """Look at balances, credit, debit and watch them."""
 
     def list(self, account: str) -> Mapping[str, Balance]:
         """Give the account's balances as they are now, by currency.

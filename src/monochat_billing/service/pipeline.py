@@ -11,7 +11,7 @@ from typing import Any, final
 
 import attrs
 
-from monochat_billing.accounts import AccountState, ChargedUsage, Step, catch_up
+from monochat_billing.accounts import AccountState, ChargedUsage, Step, catch_up, noticed
 from monochat_billing.balance import Entry
 from monochat_billing.errors import (
     BillingError,
@@ -154,7 +154,7 @@ class _Desk:
         if state is not None and command.entries:
             state = state.with_entries(self._posted_of(command.entries))
         try:
-            step = command.decide(state, at)
+            step = noticed(command.decide(state, at), at)
         except Rejected as refusal:
             self._keep(command, refusal, at)
             return refusal

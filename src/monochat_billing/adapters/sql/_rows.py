@@ -20,9 +20,11 @@ from monochat_billing.lots import ChargeKind, Lot, LotOrigin
 from monochat_billing.payments import TopUp
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.rating import MessageCategory, UsageRecord
+from monochat_billing.readings import Movement, Place, Window
 from monochat_billing.repositories import KeyRecord, RecordedEvent
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
+from monochat_billing.watches import Watch
 
 T = TypeVar("T")
 
@@ -108,12 +110,14 @@ def account_row(account: Account, last_entry: int, last_usage: int, version: int
         account.events,
         last_usage,
         version,
+        documents.write(account.watches) if account.watches else None,
     )
 
 
 def account(row: Row) -> Account:
     """Read a row of ``billing_accounts``."""
-    identity, zone, currencies, profile, opened_at, as_of, next_due_at, _, events = row[:9]
+    identity, zone, currencies, profile, opened_at, as_of, next_due_at, _, events, *more = row
+    watches = more[-1]
     return Account(
         id=identity,
         zone=zone,
@@ -123,6 +127,7 @@ def account(row: Row) -> Account:
         profile=None if profile is None else _profile(profile),
         next_due_at=_maybe_instant(next_due_at),
         events=events,
+        watches=() if watches is None else documents.read(tuple[Watch, ...], watches),
     )
 
 
@@ -260,6 +265,31 @@ def entry(row: Row) -> Entry:
         corrects,
         hold,
         None if exchange is None else documents.read(Exchange, exchange),
+    )
+
+
+def window(window: Window, place: Place) -> dict[str, object]:
+    """Name the parameters of the statements that read a window from behind a place."""
+    return {
+        "account": window.account,
+        "unit": window.unit,
+        "at": ticks(place.at),
+        "number": place.number,
+        "until": ticks(window.end.at),
+        "through": window.through,
+    }
+
+
+def movement(row: Row) -> Movement:
+    """Read a row of sums over the parts of entries."""
+    _, kind, lot, origin, source, credited, debited = row
+    return Movement(
+        EntryKind(kind),
+        lot,
+        None if origin is None else LotOrigin(origin),
+        source or "",
+        int(credited),
+        int(debited),
     )
 
 

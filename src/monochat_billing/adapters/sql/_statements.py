@@ -19,10 +19,13 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     cast,
     func,
     insert,
     literal_column,
+    not_,
+    or_,
     select,
     tuple_,
     update,
@@ -36,6 +39,7 @@ from sqlalchemy.sql.expression import Executable
 from monochat_billing.adapters.sql import schema
 
 Pairs = Iterable[tuple[str, str]]
+Integer = ColumnElement[int]
 
 
 @final
@@ -83,6 +87,10 @@ class Shapes(Protocol):
         """Insert a row, or replace those columns of the one with its key."""
         ...
 
+    def parts(self, column: "Column[str]") -> tuple[FromClause, Integer, Integer]:
+        """Give a table of an entry's parts, to read beside it: the lots and their units."""
+        ...
+
 
 def _all_columns(table: Table) -> dict[str, Any]:
     return {column.name: bindparam(column.name) for column in table.columns}
@@ -125,6 +133,15 @@ class SqliteShapes:
             set_={name: statement.excluded[name] for name in replaced},
         )
 
+    def parts(self, column: "Column[str]") -> tuple[FromClause, Integer, Integer]:
+        """Read an array of two-element arrays."""
+        given = func.json_each(column).table_valued("value", name="part")
+        lot, units = (
+            func.json_extract(given.c.value, literal_column(f"'$[{place}]'"), type_=BigInteger)
+            for place in (0, 1)
+        )
+        return given, lot, units
+
 
 @final
 class PostgresShapes:
@@ -163,6 +180,18 @@ class PostgresShapes:
             set_={name: statement.excluded[name] for name in replaced},
         )
 
+    def parts(self, column: "Column[str]") -> tuple[FromClause, Integer, Integer]:
+        """Unnest an array of two-element arrays."""
+        given = func.jsonb_array_elements(cast(column, postgresql.JSONB)).table_valued(
+            "value", name="part"
+        )
+        value = given.render_derived().c.value
+        lot, units = (
+            cast(func.jsonb_extract_path_text(value, literal_column(f"'{place}'")), BigInteger)
+            for place in (0, 1)
+        )
+        return given.render_derived(), lot, units
+
 
 @final
 class Statements:
@@ -174,6 +203,7 @@ class Statements:
         self._compile_load()
         self._compile_save()
         self._compile_pages()
+        self._compile_history()
 
     def _compiled(self, statement: Executable) -> Statement:
         compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
@@ -295,6 +325,60 @@ class Statements:
             .limit(_limit())
         )
 
+    def _compile_history(self) -> None:
+        """Compile what statements ask; see the indexes of ``billing_entries`` for why in two parts.
+
+        An entry is late when it is effective at another instant than it was recorded.
+        """
+        e = schema.ENTRIES.c
+        late, on_time = e.effective_at != e.recorded_at, e.effective_at == e.recorded_at
+        self.recorded = self._history(e.recorded_at)
+        self.on_time = self._history(e.recorded_at, on_time)
+        self.late = self._history(e.effective_at, late)
+        recorded = _place(e.recorded_at) <= _asked()
+        effective = _place(e.effective_at) <= _asked()
+        counts = (
+            e.account_id == bindparam("account"),
+            e.unit == bindparam("unit"),
+            e.number <= bindparam("through"),
+        )
+        self.recorded_upto = self._compiled(
+            select(e.balance_after)
+            .where(*counts, recorded)
+            .order_by(e.recorded_at.desc(), e.number.desc())
+            .limit(literal_column("1"))
+        )
+        self.late_upto = self._compiled(
+            select(func.sum(case((effective, e.amount), else_=-e.amount))).where(
+                *counts, late, or_(effective & not_(recorded), recorded & not_(effective))
+            )
+        )
+        self.recorded_movements = self._movements(e.recorded_at)
+        self.on_time_movements = self._movements(e.recorded_at, on_time)
+        self.late_movements = self._movements(e.effective_at, late)
+
+    def _history(self, at: "Column[int]", *also: ColumnElement[bool]) -> Statement:
+        e = schema.ENTRIES.c
+        page = select(schema.ENTRIES).where(*_within(at), *also)
+        return self._compiled(page.order_by(at, e.number).limit(_limit()))
+
+    def _movements(self, at: "Column[int]", *also: ColumnElement[bool]) -> Statement:
+        e, lots = schema.ENTRIES.c, schema.LOTS
+        part, lot, units = self.shapes.parts(e.parts)
+        zero = literal_column("0", BigInteger)
+        named = and_(lots.c.account_id == e.account_id, lots.c.number == lot)
+        columns = (e.account_id, e.kind, lot, lots.c.origin, lots.c.source)
+        return self._compiled(
+            select(
+                *columns,
+                func.sum(case((units > zero, units), else_=zero)),
+                func.sum(case((units < zero, units), else_=zero)),
+            )
+            .select_from(schema.ENTRIES.join(part, literal_column("true")).outerjoin(lots, named))
+            .where(*_within(at), *also)
+            .group_by(*columns)
+        )
+
     def _page(self, table: Table, number: "Column[int]") -> Statement:
         return self._compiled(
             _of_account(table).where(number > bindparam("after")).order_by(number).limit(_limit())
@@ -303,6 +387,26 @@ class Statements:
 
 def _of_account(table: Table) -> Any:  # noqa: ANN401 - a select
     return select(table).where(table.c.account_id == bindparam("account"))
+
+
+def _place(at: "Column[int]") -> Any:  # noqa: ANN401 - a row value
+    return tuple_(at, schema.ENTRIES.c.number)
+
+
+def _asked() -> Any:  # noqa: ANN401 - a row value
+    return tuple_(bindparam("at", type_=BigInteger), bindparam("number", type_=BigInteger))
+
+
+def _within(at: "Column[int]") -> tuple[ColumnElement[bool], ...]:
+    """Compare with a window, from behind a place in it."""
+    e = schema.ENTRIES.c
+    return (
+        e.account_id == bindparam("account"),
+        e.unit == bindparam("unit"),
+        _place(at) > _asked(),
+        at < bindparam("until"),
+        e.number <= bindparam("through"),
+    )
 
 
 def _limit() -> Any:  # noqa: ANN401 - a bound parameter

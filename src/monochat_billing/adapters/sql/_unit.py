@@ -7,6 +7,8 @@ Does not own when a unit of work begins, ends or is run again (``storage``).
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from heapq import merge
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -22,6 +24,7 @@ from monochat_billing.balance import Books, Entry
 from monochat_billing.errors import StorageError
 from monochat_billing.holds import Hold
 from monochat_billing.lots import DEBT, Lot
+from monochat_billing.readings import Movement, Place, Reading, Window
 from monochat_billing.repositories import Changes, Loaded, RecordedEvent, Wanted
 from monochat_billing.scheduling import ScheduledChange
 
@@ -201,6 +204,49 @@ class SqlReader:
         values = statement.values(account=account, limit=max(limit, 0))
         rows = self._session.rows("read entries", statement, values)
         return tuple(each(schema.ENTRIES, reversed(rows), _rows.entry))
+
+    def statement_entries(self, window: Window, after: Place, limit: int) -> Sequence[Entry]:
+        """Give up to ``limit`` entries of the window that stand behind ``after``, in order."""
+        statements = self._session.statements
+        if window.reading is Reading.AS_RECORDED:
+            return self._history(statements.recorded, window, after, limit)
+        on_time = self._history(statements.on_time, window, after, limit)
+        late = self._history(statements.late, window, after, limit)
+        return tuple(islice(merge(on_time, late, key=window.reading.place), limit))
+
+    def _history(
+        self, statement: Statement, window: Window, after: Place, limit: int
+    ) -> Sequence[Entry]:
+        values = statement.values(**_rows.window(window, after), limit=max(limit, 0))
+        rows = self._session.rows("read statement", statement, values)
+        return tuple(each(schema.ENTRIES, rows, _rows.entry))
+
+    def balance_upto(self, window: Window, place: Place) -> int:
+        """Sum the window's unit up to and including ``place``, however early, in its units."""
+        statements = self._session.statements
+        asked = [statements.recorded_upto]
+        if window.reading is Reading.AS_EFFECTIVE:
+            asked.append(statements.late_upto)
+        named = _rows.window(window, place)
+        return sum(
+            int(units or 0)
+            for statement in asked
+            for (units,) in self._session.rows("read balance", statement, statement.values(**named))
+        )
+
+    def movements(self, window: Window) -> Sequence[Movement]:
+        """Sum the whole window by kind and lot."""
+        statements = self._session.statements
+        asked = [statements.recorded_movements]
+        if window.reading is Reading.AS_EFFECTIVE:
+            asked = [statements.on_time_movements, statements.late_movements]
+        named = _rows.window(window, window.start)
+        rows = [
+            row
+            for statement in asked
+            for row in self._session.rows("read sums", statement, statement.values(**named))
+        ]
+        return tuple(each(schema.ENTRIES, rows, _rows.movement))
 
     def lots(self, account: str) -> Sequence[Lot]:
         """Give every lot of the account by number, spent ones too."""

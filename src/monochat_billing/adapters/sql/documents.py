@@ -45,6 +45,7 @@ from monochat_billing.quotes import ChangeQuote
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.units import Amount, Units, is_currency
+from monochat_billing.watches import Watch
 
 __all__ = ["TYPES", "Malformed", "read", "read_any", "write", "write_any"]
 
@@ -76,6 +77,7 @@ _RESULTS: Final = (
     TopUp,
     TransferReport,
     UsageReport,
+    Watch,
 )
 _PLAIN: Final = (Money, Units, datetime, date, Decimal, Fraction)
 
@@ -203,6 +205,14 @@ def _write_amount(value: Amount) -> str:
     return str(value) if isinstance(value, Units) else _write_money(value)
 
 
+def _write_maybe_amount(value: Amount | None) -> str | None:
+    return None if value is None else _write_amount(value)
+
+
+def _read_maybe_amount(value: Any, _: Any = None) -> Amount | None:  # noqa: ANN401 - as above
+    return None if value is None else _read_amount(value)
+
+
 def _read_units(value: Any, _: Any = None) -> Units:  # noqa: ANN401 - as above
     count, _, unit = _read_text(value).partition(" ")
     return Units(int(count), unit)
@@ -253,6 +263,8 @@ def _converter() -> Converter:
     converter.register_structure_hook(Units, _read_units)
     converter.register_unstructure_hook(Amount, _write_amount)
     converter.register_structure_hook(Amount, _read_amount)
+    converter.register_unstructure_hook(Amount | None, _write_maybe_amount)
+    converter.register_structure_hook(Amount | None, _read_maybe_amount)
     converter.register_unstructure_hook_func(lambda kind: kind is Any, _wrap)
     converter.register_structure_hook_func(lambda kind: kind is Any, _unwrap)
     return converter

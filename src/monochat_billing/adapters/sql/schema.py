@@ -49,7 +49,7 @@ __all__ = [
     "VERSION_TABLE",
 ]
 
-HEAD: Final = "billing_0002"
+HEAD: Final = "billing_0003"
 """The schema version that this library reads and writes."""
 
 VERSION_TABLE: Final = "billing_schema_version"
@@ -105,8 +105,12 @@ ACCOUNTS: Final = Table(
     _integer("last_event"),
     _integer("last_usage"),
     _integer("version"),
+    _text("watches", nullable=True),
 )
-"""One row per account; ``version`` grows with every save, so a lost race is noticed."""
+"""One row per account; ``version`` grows with every save, so a lost race is noticed.
+
+``watches`` is a JSON document, NULL where nobody watches.
+"""
 
 Index(
     "ix_billing_accounts_next_due",
@@ -198,6 +202,24 @@ Index(
     ENTRIES.c.number,
     sqlite_where=text("corrects IS NOT NULL"),
     postgresql_where=text("corrects IS NOT NULL"),
+)
+Index(
+    "ix_billing_entries_recorded",
+    ENTRIES.c.account_id,
+    ENTRIES.c.unit,
+    ENTRIES.c.recorded_at,
+    ENTRIES.c.number,
+)
+# Few entries are effective at another instant than they were recorded. The others stand in the
+# order above in either reading, so that these alone need another, and the many pay for one index.
+Index(
+    "ix_billing_entries_late",
+    ENTRIES.c.account_id,
+    ENTRIES.c.unit,
+    ENTRIES.c.effective_at,
+    ENTRIES.c.number,
+    sqlite_where=text("effective_at != recorded_at"),
+    postgresql_where=text("effective_at != recorded_at"),
 )
 
 SUBSCRIPTIONS: Final = Table(
