@@ -1025,6 +1025,12 @@ class TestPostgresText:
             "WHERE billing_accounts.id = any(%s::TEXT[]) ORDER BY billing_accounts.id FOR UPDATE"
         )
 
+    def test_each_part_of_an_entry_is_summed_once(self) -> None:
+        url = sqlalchemy.make_url("postgresql+psycopg://localhost/x")
+        text = Postgres(url, None).statements.recorded_movements.text
+        assert text.count("jsonb_array_elements(") == 1
+        assert "jsonb_extract_path_text(part.value, '1')" in text
+
     @pytest.mark.parametrize(
         ("state", "constraint", "verdict"),
         [

@@ -182,15 +182,14 @@ class PostgresShapes:
 
     def parts(self, column: "Column[str]") -> tuple[FromClause, Integer, Integer]:
         """Unnest an array of two-element arrays."""
-        given = func.jsonb_array_elements(cast(column, postgresql.JSONB)).table_valued(
-            "value", name="part"
-        )
-        value = given.render_derived().c.value
+        given = func.jsonb_array_elements(cast(column, postgresql.JSONB)).table_valued("value")
+        given = given.render_derived(name="part")
+        value = given.c.value
         lot, units = (
             cast(func.jsonb_extract_path_text(value, literal_column(f"'{place}'")), BigInteger)
             for place in (0, 1)
         )
-        return given.render_derived(), lot, units
+        return given, lot, units
 
 
 @final
