@@ -323,7 +323,7 @@ def _limit_mistakes(catalog: Any, unlimited: Collection[str]) -> Iterator[Invali
     for family in Family:
         ladder = [one for one in catalog.products if one.family is family and family.ladder]
         names = dict.fromkeys(limit.name for product in ladder for limit in product.limits)
-        for product in ladder:
+        for product in ladder if names else ():
             said = {limit.name for limit in product.limits}
             for name in names:
                 if name not in said and product.id not in unlimited:

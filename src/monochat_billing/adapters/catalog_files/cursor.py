@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from monochat_billing.adapters.catalog_files.shapes import SHAPES
@@ -40,6 +41,11 @@ _WANTED: Final = {
 }
 """What to do about a key that is missing, where more can be said than that it is."""
 _MOST_MISTAKES: Final = 1000
+
+
+@lru_cache(maxsize=64)
+def _interval(text: str) -> BillingInterval:
+    return BillingInterval.parse(text)
 
 
 class Inexact(str):
@@ -183,7 +189,7 @@ class Table:
             return None
         try:
             if isinstance(value, str):
-                return BillingInterval.parse(value)
+                return _interval(value)
         except InvalidInput as error:
             self._say(key, value, error.problem, error.remedy)
             return None
