@@ -19,12 +19,18 @@ from hypothesis.stateful import (
 
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.adapters.sql import SqlStorage
-from monochat_billing.errors import ForgedCallback, GatewayError, InvalidInput
+from monochat_billing.errors import ForgedCallback, GatewayError, InvalidInput, StorageError
 from monochat_billing.gateways import Checkout
 from monochat_billing.payments import TopUpState
 from monochat_billing.repositories import Storage
 from monochat_billing.testing.fake_provider import Fault
-from monochat_billing.testing.gateway_bench import ACCOUNT, GatewayBench, GatewayDesk, KitClock
+from monochat_billing.testing.gateway_bench import (
+    ACCOUNT,
+    BUYER,
+    GatewayBench,
+    GatewayDesk,
+    KitClock,
+)
 from tests.gateway_benches import (
     bank_transfer_bench,
     iyzico_bench,
@@ -239,6 +245,20 @@ class TestTheSweep:
             with pytest.raises(GatewayError, match="another top-up"):
                 desk.billing.top_ups.check(ACCOUNT, first.top_up)
             assert desk.credits() == 0
+
+    def test_w07_what_was_paid_before_the_checkout_was_stored_opens_no_second_page(self) -> None:
+        """iyzico would open another form: it is asked first, by our own reference."""
+        with iyzico_bench(KitClock()) as bench:
+            desk = GatewayDesk(bench, KitClock())
+            desk.storage.skip, desk.storage.fail_next = 1, "before"
+            with pytest.raises(StorageError):
+                desk.start()
+            top_up = desk.billing.top_ups.get(ACCOUNT, desk.last_id)
+            bench.pay(bench.gateway.create(top_up, BUYER))
+            forms = len(bench.fake.forms)
+            again = desk.start()
+            assert again.redirect_url == top_up.return_url
+            assert (len(bench.fake.forms), desk.credits()) == (forms, 1)
 
     def test_w11_a_callback_about_nothing_of_ours_names_nobody(self) -> None:
         """An account at a provider may be shared: the host answers 2xx and goes on."""
