@@ -13,10 +13,12 @@ from monochat_billing import (
     ChangeTiming,
     ForgedCallback,
     InvalidInput,
+    MessageCategory,
     Money,
     TaxId,
     TaxIdKind,
     UnknownName,
+    UsageRecord,
     money,
 )
 from tests.desk import PROFILE, Desk
@@ -40,6 +42,16 @@ def open_account(desk: Desk, **changed: object) -> object:
     return desk.billing.accounts.open(name, **facts)  # type: ignore[arg-type]
 
 
+def usage(identity: str) -> UsageRecord:
+    return UsageRecord(
+        id=identity,
+        meter="whatsapp.message",
+        occurred_at=datetime(2026, 10, 6, tzinfo=UTC),
+        market="Turkey",
+        category=MessageCategory.UTILITY,
+    )
+
+
 DOORS: list[tuple[str, type[InvalidInput], str, Callable[[Desk], object]]] = [
     ("no such account", UnknownName, "account", lambda d: debit(d, money("1", "TRY"), "nobody")),
     ("blank account", InvalidInput, "account", lambda d: open_account(d, account=" ")),
@@ -58,6 +70,22 @@ DOORS: list[tuple[str, type[InvalidInput], str, Callable[[Desk], object]]] = [
     ("infinite", InvalidInput, "amount", lambda d: debit(d, Money(Decimal("Infinity"), "TRY"))),
     ("too precise", InvalidInput, "amount", lambda d: debit(d, Money(Decimal("0.0000001"), "TRY"))),
     ("not money", InvalidInput, "amount", lambda d: debit(d, 12.5)),
+    ("no text", InvalidInput, "reason", lambda d: debit(d, money("1", "TRY"), reason="a\0")),
+    ("a novel", InvalidInput, "reason", lambda d: debit(d, money("1", "TRY"), reason="a" * 501)),
+    (
+        "half a character",
+        InvalidInput,
+        "actor",
+        lambda d: d.billing.balances.debit(
+            "acme", money("1", "TRY"), reason="a", key="k", actor="\ud800"
+        ),
+    ),
+    (
+        "usage without a proper id",
+        InvalidInput,
+        "records.id",
+        lambda d: d.billing.usage.record("acme", [usage("wamid.\0")]),
+    ),
     ("no reason", InvalidInput, "reason", lambda d: debit(d, money("1", "TRY"), reason=" ")),
     ("wrong currency", UnknownName, "currency", lambda d: debit(d, money("1", "EUR"))),
     ("top up less than kuruş", InvalidInput, "amount", lambda d: start(d, money("0.001", "TRY"))),

@@ -32,6 +32,8 @@ __all__ = [
     "parts_of",
 ]
 
+_LONGEST_WORDS: Final = 500
+
 
 class EntryKind(enum.StrEnum):
     """Name what an entry stands for."""
@@ -189,7 +191,17 @@ def parts_of(shares: tuple[Share, ...], sign: int) -> tuple[tuple[int, int], ...
 @final
 @attrs.frozen
 class Memo:
-    """Say what an entry stands for; the same memo may serve many entries."""
+    """Say what an entry stands for; the same memo may serve many entries.
+
+    Raises:
+        InvalidInput: reason, reference or actor is no text of at most 500 printable characters.
+
+    >>> from datetime import UTC, datetime
+    >>> now = datetime(2026, 10, 5, tzinfo=UTC)
+    >>> Memo(EntryKind.CHARGE, now, now, chr(0))
+    Traceback (most recent call last):
+    monochat_billing.errors.InvalidInput: reason: ... is no line of text; pass at most 500 ...
+    """
 
     kind: EntryKind
     effective_at: datetime
@@ -197,6 +209,19 @@ class Memo:
     reason: str = ""
     reference: str = ""
     actor: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        for field in ("reason", "reference", "actor"):
+            words = getattr(self, field)
+            if words and not (
+                isinstance(words, str) and len(words) <= _LONGEST_WORDS and words.isprintable()
+            ):
+                raise InvalidInput(
+                    field,
+                    words,
+                    "is no line of text",
+                    f"pass at most {_LONGEST_WORDS} printable characters",
+                )
 
     def of(self, kind: EntryKind, reason: str | None = None) -> "Memo":
         """Return the memo for an entry of another kind, with another reason if one is given."""

@@ -204,8 +204,8 @@ class IllegalTransition(Rejected):
 
     noun: str
     identity: str
-    state: str
-    action: str
+    state: str = attrs.field(converter=str)
+    action: str = attrs.field(converter=str)
 
     def __str__(self) -> str:
         return (

@@ -6,7 +6,7 @@ from typing import cast, final
 import attrs
 
 from monochat_billing import commands
-from monochat_billing.accounts import ChargedUsage
+from monochat_billing.accounts import ChargedUsage, check_identity
 from monochat_billing.commands import UsageReport
 from monochat_billing.errors import InvalidInput
 from monochat_billing.rating import UsageRecord
@@ -32,8 +32,8 @@ class Usage:
         can be sent again after a top-up.
 
         Raises:
-            InvalidInput: a record has no rate on the card in force, or the service has no rate
-                cards; nothing of the batch is recorded.
+            InvalidInput: a record has no rate on the card in force, its id is no id, or the service
+                has no rate cards; nothing of the batch is recorded.
             UnknownName: there is no such account, or it has no balance in the cards' currency.
         """
         cards = self._context.rates
@@ -43,6 +43,7 @@ class Usage:
         for record in batch:
             if not isinstance(record, UsageRecord):
                 raise InvalidInput("records", record, "is no usage record", "pass UsageRecord")
+            check_identity(record.id, "records.id")
         report = self._context.change(
             account,
             "usage.record",
