@@ -42,6 +42,7 @@ from monochat_billing.errors import (
     StoreBusy,
     UnknownName,
 )
+from monochat_billing.gateways import Buyer
 from monochat_billing.hold_commands import HoldReport
 from monochat_billing.holds import Hold, HoldState, Rest
 from monochat_billing.intervals import MONTH, YEAR, BillingInterval
@@ -82,7 +83,7 @@ from monochat_billing.quotes import ChangeQuote
 from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageRecord
 from monochat_billing.readings import Reading
 from monochat_billing.scheduling import ScheduledChange
-from monochat_billing.service import Billing, RunReport
+from monochat_billing.service import Billing, Reconciliation, RunReport
 from monochat_billing.statements import Statement
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.units import Amount, Units
@@ -108,6 +109,7 @@ __all__ = [
     "BillingInterval",
     "BillingPeriod",
     "BillingProfile",
+    "Buyer",
     "CampaignPart",
     "Catalog",
     "CatalogVersions",
@@ -165,6 +167,7 @@ __all__ = [
     "RateCard",
     "RateCards",
     "Reading",
+    "Reconciliation",
     "Rejected",
     "Rest",
     "RunReport",
