@@ -61,7 +61,12 @@ SMALL = MessageRates(
             MessageRegime(
                 name="b", effective_on=OCTOBER, tiered=frozenset({U, A}), free_service_messages=3
             ),
-            MessageRegime(name="c", effective_on=date(2026, 10, 15), free_service_messages=5),
+            MessageRegime(
+                name="c",
+                effective_on=date(2026, 10, 15),
+                tiered=frozenset({U, A}),
+                free_service_messages=5,
+            ),
         )
     ),
 )
@@ -78,7 +83,8 @@ def records(draw: st.DrawFn) -> list[UsageRecord]:
     sound = draw(st.booleans())
     kinds = st.sampled_from(SOUND if sound else SOUND * 6 + UNSOUND)
     first = datetime(2026, 10, 1, 12, tzinfo=UTC) if sound else datetime(2026, 9, 10, tzinfo=UTC)
-    row = st.tuples(st.integers(0, 60 * 86_400 * 10), kinds, st.booleans(), st.integers(0, 1))
+    days = 35 if sound else 60
+    row = st.tuples(st.integers(0, days * 86_400 * 10), kinds, st.booleans(), st.integers(0, 1))
     return [
         UsageRecord(
             id=f"wamid.{place}",
@@ -177,6 +183,26 @@ class TestTheLaw:
         found = rate_many(MessageColumns.of_records(rows), rates, "America/St_Johns")
         expected = price_many(rows, rates, "America/St_Johns")
         assert found.units.tolist() == [line.units for line in expected.lines]
+
+
+class TestACardThatChangesWithinAMonth:
+    def test_goes_on_with_the_count_of_the_month(self) -> None:
+        """Messages count on from card to card, and only the third card has tiers for them."""
+        days = [5, 21, 6, 22, 23, 16]
+        rows = [
+            UsageRecord(
+                id="m",
+                meter=METER,
+                occurred_at=datetime(2026, 10, day, 12, tzinfo=UTC),
+                market="Turkey",
+                category=A,
+            )
+            for day in days
+        ]
+        found = rate_many(MessageColumns.of_records(rows), SMALL, "UTC")
+        assert found.units.tolist() == [70, 70, 70, 60, 60, 70]
+        assert found.tier.tolist() == [0, 1, 0, 2, 2, 0]
+        assert found.counts.tier_at((OCTOBER, "Turkey", A)) == 6
 
 
 class TestMetaSCards:
