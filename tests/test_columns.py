@@ -96,7 +96,7 @@ def records(draw: st.DrawFn) -> list[UsageRecord]:
             reference=f"10{number}",
         )
         for place, (after, (market, category), billable, number) in enumerate(
-            draw(st.lists(row, max_size=30))
+            draw(st.lists(row, min_size=draw(st.sampled_from([0, 1, 15])), max_size=30))
         )
     ]
 
