@@ -1,6 +1,7 @@
 """The law of the ledger: every operation against a model, and what holds after each of them."""
 
 import random
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import count
@@ -503,7 +504,9 @@ class TestInterleavings:
         """Print the seed of each part, so that one that fails can be played again."""
         first = random.SystemRandom().randrange(10**9)
         with capsys.disabled():
-            print(f"\nledger: 400 seeds of 250 steps from {first}")  # noqa: T201 - it is asked for
+            # A worker's standard output belongs to its master, so this goes the other way.
+            told = f"\nledger: 400 seeds of 250 steps from {first}"
+            print(told, file=sys.stderr, flush=True)  # noqa: T201 - it is asked for
         for seed in range(first, first + 400):
             try:
                 play(seed, 250)
