@@ -454,10 +454,11 @@ class TestOrderAndPages:
 
     def test_entries_come_back_as_they_were_posted(self, storage: Storage) -> None:
         state = new_account()
+        words = "İıĞğŞş 'tek' \"çift\" 👩💻€ ".ljust(500, "ü")
         posted = credit(
             state.books,
             lira("0.000001"),
-            memo(EntryKind.GRANT, reason="ğ\n'\"", reference="r", actor="a"),
+            memo(EntryKind.GRANT, reason=words, reference="a'; -- %s {} \\", actor='"ğ" 😀'),
             promotion(),
         )
         save(storage, Changes(None, state.with_books(posted.books), (posted.entry,)))
