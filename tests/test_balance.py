@@ -121,7 +121,7 @@ class TestDebit:
             (1, 100_000_000),
             (2, 20_500_000),
         ]
-        assert str(done.entry) == "#3 2026-10-05 06:00 CHARGE -120.5 TRY → 29.5 export"
+        assert str(done.entry) == "#3 2026-10-05 06:00Z CHARGE -120.5 TRY → 29.5 export"
 
     def test_may_take_everything(self) -> None:
         """The last micro-unit is spendable, one more is not."""

@@ -378,7 +378,7 @@ class TestUnits:
         balances = desk.billing.balances
         balances.credit("acme", Units(500, "whatsapp.message"), reason="p", key="p", terms=pack)
         sent = balances.debit("acme", Units(3, "whatsapp.message"), reason="m", key="m")
-        assert str(sent) == "#2 2026-10-05 06:00 CHARGE -3 whatsapp.message → 497 m"
+        assert str(sent) == "#2 2026-10-05 06:00Z CHARGE -3 whatsapp.message → 497 m"
         assert sent.value == Units(-3, "whatsapp.message")
         with pytest.raises(InsufficientFunds) as refused:
             balances.debit("acme", Units(498, "whatsapp.message"), reason="m", key="n")

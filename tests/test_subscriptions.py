@@ -74,3 +74,9 @@ class TestASubscription:
     def test_prints_in_one_line(self, growth: Subscription) -> None:
         """What, for how much, in which state, until when."""
         assert str(growth) == "growth at 1499 TRY per MONTH, ACTIVE, 2026-10-05 → 2026-11-05"
+
+    def test_prints_days_of_its_own_zone(self) -> None:
+        """Half past midnight of 5 October in Istanbul is still the 4th in UTC."""
+        made = scene("1499", at=instant("2026-10-04 21:30"))
+        late = made.subscribe("2026-10-04 21:30", "growth", MONTH)
+        assert str(late).endswith(" ACTIVE, 2026-10-05 → 2026-11-05")

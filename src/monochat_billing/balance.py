@@ -127,7 +127,7 @@ def credit(
     >>> books = open_balance(Books("acme"), "TRY")
     >>> posted = credit(books, money("250", "TRY"), Memo(EntryKind.TOP_UP, t, t))
     >>> print(posted.entry)
-    #1 2026-10-01 00:00 TOP_UP +250 TRY → 250
+    #1 2026-10-01 00:00Z TOP_UP +250 TRY → 250
     """
     balance = books.of(amount)
     units = balance.units(amount)
@@ -182,7 +182,7 @@ def debit(books: Books, amount: Amount, memo: Memo, mode: DebitMode = DebitMode.
     >>> books = open_balance(Books("acme"), "TRY")
     >>> books = credit(books, money("250", "TRY"), Memo(EntryKind.TOP_UP, t, t)).books
     >>> print(debit(books, money("12.50", "TRY"), Memo(EntryKind.CHARGE, t, t, "export")).entry)
-    #2 2026-10-01 00:00 CHARGE -12.5 TRY → 237.5 export
+    #2 2026-10-01 00:00Z CHARGE -12.5 TRY → 237.5 export
     """
     balance = books.of(amount)
     return take(books, balance, balance.units(amount), memo, mode)

@@ -84,7 +84,7 @@ def subscribe(
     >>> print(began.subscription)
     growth at 1499 TRY per MONTH, ACTIVE, 2026-10-05 → 2026-11-05
     >>> print(began.entries[0])
-    #2 2026-10-05 00:00 PLAN_FEE -1499 TRY → 7501 growth per MONTH
+    #2 2026-10-05 00:00Z PLAN_FEE -1499 TRY → 7501 growth per MONTH
     """
     anchor = BillingAnchor.at(at, zone)
     period = BillingPeriod(start=at, end=anchor.bound(price.interval, 1))
@@ -161,8 +161,8 @@ def execute_change(
     ... )
     >>> for entry in done.entries:
     ...     print(entry)
-    #3 2026-10-20 00:00 PRORATION_CREDIT +773.68 TRY → 8274.68 unused time of growth
-    #4 2026-10-20 00:00 PLAN_FEE -3096.26 TRY → 5178.42 enterprise per MONTH
+    #3 2026-10-20 00:00Z PRORATION_CREDIT +773.68 TRY → 8274.68 unused time of growth
+    #4 2026-10-20 00:00Z PLAN_FEE -3096.26 TRY → 5178.42 enterprise per MONTH
     """
     quote = confirm_quote(books, subscription, catalog, quote, zone=zone)
     if not quote.changes_anything:

@@ -215,7 +215,7 @@ def grant(
     >>> from monochat_billing.money import money
     >>> step = grant(opened.state, money("5", "TRY"), terms=Terms(), reason="spring", now=t)
     >>> print(step.result)
-    #1 2026-10-05 00:00 GRANT +5 TRY → 5 spring
+    #1 2026-10-05 00:00Z GRANT +5 TRY → 5 spring
     """
     _check_reason(reason)
     memo = Memo(EntryKind.GRANT, now, now, reason, reference, actor)

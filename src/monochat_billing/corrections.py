@@ -75,7 +75,7 @@ def reverse(
     >>> paid = debit(books, money("12.50", "TRY"), Memo(EntryKind.CHARGE, t, t, "export"))
     >>> undo = Memo(EntryKind.REVERSAL, t, t, "export failed")
     >>> print(reverse(paid.books, paid.entry, [], undo, amount=money("5", "TRY")).entry)
-    #3 2026-10-01 00:00 REVERSAL +5 TRY → 242.5 export failed
+    #3 2026-10-01 00:00Z REVERSAL +5 TRY → 242.5 export failed
     """
     balance = books.balance(original.unit)
     if original.kind not in REVERSIBLE:

@@ -177,7 +177,7 @@ class Entry:
     def __str__(self) -> str:
         sign = "+" if self.amount > 0 else ""
         return (
-            f"#{self.number} {self.effective_at:%Y-%m-%d %H:%M} {self.kind.value} "
+            f"#{self.number} {self.effective_at:%Y-%m-%d %H:%MZ} {self.kind.value} "
             f"{sign}{plain_text(self.value)} {self.unit} → {plain_text(self.balance_value)}"
             f"{' ' + self.reason if self.reason else ''}"
         )

@@ -223,7 +223,7 @@ def place_hold(
     ('100', '70')
     >>> held = capture_hold(held.books, held.hold, money("12", "TRY"), batch, Rest.RELEASE)
     >>> print(held.entry)
-    #2 2026-10-01 00:00 MESSAGE_FEE -12 TRY → 88 campaign 7
+    #2 2026-10-01 00:00Z MESSAGE_FEE -12 TRY → 88 campaign 7
     >>> print(held.hold)
     hold h-1: 0 TRY left, CAPTURED
     """

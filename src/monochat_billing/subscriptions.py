@@ -19,6 +19,7 @@ from typing import Final, final
 import attrs
 
 from monochat_billing.errors import IllegalTransition
+from monochat_billing.instants import check_zone
 from monochat_billing.lots import Share
 from monochat_billing.money import Money, amount_text
 from monochat_billing.periods import BillingAnchor, BillingPeriod
@@ -89,7 +90,8 @@ class Subscription:
     ``price`` is pinned: renewals charge it until a newer price reaches subscribers by its own
     rule. ``agreement`` is what was negotiated, while it holds. ``period`` is
     number ``index`` from ``anchor``; its bounds are stored as instants and never move once they
-    were charged for. ``version`` grows with every change and is what a quote holds on to.
+    were charged for; printed, they are days in the anchor's zone. ``version`` grows with every
+    change and is what a quote holds on to.
 
     >>> from datetime import UTC
     >>> from monochat_billing.money import money
@@ -158,5 +160,8 @@ class Subscription:
         return (
             f"{self.product} at {amount_text(self.price.amount)} {self.price.currency} per "
             f"{self.price.interval}, {self.state}, "
-            f"{self.period.start:%Y-%m-%d} → {self.period.end:%Y-%m-%d}"
+            f"{self._day(self.period.start)} → {self._day(self.period.end)}"
         )
+
+    def _day(self, instant: datetime) -> str:
+        return f"{instant.astimezone(check_zone(self.anchor.zone)):%Y-%m-%d}"

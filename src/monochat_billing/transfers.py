@@ -107,8 +107,8 @@ def transfer(
     >>> books = credit(books, money("100", "USD"), Memo(EntryKind.TOP_UP, t, t)).books
     >>> moved = transfer(books, money("10", "USD"), "TRY", "41.275", Memo(EntryKind.TRANSFER, t, t))
     >>> for entry in moved.entries: print(entry)
-    #2 2026-10-01 00:00 TRANSFER -10 USD → 90
-    #3 2026-10-01 00:00 TRANSFER +412.75 TRY → 412.75
+    #2 2026-10-01 00:00Z TRANSFER -10 USD → 90
+    #3 2026-10-01 00:00Z TRANSFER +412.75 TRY → 412.75
     """
     source = books.of(amount)
     units = source.units(amount)
