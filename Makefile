@@ -54,8 +54,10 @@ lock: ## resolve every dependency anew and write constraints.txt
 	@sh tools/lock.sh
 
 clean: ## remove everything that these targets made
-	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
-	.ruff_cache build dist
+	@if [ -e $(VENV) ] || [ -L $(VENV) ]; then mv $(VENV) $(VENV).gone; fi
+	rm -rf $(VENV).gone .coverage .coverage.* .hypothesis .import_linter_cache \
+	.mypy_cache .pytest_cache .ruff_cache build dist demo.db demo.db-journal demo.db-shm demo.db-wal \
+	demo-webhooks.jsonl demo-webhooks.jsonl.part
 
 $(RUN): pyproject.toml $(PINS)
 	@sh tools/venv.sh $(VENV)
