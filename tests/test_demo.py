@@ -1,5 +1,7 @@
 """The main job, run as a stranger runs it: as a program, on a file, stopped anywhere."""
 
+import importlib.util
+import os
 import random
 import re
 import signal
@@ -72,16 +74,19 @@ class TestDemo:
         assert max(map(len, printed.splitlines())) <= 100
         for words in (
             "1. Open an account",
-            "credited once",
-            "repeated: nothing to do",
+            "credited once (entry 1: +25000 TRY); repeated: nothing to do",
+            "credited once (entry 2: +200 USD); repeated: nothing to do",
             "growth at 1499 TRY per MONTH, ACTIVE",
             "which equals the file's own sum",
-            "refused   acme: 30000 TRY asked",
+            "127.0.0.1:",
+            "pay page for 25000 TRY",
+            "refused   acme: 30000 TRY asked, 23051 TRY available, 6949 TRY short",
             "credit 483.55, charge 14990",
             "verify    sound",
             "Done. Run it again",
         ):
             assert words in printed
+        assert "http" not in printed, "what looks like a link can be opened"
 
     def test_ends_where_it_should(self, undisturbed: tuple[Path, str, float]) -> None:
         """By hand: 25000 - 1499 - 450 + 483.55 - 14990 - 12 x 450."""
@@ -119,3 +124,109 @@ class TestDemo:
                     killed += 1
         assert "verify    sound" in run(database)
         assert books(database) == books(finished)
+
+
+class TestRefusals:
+    """What cannot be done is said in one line, with a status of failure, and changes nothing."""
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            (["--messages", "13"], "'13' is not a number from 14 to 10000"),
+            (["--messages", "10001"], "'10001' is not a number from 14 to 10000"),
+            (["--messages", "many"], "'many' is not a number from 14 to 10000"),
+            (["--database", "nowhere/demo.db"], "there is no folder nowhere"),
+            (["--database", "."], ". is not a file"),
+            (["--database", "text.db"], "text.db cannot be used: file is not a database"),
+            (["--database", "other.db"], "other.db is not of this demo's making"),
+        ],
+    )
+    def test_refuses(self, options: list[str], words: str, tmp_path: Path) -> None:
+        """Before anything is made."""
+        (tmp_path / "text.db").write_text("this is a text and not a database\n" * 50)
+        with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
+            connection.execute("CREATE TABLE theirs (id INTEGER)")
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "examples" / "demo"), *options],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode != 0
+        assert words in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+        assert not done.stdout
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+    def test_another_number_of_messages(self, undisturbed: tuple[Path, str, float]) -> None:
+        """A finished file is not taken for one with other messages."""
+        database, _, _ = undisturbed
+        before = books(database)
+        done = subprocess.run(
+            command(database, MESSAGES - 1), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert f"was made with --messages {MESSAGES}, not {MESSAGES - 1}" in done.stderr
+        assert not done.stdout
+        assert books(database) == before
+
+    def test_an_ascii_terminal(self, tmp_path: Path) -> None:
+        """What it cannot show becomes a question mark."""
+        done = subprocess.run(
+            command(tmp_path / "demo.db", 14),
+            env=os.environ | {"PYTHONIOENCODING": "ascii"},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "verify    sound" in done.stdout.decode("ascii")
+
+
+class TestByHand:
+    """A person pays in a browser, each top-up once."""
+
+    @staticmethod
+    def press(link: str, action: str, *, land: bool) -> str:
+        """Do what a browser does, with the link as it was printed."""
+        path = ROOT / "examples" / "demo" / "host.py"
+        spec = importlib.util.spec_from_file_location("demo_host", path)
+        assert spec is not None
+        assert spec.loader is not None
+        host = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(host)
+        page = link.partition("/pay")[0]
+        try:
+            return str(host.pay(link, page, action=action))
+        except host.GatewayError:
+            assert not land
+            return "elsewhere"
+
+    def test_pays_each_once_and_stops_on_demand(self, tmp_path: Path) -> None:
+        """The link stands raw on a line; declining waits on; Ctrl-C says how to go on."""
+        database = tmp_path / "demo.db"
+        by_hand = [*command(database), "--by-hand"]
+        for answers, status in ((["decline", "pay"], 130), (["pay"], 0)):
+            with subprocess.Popen(
+                by_hand, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            ) as process:
+                assert process.stdout is not None
+                assert process.stderr is not None
+                link, ours = "", True
+                todo = list(answers)
+                for line in process.stdout:
+                    if line.startswith("http"):
+                        link = line.strip()
+                        if not todo:
+                            process.send_signal(signal.SIGINT)
+                    ours = ours and "Another program listens" not in line
+                    if todo and line.lstrip().startswith(("waiting", "declined")):
+                        self.press(link, todo.pop(0), land=ours)
+                complaint = process.stderr.read()
+                assert process.wait(60) == status, complaint
+            assert complaint == (
+                "" if status == 0 else "\nStopped. Run it again: it goes on from here.\n"
+            )
+        assert "Nothing has changed" in run(database)

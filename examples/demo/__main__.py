@@ -4,31 +4,39 @@ Run it with ``make demo``. It uses the library as a host would: a storage, a gat
 payment page on loopback, a file of status webhooks, and a clock that this program moves.
 
 It is safe to stop anywhere: every command carries a key, so running it again goes on where it
-stopped and ends at the same books. Running it on a finished file changes nothing.
+stopped and ends at the same books. Running it on a finished file changes nothing. To start over,
+remove the file.
 """
 
 import argparse
+import io
 import itertools
+import sqlite3
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from host import CallbackServer, pay
-from webhooks import Manifest, write_webhooks
+from host import RETURN_PATH, CallbackServer, pay
+from sqlalchemy import URL
+from webhooks import FEWEST, Manifest, write_webhooks
 
 from monochat_billing import (
     MONTH,
     YEAR,
     Address,
     Billing,
+    BillingError,
     BillingProfile,
+    GatewayError,
     InsufficientFunds,
+    Money,
     PaymentReceipt,
     TaxId,
     TaxIdKind,
@@ -39,12 +47,15 @@ from monochat_billing.adapters.sandbox import SandboxGateway, SandboxPage
 from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.adapters.whatsapp import collect_usage, meta_rate_cards, parse_statuses
 from monochat_billing.money import amount_text, from_units
-from monochat_billing.payments import CallbackAnswer
+from monochat_billing.payments import CallbackAnswer, TopUpState
 
 ACCOUNT: Final = "acme"
 ZONE: Final = "Europe/Istanbul"
 SECRET: Final = "a secret that only the demo's two servers share"  # noqa: S105 - of the sandbox
-RETURN_URL: Final = "http://127.0.0.1/return"
+# A part of the request that a key stands for, so it is the same in every run.
+PORT: Final = 18_765
+RETURN_URL: Final = f"http://127.0.0.1:{PORT}{RETURN_PATH}"
+MOST: Final = 10_000  # what 200 USD pay for
 BATCH: Final = 500
 WIDTH: Final = 100
 LABEL: Final = 10
@@ -57,6 +68,10 @@ PROFILE: Final = BillingProfile(
     tax_id=TaxId(kind=TaxIdKind.VKN, number="6120606538", tax_office="Kadıköy"),
     email="muhasebe@acme.example",
 )
+
+
+class Stopped(Exception):
+    """End the program with one line that says what to do."""
 
 
 class DemoClock:
@@ -86,7 +101,9 @@ class Demo:
         self.clock = clock
         self.webhooks = webhooks
         self.messages = messages
+        self.page_url = ""
         self.buy: Callable[[str], str] = str
+        self.ask: Callable[[str, Money], str] | None = None
         self.callbacks: list[PaymentReceipt] = []
 
     def open_account(self) -> None:
@@ -109,12 +126,18 @@ class Demo:
                 return_url=RETURN_URL,
                 key=f"topup-{number}",
             )
-            say("page", f"{checkout.redirect_url[:80]}…")
-            outcome = self.buy(checkout.redirect_url)
-            again = self.buy(checkout.redirect_url)
-            first, second = self.callbacks[-2:]
-            say("buyer", f"{outcome}, reloads and pays again: {again}")
-            say("callback", f"{told(first)}; repeated: {told(second)}")
+            url = checkout.redirect_url
+            say("page", f"{urlsplit(self.page_url).netloc}, pay page for {amount_of(amount)}")
+            seen = len(self.callbacks)
+            top_up = self.billing.top_ups.get(ACCOUNT, checkout.top_up)
+            by_hand = self.ask is not None and top_up.state is not TopUpState.CREDITED
+            outcome = self.ask(url, amount) if self.ask and by_hand else self.buy(url)
+            again = self.buy(url)
+            heard = self.callbacks[seen:]
+            first = next((one for one in heard if one.entry), heard[0])
+            who = "the demo pays" if by_hand else "reloads and pays"
+            say("buyer", f"{outcome}, {who} again: {again}")
+            say("callback", f"{told(first)}; repeated: {told(heard[-1])}")
 
     def subscribe(self) -> None:
         """Subscribe to a plan and a support package, paid from TRY."""
@@ -163,6 +186,8 @@ class Demo:
             amount_text(from_units(units, "USD")) for units in (spent, manifest.total_units)
         )
         say("debited", f"{debited} USD, which {verdict} the file's own sum of {made} USD")
+        if spent != manifest.total_units:
+            raise Stopped("the two sums should be one; remove the database and start over")
 
     def change(self) -> None:
         """Be refused, then change to yearly at once, then plan a move to Basic."""
@@ -173,7 +198,12 @@ class Demo:
                 ACCOUNT, money("30000", "TRY"), reason="migration project", key="project-1"
             )
         except InsufficientFunds as refusal:
-            say("refused", str(refusal))
+            unit = refusal.unit
+            say(
+                "refused",
+                f"{refusal.account}: {refusal.requested} {unit} asked, {refusal.available} {unit} "
+                f"available, {refusal.shortfall} {unit} short",
+            )
         quote = self.billing.subscriptions.preview(
             ACCOUNT, to="growth", interval=YEAR, key="growth-yearly"
         )
@@ -209,7 +239,14 @@ def told(receipt: PaymentReceipt) -> str:
     """Say in a few words what a callback led to."""
     if receipt.repeated:
         return "nothing to do"
-    return f"credited once ({receipt.entry})" if receipt.entry else receipt.top_up.state.value
+    if receipt.entry is None:
+        return receipt.top_up.state.value
+    return f"credited once (entry {receipt.entry.number}: +{amount_of(receipt.top_up.amount)})"
+
+
+def amount_of(value: Money) -> str:
+    """Write an amount with its currency."""
+    return f"{amount_text(value)} {value.currency}"
 
 
 def progress(done: int, total: int) -> None:
@@ -242,19 +279,79 @@ def heading(number: int, text: str) -> None:
     print(f"\n{number}. {text}")
 
 
+def number_of_messages(text: str) -> int:
+    """Read the argument, within what the file needs and the balance pays."""
+    number = int(text) if text.isdecimal() and len(text) <= len(str(MOST)) else 0
+    if not FEWEST <= number <= MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {FEWEST} to {MOST}")
+    return number
+
+
 def main() -> None:
     """Run the seven steps on the file that the command line names."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     parser = argparse.ArgumentParser(description="Run the main job on a SQLite file.")
-    parser.add_argument("--database", type=Path, default=Path("demo.db"))
-    parser.add_argument("--messages", type=int, default=10_000)
+    parser.add_argument(
+        "--database", type=Path, default=Path("demo.db"), help="the file (default: demo.db)"
+    )
+    parser.add_argument(
+        "--messages",
+        type=number_of_messages,
+        default=MOST,
+        metavar="N",
+        help=f"how many messages to rate, from {FEWEST} to {MOST} (the default)",
+    )
     parser.add_argument(
         "--by-hand", action="store_true", help="wait for a person to pay in a browser"
     )
     arguments = parser.parse_args()
-    database: Path = arguments.database
+    try:
+        claim(arguments.database, arguments.messages)
+        run(arguments.database, arguments.messages, by_hand=arguments.by_hand)
+    except KeyboardInterrupt:
+        print("\nStopped. Run it again: it goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    except (Stopped, BillingError, OSError) as error:
+        print(f"The demo stopped: {error}", file=sys.stderr)
+        sys.exit(1)
 
+
+def claim(database: Path, messages: int) -> None:
+    """Make sure that the file is new or this demo's, made with as many messages; note the number.
+
+    A file's ``user_version`` is its program's to use, and here it is the number of messages.
+
+    Raises:
+        Stopped: the file is something else. Nothing in it was changed.
+    """
+    if not database.parent.is_dir():
+        raise Stopped(f"there is no folder {database.parent}; make it, or name another --database")
+    if database.exists() and not database.is_file():
+        raise Stopped(f"{database} is not a file; name another --database")
+    try:
+        with closing(sqlite3.connect(database, timeout=10)) as connection:
+            ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_master")
+            ((made_with,),) = connection.execute("PRAGMA user_version")
+            if not tables:
+                connection.execute(f"PRAGMA user_version = {messages:d}")
+                return
+    except sqlite3.Error as error:
+        raise Stopped(f"{database} cannot be used: {error}; name another --database") from error
+    if not made_with:
+        raise Stopped(f"{database} is not of this demo's making; name another --database")
+    if made_with != messages:
+        raise Stopped(
+            f"{database} was made with --messages {made_with}, not {messages}, and is left as it is; "
+            f"ask for {made_with}, remove the file to start over, or name another --database"
+        )
+
+
+def run(database: Path, messages: int, *, by_hand: bool) -> None:
+    """Run the seven steps."""
     clock = DemoClock()
-    storage = SqlStorage(f"sqlite:///{database}")
+    storage = SqlStorage(URL.create("sqlite", database=str(database)))
     callbacks: list[PaymentReceipt] = []
     numbers = itertools.count(1)
 
@@ -264,7 +361,8 @@ def main() -> None:
         return receipt.answer
 
     with (
-        CallbackServer(receive) as server,
+        closing(storage),
+        host_for(receive, by_hand=by_hand) as server,
         SandboxPage(SECRET, callback_url=server.callback_url) as page,
     ):
         billing = Billing(
@@ -277,11 +375,15 @@ def main() -> None:
         )
         before = state_of(billing)
         print(f"monochat-billing demo on {database}" + (" (it exists)" if before else ""))
-        demo = Demo(billing, clock, database.with_name("demo-webhooks.jsonl"), arguments.messages)
+        demo = Demo(billing, clock, database.with_name("demo-webhooks.jsonl"), messages)
         demo.callbacks = callbacks
+        demo.page_url = page.url
         demo.buy = lambda url: pay(url, page.url, site_url=server.url)
-        if arguments.by_hand:
-            demo.buy = lambda url: wait_for_a_person(url, page.url, callbacks)
+        if by_hand:
+            here = server.url == RETURN_URL.removesuffix(RETURN_PATH)
+            demo.ask = lambda url, amount: wait_for_a_person(
+                moved(url, page.url), amount, callbacks, returns=here
+            )
         demo.open_account()
         demo.top_up()
         demo.subscribe()
@@ -289,22 +391,60 @@ def main() -> None:
         demo.change()
         demo.let_time_pass()
         demo.show()
-    after = state_of(billing)
+        after = state_of(billing)
     if before == after:
         print("\nNothing has changed: every step had been done before, and once is enough.")
     else:
         print("\nDone. Run it again: nothing will change.")
-    storage.close()
 
 
-def wait_for_a_person(url: str, page_url: str, callbacks: list[PaymentReceipt]) -> str:
+def host_for(
+    receive: Callable[[Mapping[str, str], bytes], CallbackAnswer], *, by_hand: bool
+) -> CallbackServer:
+    """Make the demo's host, for a person where the links send a browser back to."""
+    if by_hand:
+        server = CallbackServer(receive, port=PORT)
+        try:
+            with server:  # only to see whether the port is free
+                pass
+        except GatewayError:
+            return CallbackServer(receive)
+        return CallbackServer(receive, port=PORT)
+    return CallbackServer(receive)
+
+
+def wait_for_a_person(
+    url: str, amount: Money, callbacks: list[PaymentReceipt], *, returns: bool
+) -> str:
     """Show where to pay, and wait until somebody has."""
     seen = len(callbacks)
-    here = urlsplit(page_url)
-    say("open", urlunsplit(urlsplit(url)._replace(netloc=here.netloc)))
-    while len(callbacks) == seen:
-        time.sleep(0.2)
-    return callbacks[-1].top_up.state.value.lower()
+    say("open", "this link in a browser on this machine, and pay once:")
+    print(f"\n{url}\n")
+    if not returns:
+        say(
+            "",
+            f"Another program listens on port {PORT}, where the page sends the browser after the "
+            "payment. What is shown there is not the demo's; the payment counts all the same.",
+        )
+    say(
+        "waiting",
+        f"for the payment of {amount_of(amount)} … Ctrl-C stops, running again goes on",
+    )
+    sys.stdout.flush()
+    while True:
+        while len(callbacks) == seen:
+            time.sleep(0.1)
+        state = callbacks[seen].top_up.state
+        seen += 1
+        if state is TopUpState.CREDITED:
+            return "paid"
+        say("declined", "nothing was credited; the same link still takes the payment")
+        sys.stdout.flush()
+
+
+def moved(url: str, page_url: str) -> str:
+    """Open a link that was made in an earlier run where the page listens now."""
+    return urlsplit(url)._replace(netloc=urlsplit(page_url).netloc).geturl()
 
 
 def state_of(billing: Billing) -> tuple[int, int] | None:

@@ -26,7 +26,7 @@ from typing import Any, Final
 
 import attrs
 
-__all__ = ["FIRST", "LAST", "MESSAGES", "SEED", "Manifest", "write_webhooks"]
+__all__ = ["FEWEST", "FIRST", "LAST", "MESSAGES", "SEED", "Manifest", "write_webhooks"]
 
 SEED: Final = 2026
 MESSAGES: Final = 10_000
@@ -73,6 +73,8 @@ ODDITIES: Final[tuple[dict[str, Any] | None, ...]] = (
     {"type": "regular", "billable": False},
     None,
 )
+# Every oddity once, with an ordinary message beside each.
+FEWEST: Final = 2 * len(ODDITIES)
 
 
 @attrs.frozen(kw_only=True)
@@ -128,8 +130,8 @@ def write_webhooks(
     """
     if not datetime(2026, 10, 2, tzinfo=UTC) <= first < last <= datetime(2026, 12, 31, tzinfo=UTC):
         raise ValueError("the span has to lie within the last quarter of 2026")
-    if int((last - first).total_seconds()) < SHORTEST_SPAN or messages < 2 * len(ODDITIES):
-        raise ValueError(f"at least {SHORTEST_SPAN} s and {2 * len(ODDITIES)} messages, please")
+    if int((last - first).total_seconds()) < SHORTEST_SPAN or messages < FEWEST:
+        raise ValueError(f"at least {SHORTEST_SPAN} s and {FEWEST} messages, please")
     chance = random.Random(seed)  # noqa: S311 - an example, not a secret
     card = october_card()
     span = (int(first.timestamp()), int(last.timestamp()))
