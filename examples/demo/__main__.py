@@ -343,7 +343,7 @@ def claim(database: Path, messages: int) -> None:
         raise Stopped(f"{database} is not of this demo's making; name another --database")
     if made_with != messages:
         raise Stopped(
-            f"{database} was made with --messages {made_with}, not {messages}, and is left as it is; "
+            f"{database} was made with --messages {made_with}, not {messages}, and stays as it is; "
             f"ask for {made_with}, remove the file to start over, or name another --database"
         )
 
