@@ -221,7 +221,8 @@ class TestLongerInterval:
             "growth (1499 TRY per MONTH) → growth (14990 TRY per YEAR), other interval, "
             "2026-10-26 12:00 Europe/Istanbul"
         )
-        assert "10 of 31 days" in text[1]
+        assert "10 of 31 days, 2026-10-26 to 2026-11-04:" in text[1]
+        assert "26.10.2026 - 04.11.2026 arası 31 günün 10 günü" in quote.explain("tr")
         assert "10/31" in text[1]
         assert text[1].startswith("growth: Credit")
         assert text[2].startswith("growth: Charge")

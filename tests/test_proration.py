@@ -5,6 +5,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import assume, example, given, strategies as st
 
@@ -648,6 +649,54 @@ class TestExplain:
         )
         assert (credit.ratio, credit.raw) == (Fraction(16, 31), Fraction(-16000, 31))
         assert credit.raw - credit.remainder == Fraction(-51613, 100)
+
+    @pytest.mark.parametrize(
+        ("hour", "name", "days"),
+        [
+            (0, "standard", "10 of 31 days, 2026-10-26 to 2026-11-04"),
+            (9, "standard", "10 of 31 days, 2026-10-26 to 2026-11-04"),
+            (0, "whole-period", "0 of 1 period, 2026-10-26 to 2026-11-04"),
+            (9, "whole-period", "0 of 1 period, 2026-10-26 to 2026-11-04"),
+        ],
+    )
+    def test_as_many_days_are_named_as_are_counted(self, hour: int, name: str, days: str) -> None:
+        """Ten days are ten dates, from midnight as from nine in the morning."""
+        whole = BillingPeriod(
+            start=datetime(2026, 10, 5, hour, tzinfo=UTC),
+            end=datetime(2026, 11, 5, hour, tzinfo=UTC),
+        )
+        credit = prorate_change(
+            paid=money("1000", "TRY"), new_price=money("2500", "TRY"), whole=whole,
+            at=datetime(2026, 10, 26, 9, tzinfo=UTC), zone="UTC", policy=policy_named(name),
+        ).lines[0]  # fmt: skip
+        assert credit.explain().startswith(f"Credit for {days}: ")
+
+    @pytest.mark.parametrize("hour", [0, 9])
+    @pytest.mark.parametrize("basis", [TimeBasis.LOCAL_DAY, TimeBasis.LOCAL_DAY_INCLUSIVE])
+    def test_parts_name_every_day_once(self, basis: TimeBasis, hour: int) -> None:
+        """What ends at a cut and what begins there share no day and leave none out."""
+        start, cut, end = (
+            datetime(2026, month, day, at, tzinfo=UTC)
+            for month, day, at in [(10, 5, hour), (10, 26, 15), (11, 5, hour)]
+        )
+        whole = BillingPeriod(start=start, end=end)
+        policy = attrs.evolve(policy_named("standard"), basis=basis)
+        said = [
+            prorate(100, whole=whole, part=part, zone="UTC", policy=policy).explain()
+            for part in (BillingPeriod(start=start, end=cut), BillingPeriod(start=cut, end=end))
+        ]
+        split_on = 25 if basis is TimeBasis.LOCAL_DAY else 26
+        last = 4 if basis is TimeBasis.LOCAL_DAY or not hour else 5
+        assert f"2026-10-05 to 2026-10-{split_on}:" in said[0]
+        assert f"2026-10-{split_on + 1} to 2026-11-0{last}:" in said[1]
+
+    def test_seconds_name_the_days_that_they_touch(self) -> None:
+        """Half a day is no day less."""
+        whole = BillingPeriod(
+            start=datetime(2026, 10, 5, 9, tzinfo=UTC), end=datetime(2026, 11, 5, 9, tzinfo=UTC)
+        )
+        line = prorate(100, whole=whole, part=whole, zone="UTC", policy=policy_named("by-second"))
+        assert "2026-10-05 to 2026-11-05" in line.explain()
 
     def test_a_difference_shows_both_sides(self) -> None:
         """What was charged and what was taken off stand in one line."""

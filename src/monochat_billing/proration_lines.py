@@ -14,7 +14,7 @@ somebody reads them.
 (Money('483.87', 'TRY'), Fraction(15000, 31), Fraction(3, 3100))
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any, Final, TypeAlias, final
@@ -22,6 +22,7 @@ from typing import Any, Final, TypeAlias, final
 import attrs
 
 from monochat_billing.errors import InvalidInput
+from monochat_billing.instants import check_zone
 from monochat_billing.money import DEFAULT_SCALE, Money, from_units
 from monochat_billing.money_text import format_money
 from monochat_billing.periods import BillingPeriod
@@ -88,6 +89,8 @@ _KINDS: Final = {
     },
 }
 _NOTHING_LESS: Final = (0, 0, 1)
+_DAY: Final = timedelta(days=1)
+_DAY_BASES: Final = (TimeBasis.LOCAL_DAY, TimeBasis.LOCAL_DAY_INCLUSIVE)
 _LOCALES: Final = {"en": "en_US", "tr": "tr_TR"}
 
 
@@ -182,6 +185,8 @@ class ProrationLine:
     def explain(self, locale: str = "en") -> str:
         """Return the line as one sentence, in English (``en``) or Turkish (``tr``).
 
+        The days that it names are those that it counts, the last one included.
+
         Raises:
             InvalidInput: the locale is another.
 
@@ -222,8 +227,26 @@ class ProrationLine:
     def _days(self, write: Any, pattern: str) -> str:  # noqa: ANN401 - a function of a date
         if self.service is None:
             return ""
-        first = self.service.first_day(self.zone)
-        return pattern.format(write(first), write(self.service.last_day(self.zone)))
+        first, last = self._bounds(self.service)
+        return pattern.format(write(first), write(last))
+
+    def _bounds(self, service: BillingPeriod) -> tuple[date, date]:
+        """Give the first and the last day that are counted, both inclusive.
+
+        A span in seconds names the days that it touches; any other counts one end of it only, so
+        that 10 days are 10 dates, whatever the wall time of the anchor.
+        """
+        first, last = service.first_day(self.zone), service.last_day(self.zone)
+        if self.basis is TimeBasis.SECOND:
+            return first, last
+        whole = self.whole or service
+        if self.basis is TimeBasis.LOCAL_DAY_INCLUSIVE and service.start != whole.start:
+            first += _DAY
+        if self.basis in _DAY_BASES:
+            last = first + (self.units - 1) * _DAY
+        else:
+            last = service.end.astimezone(check_zone(self.zone)).date() - _DAY
+        return first, max(first, last)
 
 
 def _of(noun: str) -> str:

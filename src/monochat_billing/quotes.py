@@ -187,7 +187,7 @@ def quote_change(
     >>> quote.credit, quote.charge, quote.due_now
     (Money('773.68', 'TRY'), Money('3096.26', 'TRY'), Money('2322.58', 'TRY'))
     >>> print(quote.lines[0].explain())
-    Credit for 16 of 31 days, 2026-10-20 to 2026-11-05: TRY 1,499.00 x 16/31 = -TRY 773.68 ...
+    Credit for 16 of 31 days, 2026-10-20 to 2026-11-04: TRY 1,499.00 x 16/31 = -TRY 773.68 ...
     """
     at = utc(at, field="at")
     judged = _judge(subscription, catalog, to, interval, at=at, agreement=agreement)
