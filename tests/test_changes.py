@@ -176,7 +176,11 @@ class TestUpgrade:
         assert (quote.available, quote.shortfall) == (lira("2322.57"), lira("0.01"))
         with pytest.raises(InsufficientFunds) as refused:
             made.execute("2026-10-20 09:00", quote)
-        assert refused.value.shortfall == "0.01"
+        assert refused.value.args == (
+            "acme", "TRY", "2322.58", "2322.57", "0.01", "top up, then preview again"
+        )  # fmt: skip
+        assert amount_text(quote.due_now) == refused.value.requested
+        assert "available 2322.57 TRY, short 0.01 TRY" in quote.explain().splitlines()
         assert made.state.subscriptions == before.subscriptions
         assert made.state.books == before.books
 
@@ -299,6 +303,11 @@ class TestAnUnchangedTarget:
         quote = made.preview("2026-10-20 09:00", "growth")
         assert not quote.changes_anything
         assert figures(quote) == ("0", "0", "0")
+        assert str(quote).splitlines() == [
+            "growth (1499 TRY per MONTH): nothing changes, 2026-10-20 12:00 Europe/Istanbul",
+            "due 0 TRY",
+            "next renewal 2026-11-05 09:00 Europe/Istanbul: 1499 TRY",
+        ]
         assert quote.lines == ()
         assert quote.period == made.of().period
         before, told = made.state, len(made.events)

@@ -10,11 +10,11 @@ what a quote shows is what its execution posts, because execution computes the q
 """
 
 from datetime import datetime
-from typing import final
+from typing import Final, final
 
 import attrs
 
-from monochat_billing.balance import Books, Entry, EntryKind, Memo, debit, give_back
+from monochat_billing.balance import BalanceState, Books, Entry, EntryKind, Memo, debit, give_back
 from monochat_billing.errors import InsufficientFunds, StaleQuote
 from monochat_billing.events import (
     Event,
@@ -37,6 +37,8 @@ from monochat_billing.subscriptions import (
 )
 
 __all__ = ["Decision", "confirm_quote", "execute_change", "renew", "revive", "subscribe"]
+
+_PREVIEW_AGAIN: Final = "top up, then preview again"
 
 
 @final
@@ -187,10 +189,11 @@ def execute_change(
     try:
         after, charged, charge = _charge(after, quote.charge, quote.span, memo, quote.period)
         entries += charged
-    except InsufficientFunds as short:
+    except InsufficientFunds as refusal:
+        short = _net(books, memo, returned, refusal)
         later = quote.timing is not ChangeTiming.IMMEDIATE and at == subscription.period.end
         if not later or quote.direction is not Direction.DOWNGRADE:
-            raise
+            raise short from None
         failed, charge = short, subscription.charge
         state = SubscriptionState.PAST_DUE
     changed = attrs.evolve(
@@ -390,6 +393,33 @@ def _plan_changed(quote: ChangeQuote, returned: Money, scheduled_change: str | N
         charge=quote.charge,
         rule=quote.rule,
         scheduled_change=scheduled_change,
+    )
+
+
+def _net(
+    books: Books, memo: Memo, returned: Money, refusal: InsufficientFunds
+) -> InsufficientFunds:
+    """Tell a refusal within a change as its quote does: what is due, of what was there before.
+
+    The credit counts on both sides of the refusal. Where it does not, because what it gave back
+    cannot pay this charge or covered a debt, the figures stay those of the charge.
+    """
+    balance = books.balance(refusal.unit)
+    if balance.state is not BalanceState.OPEN:
+        return refusal
+    available = max(balance.available(memo.kind.pays_for, memo.effective_at), 0)
+    asked = balance.units(money(refusal.requested, refusal.unit))
+    missing = balance.units(money(refusal.shortfall, refusal.unit))
+    due = asked - (balance.units(returned) if returned.amount else 0)
+    if due - available != missing:
+        return attrs.evolve(refusal, remedy=_PREVIEW_AGAIN)
+    return InsufficientFunds(
+        refusal.account,
+        refusal.unit,
+        balance.text(due),
+        balance.text(available),
+        refusal.shortfall,
+        _PREVIEW_AGAIN,
     )
 
 

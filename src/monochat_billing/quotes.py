@@ -110,20 +110,30 @@ class ChangeQuote:
         return self.from_product if line.kind is LineKind.CREDIT else self.to_product
 
     def explain(self, locale: str = "en") -> str:
-        """Render every line with its units, ratio, amount and rule, then the sums."""
+        """Render every line with its units, ratio, amount and rule, then the sums.
+
+        What is short as of the preview is said; a quote that changes nothing says so.
+        """
         code = self.charge.currency.code
+        zone = self.anchor.zone
+        moment = _local(self.effective_at, zone)
+        current = f"{self.from_product} ({self.from_price})"
         same = self.from_product == self.to_product
         kind = "other interval" if same else self.direction.lower()
-        head = (
-            f"{self.from_product} ({self.from_price}) → {self.to_product} ({self.to_price}), "
-            f"{kind}, {_local(self.effective_at, self.anchor.zone)}"
-        )
+        head = f"{current} → {self.to_product} ({self.to_price}), {kind}, {moment}"
         sums = (
             f"credit {amount_text(self.credit)}, charge {amount_text(self.charge)}, "
             f"due {amount_text(self.due_now)} {code}; rule: {self.rule}"
         )
+        if not self.changes_anything:
+            head, sums = f"{current}: nothing changes, {moment}", f"due 0 {code}"
+        elif self.shortfall.amount:
+            sums += (
+                f"\navailable {amount_text(self.available)} {code}, "
+                f"short {amount_text(self.shortfall)} {code}"
+            )
         following = (
-            f"next renewal {_local(self.next_renewal_at, self.anchor.zone)}: "
+            f"next renewal {_local(self.next_renewal_at, zone)}: "
             f"{amount_text((self.renewal_price or self.to_price).amount)} {code}"
         )
         lines = [f"{self.product_of(line)}: {line.explain(locale)}" for line in self.lines]
