@@ -5,7 +5,7 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from monochat_billing.accounts import Step, catch_up, check_identity, require_account
+from monochat_billing.accounts import Step, catch_up, require_account
 from monochat_billing.balance import EntryKind, Terms
 from monochat_billing.errors import InsufficientFunds, InvalidInput, UnknownName
 from monochat_billing.events import (
@@ -20,6 +20,7 @@ from monochat_billing.periods import MONTH, YEAR
 from monochat_billing.plans import Catalog, ChangeTiming, Family, Price
 from monochat_billing.scheduling import ScheduleState
 from monochat_billing.subscriptions import SubscriptionState
+from monochat_billing.texts import check_identity
 from tests.scene import CATALOG, START, Scene, instant, lira, scene
 
 NOVEMBER = instant("2026-11-05 06:00")

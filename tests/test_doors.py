@@ -42,6 +42,11 @@ def open_account(desk: Desk, **changed: object) -> object:
     return desk.billing.accounts.open(name, **facts)  # type: ignore[arg-type]
 
 
+def plan(desk: Desk, **changed: object) -> object:
+    facts = {"to": "growth", "key": "k", **changed}
+    return desk.billing.schedule.change("acme", **facts)  # type: ignore[arg-type]
+
+
 def usage(identity: str) -> UsageRecord:
     return UsageRecord(
         id=identity,
@@ -85,6 +90,33 @@ DOORS: list[tuple[str, type[InvalidInput], str, Callable[[Desk], object]]] = [
         InvalidInput,
         "records.id",
         lambda d: d.billing.usage.record("acme", [usage("wamid.\0")]),
+    ),
+    ("no actor", InvalidInput, "actor", lambda d: plan(d, actor=None)),
+    ("a timing in other words", InvalidInput, "timing", lambda d: plan(d, timing="LATER")),
+    ("no timing", InvalidInput, "timing", lambda d: plan(d, timing=None)),
+    ("an interval in words", InvalidInput, "interval", lambda d: plan(d, interval="MONTH")),
+    (
+        "a reference that is no text",
+        InvalidInput,
+        "reference",
+        lambda d: d.billing.balances.debit(
+            "acme",
+            money("1", "TRY"),
+            reason="a",
+            key="k",
+            reference=5,  # type: ignore[arg-type]
+        ),
+    ),
+    (
+        "no key",
+        InvalidInput,
+        "key",
+        lambda d: d.billing.balances.debit(
+            "acme",
+            money("1", "TRY"),
+            reason="a",
+            key=None,  # type: ignore[arg-type]
+        ),
     ),
     ("no reason", InvalidInput, "reason", lambda d: debit(d, money("1", "TRY"), reason=" ")),
     ("wrong currency", UnknownName, "currency", lambda d: debit(d, money("1", "EUR"))),

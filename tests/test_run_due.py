@@ -41,3 +41,6 @@ class TestCorruptBooks:
             assert desk.event_names("bert") == ["AccountOpened", "SubscriptionStarted"]
             with pytest.raises(CorruptBooks):
                 desk.billing.overview("bert")
+            audit = desk.billing.verify()
+            assert audit.accounts == 3
+            assert [one.account for one in audit.differences] == ["bert"]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import attrs
 import pytest
 
 from monochat_billing import (
@@ -207,6 +208,34 @@ class TestCredit:
         soon = Terms(expires_at=datetime(2026, 11, 1, tzinfo=UTC))
         with pytest.raises(IdempotencyConflict, match="expires_at"):
             give("acme", money("1", "TRY"), reason="w", key="w", terms=soon)
+
+
+class TestProfile:
+    """An account can be given a billing profile after it was opened, and another one later."""
+
+    def test_opens_the_way_to_a_top_up(self, desk: Desk) -> None:
+        """Without one there is nobody to invoice."""
+        desk.billing.accounts.open("bare", zone="UTC", currencies=["TRY"])
+        with pytest.raises(InvalidInput, match="billing profile"):
+            desk.start(money("5", "TRY"), account="bare")
+        updated = desk.billing.accounts.update_profile("bare", PROFILE, key="p")
+        assert updated.profile == PROFILE
+        desk.top_up("5", account="bare")
+        later = desk.reopen()
+        assert later.billing.accounts.get("bare").profile == PROFILE
+        assert later.billing.accounts.update_profile("bare", PROFILE, key="p") == updated
+        assert later.event_names("bare")[1] == "ProfileUpdated"
+
+    def test_a_key_stands_for_one_profile(self, desk: Desk) -> None:
+        """Also where two differ only in what is never shown."""
+        other = attrs.evolve(PROFILE, email="books@acme.example")
+        desk.billing.accounts.update_profile("acme", PROFILE, key="p")
+        with pytest.raises(IdempotencyConflict, match="profile"):
+            desk.billing.accounts.update_profile("acme", other, key="p")
+        with pytest.raises(IdempotencyConflict, match="profile"):
+            desk.billing.accounts.open(
+                "acme", zone="Europe/Istanbul", currencies=["TRY", "USD"], profile=other
+            )
 
 
 class TestCatchUp:
@@ -477,6 +506,12 @@ class TestUsage:
         desk.top_up("1", "USD", key="more")
         report = desk.billing.usage.record("acme", [message(1), message(2)])
         assert (report.charged, report.repeated) == (1, 1)
+
+    def test_a_batch_of_refusals_is_told_to_the_host(self, desk: Desk) -> None:
+        """Nothing was charged, and the event of it is kept."""
+        report = desk.billing.usage.record("acme", [message(1)])
+        assert len(report.refused) == 1
+        assert desk.event_names()[-1] == "UsageRefused"
 
     def test_a_record_without_a_rate_refuses_the_whole_batch(self, desk: Desk) -> None:
         """Nothing of it is kept."""

@@ -11,7 +11,7 @@ instant that the account has seen.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, final
+from typing import Any, final
 
 import attrs
 
@@ -48,13 +48,10 @@ __all__ = [
     "ChargedUsage",
     "Step",
     "catch_up",
-    "check_identity",
     "noticed",
     "require_account",
     "revive",
 ]
-
-_LONGEST_IDENTITY: Final = 200
 
 
 @final
@@ -403,28 +400,3 @@ def require_account(state: AccountState | None, account: str) -> AccountState:
     if state is None:
         raise UnknownName("account", account, "does not exist", "open the account first")
     return state
-
-
-def check_identity(value: str, field: str) -> str:
-    """Give ``value`` if it can serve as an id or a key.
-
-    Raises:
-        InvalidInput: it is not a string of 1 to 200 printable characters without outer spaces.
-
-    >>> check_identity("topup-1", "key")
-    'topup-1'
-    >>> check_identity(" topup-1", "key")
-    Traceback (most recent call last):
-    monochat_billing.errors.InvalidInput: key: ' topup-1' is not an id; pass 1 to 200 printable ...
-    """
-    if (
-        not isinstance(value, str)
-        or not value
-        or len(value) > _LONGEST_IDENTITY
-        or not value.isprintable()
-        or value != value.strip()
-    ):
-        raise InvalidInput(
-            field, value, "is not an id", "pass 1 to 200 printable characters, no outer spaces"
-        )
-    return value

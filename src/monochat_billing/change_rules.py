@@ -34,6 +34,7 @@ __all__ = [
     "ChangeRule",
     "ChangeTiming",
     "IntervalChange",
+    "as_timing",
     "first_match",
     "interval_change",
     "rule_mistakes",
@@ -50,6 +51,22 @@ class ChangeTiming(enum.StrEnum):
     IMMEDIATE = "IMMEDIATE"
     END_OF_PERIOD = "END_OF_PERIOD"
     AT = "AT"
+
+
+def as_timing(value: Any) -> ChangeTiming:  # noqa: ANN401 - whatever the caller passed
+    """Read a timing, or the name of one.
+
+    Raises:
+        InvalidInput: there is no such timing.
+
+    >>> as_timing("AT") is ChangeTiming.AT
+    True
+    """
+    try:
+        return ChangeTiming(value)
+    except ValueError:
+        known = ", ".join(ChangeTiming)
+        raise InvalidInput("timing", value, "is no timing", f"use one of {known}") from None
 
 
 class IntervalChange(enum.StrEnum):

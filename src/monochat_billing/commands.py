@@ -41,6 +41,7 @@ from monochat_billing.errors import (
 from monochat_billing.events import (
     AccountOpened,
     Event,
+    ProfileUpdated,
     UsageCharged,
     UsageRefused,
 )
@@ -58,6 +59,7 @@ from monochat_billing.periods import check_zone
 from monochat_billing.postings import posting_events
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.rating import RateCards, RatedLine, UsageRecord, rate_many
+from monochat_billing.texts import check_line
 from monochat_billing.units import Amount, Units
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "receive_payment",
     "record_usage",
     "start_top_up",
+    "update_profile",
 ]
 
 
@@ -150,6 +153,34 @@ def open_account(
     event = AccountOpened(account=account, at=now, zone=zone, currencies=codes)
     state = AccountState(account=opened, books=books)
     return Step(state, events=(event,), result=opened)
+
+
+def update_profile(
+    state: AccountState, profile: BillingProfile, *, actor: str, now: datetime
+) -> Step:
+    """Give the account another billing profile.
+
+    Raises:
+        InvalidInput: the actor is no line of text.
+
+    >>> from datetime import UTC, datetime
+    >>> from monochat_billing.profiles import Address, TaxId, TaxIdKind
+    >>> t = datetime(2026, 10, 5, tzinfo=UTC)
+    >>> opened = open_account(
+    ...     account="acme", zone="UTC", currencies=["TRY"], profile=None, now=t
+    ... )
+    >>> profile = BillingProfile(
+    ...     business_name="Acme",
+    ...     address=Address(line="Street 1", city="Ankara", post_code="06420"),
+    ...     tax_id=TaxId(kind=TaxIdKind.VKN, number="6120606538", tax_office="Ulus"),
+    ... )
+    >>> update_profile(opened.state, profile, actor="", now=t).result.profile.business_name
+    'Acme'
+    """
+    check_line(actor, "actor")
+    account = attrs.evolve(state.account, profile=profile)
+    event = ProfileUpdated(account=account.id, at=now, actor=actor)
+    return Step(attrs.evolve(state, account=account), events=(event,), result=account)
 
 
 def charge(

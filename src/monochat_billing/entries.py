@@ -18,6 +18,7 @@ from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import utc
 from monochat_billing.lots import DEBT, DEFAULT_PRIORITY, ChargeKind, LotOrigin, Share
 from monochat_billing.money import Money, from_units
+from monochat_billing.texts import check_line
 from monochat_billing.units import Amount, amount_in, plain_text, unit_of
 
 __all__ = [
@@ -31,8 +32,6 @@ __all__ = [
     "Terms",
     "parts_of",
 ]
-
-_LONGEST_WORDS: Final = 500
 
 
 class EntryKind(enum.StrEnum):
@@ -211,17 +210,9 @@ class Memo:
     actor: str = ""
 
     def __attrs_post_init__(self) -> None:
-        for field in ("reason", "reference", "actor"):
-            words = getattr(self, field)
-            if words and not (
-                isinstance(words, str) and len(words) <= _LONGEST_WORDS and words.isprintable()
-            ):
-                raise InvalidInput(
-                    field,
-                    words,
-                    "is no line of text",
-                    f"pass at most {_LONGEST_WORDS} printable characters",
-                )
+        check_line(self.reason, "reason")
+        check_line(self.reference, "reference")
+        check_line(self.actor, "actor")
 
     def of(self, kind: EntryKind, reason: str | None = None) -> "Memo":
         """Return the memo for an entry of another kind, with another reason if one is given."""

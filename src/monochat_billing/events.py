@@ -37,6 +37,7 @@ __all__ = [
     "PaymentPending",
     "PaymentQuarantined",
     "PlanChanged",
+    "ProfileUpdated",
     "RenewalFailed",
     "ScheduledChangeFailed",
     "SubscriptionRenewed",
@@ -95,6 +96,14 @@ class BalanceLow(BalanceCrossed):
 @attrs.frozen(kw_only=True)
 class BalanceRose(BalanceCrossed):
     """What is available rose to a threshold or above it."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ProfileUpdated(Event):
+    """An account's billing profile was changed; what it says is read from the account."""
+
+    actor: str
 
 
 @final
@@ -366,6 +375,7 @@ class UsageRefused(Event):
 
 EVENT_TYPES: tuple[type[Event], ...] = (
     AccountOpened,
+    ProfileUpdated,
     BalanceLow,
     BalanceRose,
     TopUpSettled,

@@ -24,6 +24,7 @@ __all__ = [
     "YEAR",
     "BillingInterval",
     "IntervalUnit",
+    "check_interval",
 ]
 
 _MONTHS_PER_YEAR: Final = 12
@@ -59,6 +60,23 @@ def _unit(value: Any) -> IntervalUnit:  # noqa: ANN401 - whatever the caller pas
     except ValueError:
         known = ", ".join(IntervalUnit)
         raise InvalidInput("unit", value, "is no unit", f"use one of {known}") from None
+
+
+def check_interval(value: Any, field: str = "interval") -> "BillingInterval":  # noqa: ANN401 - whatever the caller passed
+    """Give ``value`` if it is an interval.
+
+    Raises:
+        InvalidInput: it is not.
+
+    >>> check_interval("MONTH")
+    Traceback (most recent call last):
+    monochat_billing.errors.InvalidInput: interval: 'MONTH' is no interval; pass MONTH, YEAR or ...
+    """
+    if not isinstance(value, BillingInterval):
+        raise InvalidInput(
+            field, value, "is no interval", 'pass MONTH, YEAR or BillingInterval.parse("2 MONTH")'
+        )
+    return value
 
 
 @final

@@ -19,6 +19,7 @@ from monochat_billing.accounts import AccountState, Step
 from monochat_billing.balance import Entry
 from monochat_billing.errors import IllegalTransition, InvalidInput, StaleQuote, UnknownName
 from monochat_billing.events import ChangeRevoked, ChangeScheduled, ChangeSuperseded, Event
+from monochat_billing.intervals import check_interval
 from monochat_billing.money import Money
 from monochat_billing.periods import BillingInterval, utc
 from monochat_billing.plans import (
@@ -28,6 +29,7 @@ from monochat_billing.plans import (
     Family,
     LimitCheck,
     NegotiatedPrice,
+    as_timing,
     known_product,
 )
 from monochat_billing.quotes import DEFAULT_VALIDITY, FEE_KINDS, ChangeQuote, quote_change
@@ -38,6 +40,7 @@ from monochat_billing.scheduling import (
     superseded_by_immediate,
 )
 from monochat_billing.subscriptions import Subscription, SubscriptionState
+from monochat_billing.texts import check_line
 
 __all__ = [
     "ChangeResult",
@@ -85,6 +88,8 @@ def subscribe(
         InvalidInput: it is an add-on, or the offer is not for this.
         UnknownName: no such product, price or balance.
     """
+    check_interval(interval)
+    check_line(actor, "actor")
     wanted = catalog.at(now).product(product)
     if wanted.family not in FEE_KINDS:
         raise InvalidInput(
@@ -147,6 +152,7 @@ def preview_change(
         interval = interval or offer.price.interval
         agreement = _agree(state, offer, to, interval, now)
         valid_for = min(valid_for, offer.valid_until - now)
+    timing = None if timing is None else as_timing(timing)
     if timing is ChangeTiming.AT:
         raise InvalidInput(
             "timing", timing, "has no price before its instant", "schedule it instead"
@@ -157,7 +163,7 @@ def preview_change(
         catalog,
         quote_id=quote_id,
         to=to,
-        interval=interval or subscription.price.interval,
+        interval=check_interval(interval or subscription.price.interval),
         zone=state.account.zone,
         at=now,
         timing=timing,
@@ -269,6 +275,7 @@ def schedule_change(
     >>> revoke_change(step.state, "c-1", t).result.state.value
     'CANCELED'
     """
+    check_line(actor, "actor")
     subscription = _subscription(state, _target(state, catalog, to, now))
     if subscription.state is not SubscriptionState.ACTIVE:
         raise IllegalTransition(
@@ -282,7 +289,7 @@ def schedule_change(
         account=state.account.id,
         subscription=subscription.id,
         to=to,
-        interval=interval or subscription.price.interval,
+        interval=check_interval(interval or subscription.price.interval),
         timing=timing,
         at=instant,
         requested_at=now,
@@ -300,7 +307,7 @@ def schedule_change(
         interval=change.interval,
         zone=state.account.zone,
         at=now,
-        timing=timing,
+        timing=change.timing,
         agreement=agreement,
     )
     gone = superseded_by(change, state.schedule.values(), subscription)

@@ -30,6 +30,7 @@ from monochat_billing.change_rules import (
     ChangeRule,
     ChangeTiming,
     IntervalChange,
+    as_timing,
     rule_table,
 )
 from monochat_billing.limits import (
@@ -89,6 +90,7 @@ __all__ = [
     "PriceReach",
     "Product",
     "UsageReader",
+    "as_timing",
     "breaches",
     "check",
     "differences",

@@ -28,7 +28,7 @@ import attrs
 from monochat_billing.errors import IllegalTransition, InvalidInput
 from monochat_billing.money import Money
 from monochat_billing.periods import BillingInterval
-from monochat_billing.plans import Agreement, ChangeTiming, Family
+from monochat_billing.plans import Agreement, ChangeTiming, Family, as_timing
 from monochat_billing.subscriptions import Subscription, SubscriptionState
 
 __all__ = [
@@ -102,7 +102,7 @@ class ScheduledChange:
     subscription: str
     to: str
     interval: BillingInterval
-    timing: ChangeTiming
+    timing: ChangeTiming = attrs.field(converter=as_timing)
     at: datetime | None
     requested_at: datetime
     state: ScheduleState = ScheduleState.PENDING

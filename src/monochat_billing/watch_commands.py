@@ -9,9 +9,10 @@ from datetime import datetime
 
 import attrs
 
-from monochat_billing.accounts import AccountState, Step, check_identity
+from monochat_billing.accounts import AccountState, Step
 from monochat_billing.alerts import ThresholdRule
 from monochat_billing.errors import InvalidInput, UnknownName
+from monochat_billing.texts import check_identity
 from monochat_billing.watches import Watch, with_watch
 
 __all__ = ["unwatch", "watch"]

@@ -7,10 +7,12 @@ from typing import cast, final
 import attrs
 
 from monochat_billing import commands
-from monochat_billing.accounts import Account, AccountState, Step, check_identity
+from monochat_billing.accounts import Account, AccountState, Step
+from monochat_billing.errors import IdempotencyConflict, InvalidInput
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.service.context import Context
 from monochat_billing.service.pipeline import Command
+from monochat_billing.texts import check_identity
 
 __all__ = ["Accounts"]
 
@@ -21,7 +23,7 @@ _OPENING = "(open)"
 @final
 @attrs.frozen
 class Accounts:
-    """Open accounts and look them up."""
+    """Open accounts, look them up, and keep their billing profile."""
 
     _context: Context
 
@@ -37,10 +39,12 @@ class Accounts:
 
         The account's id is the idempotency key: opening it again with the same facts returns
         what the first call returned. The first currency is the one that subscriptions are paid
-        in unless they name another.
+        in unless they name another. Without a profile it cannot top up through a gateway:
+        :meth:`update_profile` gives it one later.
 
         Raises:
-            IdempotencyConflict: the account was opened with other facts.
+            IdempotencyConflict: the account was opened with other facts; change them by the verb
+                that does, not by opening it again.
             InvalidInput: the id, the zone or a currency is not valid.
         """
         check_identity(account, "account")
@@ -50,15 +54,43 @@ class Accounts:
                 account=account, zone=zone, currencies=currencies, profile=profile, now=now
             )
 
-        content = {
-            "zone": str(zone),
-            "currencies": " ".join(map(str, currencies)),
-            "profile": str(profile),
-        }
+        content = {"zone": str(zone), "currencies": " ".join(map(str, currencies))}
         command = Command(
             account=account, verb="accounts.open", key=_OPENING, content=content, decide=decide
         )
-        return cast("Account", self._context.run(command))
+        opened = cast("Account", self._context.run(command))
+        if opened.profile != profile:
+            raise IdempotencyConflict(
+                account, _OPENING, "profile", str(opened.profile), str(profile)
+            )
+        return opened
+
+    def update_profile(
+        self, account: str, profile: BillingProfile, *, key: str, actor: str = ""
+    ) -> Account:
+        """Give the account another billing profile, or its first.
+
+        Top-ups and invoices that exist keep the profile that they were made with.
+
+        Raises:
+            UnknownName: there is no such account.
+            InvalidInput: it is no billing profile.
+            IdempotencyConflict: the key was used for something else.
+        """
+        if not isinstance(profile, BillingProfile):
+            raise InvalidInput(
+                "profile", type(profile).__name__, "is no billing profile", "pass BillingProfile"
+            )
+        updated = self._context.change(
+            account,
+            "accounts.update_profile",
+            lambda state, now: commands.update_profile(state, profile, actor=actor, now=now),
+            key=key,
+            content={},
+        )
+        if updated.profile != profile:
+            raise IdempotencyConflict(account, key, "profile", str(updated.profile), str(profile))
+        return cast("Account", updated)
 
     def get(self, account: str) -> Account:
         """Give the account as it is now.

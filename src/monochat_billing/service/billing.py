@@ -7,7 +7,7 @@ from typing import Final, final
 import attrs
 
 from monochat_billing.accounts import Step, require_account
-from monochat_billing.audit import Audit, audit
+from monochat_billing.audit import Audit, Difference, audit
 from monochat_billing.balance import Entry
 from monochat_billing.errors import CorruptBooks, InvalidInput
 from monochat_billing.overview import Overview, overview
@@ -169,7 +169,7 @@ class Billing:
             UnknownName: there is no such account.
         """
         if account is not None:
-            return self._context.storage.read(lambda reader: _audit(reader, account))
+            return self._context.storage.read(lambda reader: _audited(reader, account))
         result = Audit(accounts=0, entries=0, balances=0, lots=0)
         last = ""
         while ids := self._context.storage.read(
@@ -179,6 +179,20 @@ class Billing:
                 result = result.plus(self.verify(one))
             last = ids[-1]
         return result
+
+
+def _audited(reader: Reader, account: str) -> Audit:
+    """Audit one account; what cannot even be read is a difference like any other."""
+    try:
+        return _audit(reader, account)
+    except CorruptBooks as error:
+        difference = Difference(
+            account=account,
+            subject="what is stored",
+            expected="books that can be read",
+            actual=str(error),
+        )
+        return Audit(accounts=1, entries=0, balances=0, lots=0, differences=(difference,))
 
 
 def _audit(reader: Reader, account: str) -> Audit:

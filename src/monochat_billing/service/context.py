@@ -12,7 +12,6 @@ from monochat_billing.accounts import (
     AccountState,
     Step,
     catch_up,
-    check_identity,
     require_account,
 )
 from monochat_billing.errors import BillingError, InvalidInput, UnknownName
@@ -23,6 +22,7 @@ from monochat_billing.plans import AnyCatalog, UsageReader
 from monochat_billing.rating import RateCards
 from monochat_billing.repositories import Loaded, Reader, Storage, Wanted
 from monochat_billing.service.pipeline import Command, execute
+from monochat_billing.texts import check_identity
 from monochat_billing.units import Amount, Units
 
 __all__ = [
@@ -132,11 +132,13 @@ class Context:
     ) -> Any:  # noqa: ANN401 - every verb has its own result
         """Run one command on an account that must exist.
 
+        With ``content``, the request field by field, it is remembered under ``key``, which must
+        then be given; without, it is safe to repeat by itself.
         ``wants`` names, by kind (``usage``, ``top_ups``, ``schedule``, ``holds``, ``entries``),
         what to load beside the account's live state.
         """
         check_identity(account, "account")
-        if key is not None:
+        if content is not None:
             check_identity(key, "key")
 
         def on_existing(state: AccountState | None, now: datetime) -> Step:

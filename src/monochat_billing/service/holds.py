@@ -7,11 +7,11 @@ from typing import cast, final
 import attrs
 
 from monochat_billing import hold_commands
-from monochat_billing.accounts import check_identity
 from monochat_billing.balance import EntryKind
 from monochat_billing.hold_commands import HoldReport
 from monochat_billing.holds import Hold, Rest
 from monochat_billing.service.context import Context, instant_text, maybe_amount, named
+from monochat_billing.texts import check_identity
 from monochat_billing.units import Amount
 
 __all__ = ["Holds"]

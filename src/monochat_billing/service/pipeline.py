@@ -212,7 +212,7 @@ class _Desk:
         self._entries += step.entries
         self._events += step.events
         self._usage += step.usage
-        if _differs(self._before, step.state):
+        if self._events or _differs(self._before, step.state):
             self.touched = True
 
     def _keep(self, command: Command, outcome: Any, at: datetime) -> None:  # noqa: ANN401 - as above

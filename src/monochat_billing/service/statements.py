@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import attrs
 
-from monochat_billing.accounts import AccountState, catch_up, check_identity, require_account
+from monochat_billing.accounts import AccountState, catch_up, require_account
 from monochat_billing.balance import Balance
 from monochat_billing.consumption import Consumption, consumption
 from monochat_billing.errors import InvalidInput
@@ -15,6 +15,7 @@ from monochat_billing.readings import EntrySource, Place, Reading, Window, with_
 from monochat_billing.repositories import Reader, Wanted
 from monochat_billing.service.context import Context
 from monochat_billing.statements import Cursor, Statement, statement
+from monochat_billing.texts import check_identity
 from monochat_billing.units import Amount
 
 __all__ = ["BalanceStatements"]

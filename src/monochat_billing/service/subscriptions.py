@@ -7,7 +7,6 @@ from typing import cast, final
 import attrs
 
 from monochat_billing import plan_commands
-from monochat_billing.accounts import check_identity
 from monochat_billing.errors import IdempotencyConflict
 from monochat_billing.periods import BillingInterval
 from monochat_billing.plan_commands import ChangeResult
@@ -16,6 +15,7 @@ from monochat_billing.quotes import ChangeQuote
 from monochat_billing.repositories import Wanted
 from monochat_billing.service.context import Context
 from monochat_billing.subscriptions import Subscription
+from monochat_billing.texts import check_identity
 
 __all__ = ["Subscriptions"]
 

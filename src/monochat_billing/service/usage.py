@@ -6,11 +6,12 @@ from typing import cast, final
 import attrs
 
 from monochat_billing import commands
-from monochat_billing.accounts import ChargedUsage, check_identity
+from monochat_billing.accounts import ChargedUsage
 from monochat_billing.commands import UsageReport
 from monochat_billing.errors import InvalidInput
 from monochat_billing.rating import UsageRecord
 from monochat_billing.service.context import Context
+from monochat_billing.texts import check_identity
 
 __all__ = ["Usage"]
 

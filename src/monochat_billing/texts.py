@@ -1,0 +1,64 @@
+"""Texts: what may stand as an id, and what as a line that people read.
+
+Owns the two checks that every text of a caller passes before anything is decided, so that every
+storage can keep it.
+Does not own what a text means.
+"""
+
+from typing import Any, Final
+
+from monochat_billing.errors import InvalidInput
+
+__all__ = ["check_identity", "check_line"]
+
+_LONGEST_IDENTITY: Final = 200
+_LONGEST_LINE: Final = 500
+
+
+def check_identity(value: Any, field: str) -> str:  # noqa: ANN401 - whatever the caller passed
+    """Give ``value`` if it can serve as an id or a key.
+
+    Raises:
+        InvalidInput: it is not a string of 1 to 200 printable characters without outer spaces.
+
+    >>> check_identity("signup-acme", "key")
+    'signup-acme'
+    >>> check_identity(None, "key")
+    Traceback (most recent call last):
+    monochat_billing.errors.InvalidInput: key: None is not an id; pass 1 to 200 printable ...
+    """
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= _LONGEST_IDENTITY
+        or not value.isprintable()
+        or value != value.strip()
+    ):
+        raise InvalidInput(
+            field,
+            value,
+            "is not an id",
+            f"pass 1 to {_LONGEST_IDENTITY} printable characters, no outer spaces",
+        )
+    return value
+
+
+def check_line(value: Any, field: str) -> str:  # noqa: ANN401 - as above
+    r"""Give ``value`` if it is one line of text; it may be empty.
+
+    Raises:
+        InvalidInput: it is not a string of at most 500 printable characters.
+
+    >>> check_line("İstanbul şubesi 🌷", "reason")
+    'İstanbul şubesi 🌷'
+    >>> check_line("two\nlines", "reason")
+    Traceback (most recent call last):
+    monochat_billing.errors.InvalidInput: reason: 'two\nlines' is no line of text; pass at most ...
+    """
+    if not isinstance(value, str) or len(value) > _LONGEST_LINE or not value.isprintable():
+        raise InvalidInput(
+            field,
+            value,
+            "is no line of text",
+            f"pass at most {_LONGEST_LINE} printable characters",
+        )
+    return value
