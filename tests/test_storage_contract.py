@@ -498,6 +498,27 @@ class TestOrderAndPages:
         assert storage.read(lambda reader: reader.accounts(after="c")) == ("d",)
         assert storage.read(lambda reader: reader.accounts(after="bb", limit=1)) == ("c",)
 
+    def test_a_page_below_zero_is_empty_or_the_first(self, storage: Storage) -> None:
+        """No number is too small to ask for: nothing is counted from the end."""
+        open_account(storage, funds="10", next_due_at=START)
+        save(storage, charging(state_of(stored(storage)), ["a", "b"]))
+        save(storage, charging(state_of(stored(storage)), ["c"]))
+
+        def sizes(after: int, limit: int) -> list[int]:
+            return [
+                len(storage.read(lambda reader: reader.entries("acme", after=after, limit=limit))),
+                len(storage.read(lambda reader: reader.usage("acme", after=after, limit=limit))),
+                len(storage.read(lambda reader: reader.events("acme", after=after, limit=limit))),
+            ]
+
+        assert sizes(-5, 100) == sizes(0, 100) == [4, 3, 3]
+        assert sizes(-5, 2) == sizes(-1, 2) == [2, 2, 2]
+        assert sizes(0, -1) == sizes(1, -7) == sizes(-3, -1) == [0, 0, 0]
+        assert storage.read(lambda reader: reader.last_entries("acme", -1)) == ()
+        assert storage.read(lambda reader: reader.accounts(limit=-1)) == ()
+        assert storage.read(lambda reader: reader.due(START, -1)) == ()
+        assert storage.read(lambda reader: reader.unsettled_top_ups("sandbox", limit=-1)) == ()
+
     def test_what_nobody_has_is_empty(self, storage: Storage) -> None:
         def work(reader: Reader) -> list[object]:
             return [

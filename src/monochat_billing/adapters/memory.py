@@ -218,6 +218,12 @@ def _with_lots_of(kept: _Account, entries: Iterable[Entry]) -> Books:
     return books
 
 
+def _page(after: int, limit: int) -> slice:
+    """Say which places a page takes: a negative limit none, a negative ``after`` from the start."""
+    first = max(after, 0)
+    return slice(first, first + max(limit, 0))
+
+
 class _Unit:
     """Read the shelf and collect what is to be saved."""
 
@@ -262,7 +268,7 @@ class _Unit:
 
     def entries(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Entry]:
         kept = self._shelf.accounts.get(account)
-        return tuple(kept.entries[after : after + limit]) if kept else ()
+        return tuple(kept.entries[_page(after, limit)]) if kept else ()
 
     def last_entries(self, account: str, limit: int) -> Sequence[Entry]:
         kept = self._shelf.accounts.get(account)
@@ -273,7 +279,7 @@ class _Unit:
         return kept.history(window.unit) if kept else _History()
 
     def statement_entries(self, window: Window, after: Place, limit: int) -> Sequence[Entry]:
-        return tuple(islice(self._history(window).behind(window, after), limit))
+        return tuple(islice(self._history(window).behind(window, after), max(limit, 0)))
 
     def balance_upto(self, window: Window, place: Place) -> int:
         return self._history(window).upto(window, place)
@@ -299,11 +305,14 @@ class _Unit:
 
     def usage(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[ChargedUsage]:
         kept = self._shelf.accounts.get(account)
-        return tuple(islice(kept.usage.values(), after, after + limit)) if kept else ()
+        if kept is None:
+            return ()
+        page = _page(after, limit)
+        return tuple(islice(kept.usage.values(), page.start, page.stop))
 
     def events(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
         kept = self._shelf.accounts.get(account)
-        return tuple(kept.events[after : after + limit]) if kept else ()
+        return tuple(kept.events[_page(after, limit)]) if kept else ()
 
     def top_up_account(self, gateway: str, top_up: str) -> str | None:
         return self._shelf.routes.get((gateway, top_up))
@@ -318,12 +327,12 @@ class _Unit:
             and (account, top_up) > after
             and self._shelf.accounts[account].top_ups[top_up].state in UNSETTLED
         )
-        return tuple(open_ones[:limit])
+        return tuple(open_ones[: max(limit, 0)])
 
     def due(self, until: datetime, limit: int) -> Sequence[str]:
-        soonest = islice(self._shelf.due, limit)
+        soonest = islice(self._shelf.due, max(limit, 0))
         return tuple(account for due_at, account in soonest if due_at <= until)
 
     def accounts(self, *, after: str = "", limit: int = 100) -> Sequence[str]:
         first = bisect_right(self._shelf.ids, after)
-        return tuple(self._shelf.ids[first : first + limit])
+        return tuple(self._shelf.ids[first : first + max(limit, 0)])

@@ -212,7 +212,7 @@ class SqlReader:
             return self._history(statements.recorded, window, after, limit)
         on_time = self._history(statements.on_time, window, after, limit)
         late = self._history(statements.late, window, after, limit)
-        return tuple(islice(merge(on_time, late, key=window.reading.place), limit))
+        return tuple(islice(merge(on_time, late, key=window.reading.place), max(limit, 0)))
 
     def _history(
         self, statement: Statement, window: Window, after: Place, limit: int
