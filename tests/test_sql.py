@@ -39,6 +39,7 @@ from monochat_billing.errors import (
     SchemaMismatch,
     StorageError,
     StoreBusy,
+    StoreUnreachable,
 )
 from monochat_billing.repositories import Changes, Reader, UnitOfWork, Wanted
 from tests.desk import PROFILE, Clock, Desk, build
@@ -709,11 +710,36 @@ class TestFaults:
         assert rows(path) == after
 
     def test_a_file_that_cannot_be_opened(self, tmp_path: Path) -> None:
+        """Nothing is in doubt: the error names the path and asks to check it."""
         with (
             SqlStorage(f"sqlite:///{tmp_path / 'no' / 'folder.db'}") as storage,
-            pytest.raises(StorageError, match="unable to open database file"),
+            pytest.raises(StoreUnreachable, match="unable to open database file") as caught,
         ):
             stored(storage)
+        assert "folder.db" in str(caught.value)
+        assert "nothing was written; check the path" in str(caught.value)
+        assert "in doubt" not in str(caught.value)
+
+    def test_a_file_that_is_no_database(self, tmp_path: Path) -> None:
+        path = tmp_path / "letter.txt"
+        path.write_text("Dear Ada, " * 1000)
+        with SqlStorage(f"sqlite:///{path}") as storage:
+            for work in (lambda: stored(storage), storage.upgrade):
+                with pytest.raises(StoreUnreachable, match="file is not a database"):
+                    work()
+        assert path.read_text() == "Dear Ada, " * 1000
+
+    def test_a_database_that_is_gone_by_the_next_unit_of_work(self, faulty: SqlStorage) -> None:
+        open_account(faulty)
+        faulty._engine.dispose()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                faulty._engine,
+                "raw_connection",
+                lambda: (_ for _ in ()).throw(sqlite3.OperationalError("gone")),
+            )
+            with pytest.raises(StoreUnreachable, match=r"^connect: .*gone; nothing was written"):
+                stored(faulty)
 
     def test_a_full_disk_leaves_the_file_as_it_was(self, storage: SqlStorage, path: Path) -> None:
         open_account(storage, funds="10")
@@ -825,6 +851,9 @@ class TestHandling:
             ("mysql://ada:secret@localhost/x", "neither SQLite nor PostgreSQL"),
             ("postgresql+psycopg2://ada:secret@localhost/x", "neither SQLite nor PostgreSQL"),
             ("not a url", "is no database URL"),
+            ("billing.db", "'billing.db' is no database URL; use sqlite:///billing.db"),
+            (Path("billing.db"), "'billing.db' is no database URL; use sqlite:///billing.db"),
+            ("ada:secret@localhost/x", "'ada:.*@localhost/x' is no database URL; use sqlite:///f"),
             ("sqlite:///file:x?mode=memory&uri=true", "is shared memory"),
             (7, "is no database URL"),
         ],

@@ -40,6 +40,7 @@ from monochat_billing.errors import (
     StaleQuote,
     StorageError,
     StoreBusy,
+    StoreUnreachable,
     UnknownName,
 )
 from monochat_billing.gateways import Buyer
@@ -177,6 +178,7 @@ __all__ = [
     "Statement",
     "StorageError",
     "StoreBusy",
+    "StoreUnreachable",
     "Subscription",
     "TaxId",
     "TaxIdKind",

@@ -19,7 +19,8 @@
         └── StorageError          the storage failed
             ├── CorruptBooks      what is stored contradicts itself: billing stops
             ├── SchemaMismatch    the database has another schema version than this library
-            └── StoreBusy         a lock was not free before the deadline; nothing was written
+            ├── StoreBusy         a lock was not free before the deadline; nothing was written
+            └── StoreUnreachable  the database could not be opened; nothing was written
 
 Every error is built from positional fields, so it survives pickling and a process pool, and says
 which field, which value and what to do next.
@@ -48,6 +49,7 @@ __all__ = [
     "StaleQuote",
     "StorageError",
     "StoreBusy",
+    "StoreUnreachable",
     "UnknownName",
 ]
 
@@ -280,6 +282,24 @@ class StoreBusy(StorageError):
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.detail}; nothing was written, try again"
+
+
+@final
+@attrs.frozen
+class StoreUnreachable(StorageError):
+    """Report that the database could not be opened.
+
+    Nothing was written.
+
+    >>> print(StoreUnreachable("open", "sqlite:////no/b.db: unable to open database file"))
+    open: sqlite:////no/b.db: unable to open database file; nothing was written; check ...
+    """
+
+    def __str__(self) -> str:
+        return (
+            f"{self.operation}: {self.detail}; nothing was written; "
+            "check the path or the address, and that a database is there"
+        )
 
 
 @final

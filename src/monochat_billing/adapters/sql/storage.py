@@ -10,6 +10,7 @@ after a short random pause until its deadline.
 
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +29,13 @@ from monochat_billing.adapters.sql import _migrate
 from monochat_billing.adapters.sql._backends import Backend, Cursor, Verdict, backend_of
 from monochat_billing.adapters.sql._unit import Session, SqlReader, SqlUnit
 from monochat_billing.adapters.sql.schema import VERSION_TABLE
-from monochat_billing.errors import InvalidInput, MissingExtra, StorageError, StoreBusy
+from monochat_billing.errors import (
+    InvalidInput,
+    MissingExtra,
+    StorageError,
+    StoreBusy,
+    StoreUnreachable,
+)
 from monochat_billing.repositories import Reader, UnitOfWork
 
 __all__ = ["DEFAULT_DEADLINE", "SqlStorage"]
@@ -41,6 +48,8 @@ DEFAULT_DEADLINE: Final = 30
 _SECOND: Final = 10**9
 _SHORTEST_PAUSE: Final = 10**6
 _LONGEST_PAUSE: Final = 10**7
+
+_PASSWORD: Final = re.compile(r":(?!//).*@", re.DOTALL)
 
 _INHERITED: Final[list[Pool]] = []
 """Pools that a forked process got from its parent: kept, because to close them would disturb it."""
@@ -143,6 +152,7 @@ class SqlStorage:
             SchemaMismatch: the schema is not this library's.
             StorageError: the database failed, or the storage is closed.
             StoreBusy: the database was locked until the deadline.
+            StoreUnreachable: the database could not be opened.
         """
         return self._run("read", lambda session: work(SqlReader(session)))
 
@@ -157,6 +167,7 @@ class SqlStorage:
             StorageError: the database failed and the outcome is in doubt, or ``work`` itself
                 calls ``write``.
             StoreBusy: another writer was in the way until the deadline; nothing was written.
+            StoreUnreachable: the database could not be opened; nothing was written.
         """
         return self._run("write", lambda session: work(SqlUnit(session)))
 
@@ -296,13 +307,17 @@ class SqlStorage:
         except PoolTimeoutError as error:
             raise StoreBusy("connect", "every connection is in use") from error
         except (self._driver_error, SQLAlchemyError) as error:
-            raise self._judged("connect", error) from error
+            raise self._judged("connect", error, opened=False) from error
 
-    def _judged(self, operation: str, error: Exception) -> Exception:
+    def _judged(self, operation: str, error: Exception, *, opened: bool) -> Exception:
         cause = getattr(error, "orig", None) or error
         if self._backend.verdict(cause) is Verdict.AGAIN:
             return _Again(str(cause))
-        return StorageError(operation, f"{type(cause).__name__}: {cause}")
+        detail = f"{type(cause).__name__}: {cause}"
+        if opened:
+            return StorageError(operation, detail)
+        url = self._engine.url.render_as_string(hide_password=True)
+        return StoreUnreachable(operation, f"{url}: {detail}")
 
     @property
     def _driver_error(self) -> type[Exception]:
@@ -332,18 +347,20 @@ class SqlStorage:
     def _migrate(self, *, only_if_empty: bool) -> None:
         if self._closed:
             raise StorageError("open", "the storage is closed")
+        opened = False
         try:
             with self._engine.connect() as connection:
                 if not self._needs_tables(connection, only_if_empty=only_if_empty):
                     self._make_durable(connection)
                     return
                 self._make_durable(connection)
+                opened = True
                 connection.exec_driver_sql(self._backend.begin_write)
                 if self._needs_tables(connection, only_if_empty=only_if_empty):
                     _migrate.upgrade(connection, self._version_table)
                 connection.commit()
         except (self._driver_error, SQLAlchemyError) as error:
-            raise self._judged("open", error) from error
+            raise self._judged("open", error, opened=opened) from error
 
     def _needs_tables(self, connection: Connection, *, only_if_empty: bool) -> bool:
         """Tell whether migrations are to be run; refuse what neither is ours nor may become so."""
@@ -374,9 +391,20 @@ def _url(given: str | URL | Engine) -> URL:
     try:
         return make_url(given)
     except ArgumentError:
-        raise InvalidInput(
-            "url_or_engine", type(given).__name__, "is no database URL", "use sqlite:///file.db"
-        ) from None
+        raise _no_url(given) from None
+
+
+def _no_url(given: object) -> InvalidInput:
+    """Name what was given, without a password that may be in it."""
+    problem = "is no database URL"
+    if not isinstance(given, (str, os.PathLike)):
+        return InvalidInput("url_or_engine", type(given).__name__, problem, "use sqlite:///file.db")
+    name = os.fspath(given)
+    shown = _PASSWORD.sub(":***@", str(name))
+    plain = shown and not set(shown) & set(":@?")
+    return InvalidInput(
+        "url_or_engine", shown, problem, f"use sqlite:///{shown if plain else 'file.db'}"
+    )
 
 
 def _nanoseconds(seconds: int | Decimal | Fraction) -> int:
