@@ -85,6 +85,28 @@ class TestOpening:
         }
         return commands.open_account(**(fields | change))
 
+    @pytest.mark.parametrize(
+        ("currencies", "told"),
+        [
+            ("TRY", "currencies: 'TRY' is no list; pass [\"TRY\"]"),
+            (["TL"], "currencies: 'TL' is not a known currency; pass 'TRY'"),
+            (["usd"], "currencies: 'usd' is not a known currency; pass 'USD'"),
+            (["lira"], "currencies: 'lira' is not a known currency; pass its ISO code"),
+        ],
+    )
+    def test_says_which_currency_was_meant(self, currencies: list[str], told: str) -> None:
+        """A text instead of a list, small letters and the everyday name are recognized."""
+        with pytest.raises(InvalidInput) as refused:
+            commands.open_account(
+                account="acme", zone="UTC", currencies=currencies, profile=None, now=START
+            )
+        assert str(refused.value) == told
+
+    def test_shows_the_value_of_an_enum_and_not_its_class(self) -> None:
+        """Whoever reads a refusal need not know the library's names for it."""
+        refused = InvalidInput("timing", ChangeTiming.AT, "is not allowed", "use another")
+        assert str(refused) == "timing: 'AT' is not allowed; use another"
+
     def test_opens_a_balance_in_each_currency(self) -> None:
         """With a scale of six, and an event."""
         step = self.opened(profile=BUYER)

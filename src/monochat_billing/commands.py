@@ -139,6 +139,8 @@ def open_account(
     (['TRY', 'USD'], 'Europe/Istanbul')
     """
     check_zone(zone)
+    if isinstance(currencies, str):
+        raise InvalidInput("currencies", currencies, "is no list", f'pass ["{currencies}"]')
     codes = tuple(check_currency(one, field="currencies").code for one in currencies)
     if not codes or len(set(codes)) != len(codes):
         raise InvalidInput(

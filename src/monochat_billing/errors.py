@@ -27,6 +27,7 @@ which field, which value and what to do next.
 """
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any, final
 
 import attrs
@@ -57,7 +58,7 @@ _LONGEST_SHOWN = 120
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - an error accepts whatever the caller passed
-    text = repr(value)
+    text = repr(value.value if isinstance(value, StrEnum) else value)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 
 

@@ -76,6 +76,7 @@ MAX_UNITS: Final = 2**63 - 1
 _PLAIN: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
 _LONGEST_TEXT: Final = 64
 _CURRENCIES: Final[dict[str, Currency]] = {}
+_ALIASES: Final = {"TL": "TRY", "₺": "TRY"}
 _LARGEST_EXPONENT: Final = 40
 _POWERS: Final[tuple[int, ...]] = tuple(10**digits for digits in range(MAX_SCALE + 1))
 
@@ -93,7 +94,7 @@ def check_currency(currency: str | Currency, *, field: str = "currency") -> Curr
     'TRY'
     >>> check_currency("try")
     Traceback (most recent call last):
-    monochat_billing.errors.InvalidInput: currency: 'try' is not a known currency; pass its ISO code
+    monochat_billing.errors.InvalidInput: currency: 'try' is not a known currency; pass 'TRY'
     """
     code = currency.code if isinstance(currency, Currency) else currency
     if type(code) is str:
@@ -107,7 +108,18 @@ def check_currency(currency: str | Currency, *, field: str = "currency") -> Curr
         else:
             _CURRENCIES[code] = known
             return known
-    raise InvalidInput(field, code, "is not a known currency", "pass its ISO code")
+    raise InvalidInput(field, code, "is not a known currency", _currency_remedy(code))
+
+
+def _currency_remedy(code: object) -> str:
+    """Name the code that was probably meant, if there is one."""
+    meant = code.strip().upper() if isinstance(code, str) else ""
+    meant = _ALIASES.get(meant, meant)
+    try:
+        get_currency(meant)
+    except CurrencyDoesNotExist:
+        return "pass its ISO code"
+    return f"pass {meant!r}"
 
 
 @lru_cache(maxsize=512)
