@@ -18,7 +18,7 @@ from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import utc
 from monochat_billing.lots import DEBT, DEFAULT_PRIORITY, ChargeKind, LotOrigin, Share
 from monochat_billing.money import Money, from_units
-from monochat_billing.texts import check_line
+from monochat_billing.texts import LONGEST_LINE, check_line
 from monochat_billing.units import Amount, amount_in, plain_text, unit_of
 
 __all__ = [
@@ -210,9 +210,15 @@ class Memo:
     actor: str = ""
 
     def __attrs_post_init__(self) -> None:
-        check_line(self.reason, "reason")
-        check_line(self.reference, "reference")
-        check_line(self.actor, "actor")
+        try:
+            words = self.reason + self.reference + self.actor
+            fine = len(words) <= LONGEST_LINE and words.isprintable()
+        except (TypeError, AttributeError):
+            fine = False
+        if not fine:  # rarely, so the three are looked at one by one only here
+            check_line(self.reason, "reason")
+            check_line(self.reference, "reference")
+            check_line(self.actor, "actor")
 
     def of(self, kind: EntryKind, reason: str | None = None) -> "Memo":
         """Return the memo for an entry of another kind, with another reason if one is given."""

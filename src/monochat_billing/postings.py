@@ -5,12 +5,16 @@ payments: whoever decides those tells of them.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from monochat_billing.books import Books
 from monochat_billing.entries import Entry, EntryKind
 from monochat_billing.events import BalanceOverdrawn, EntryReversed, Event, LotExpired, LotVoided
 
 __all__ = ["posting_events"]
+
+_TOLD: Final = frozenset({EntryKind.BREAKAGE, EntryKind.VOID, EntryKind.REVERSAL})
+"""The kinds of entries that are worth an event of their own."""
 
 
 def posting_events(before: Books, after: Books, entries: Iterable[Entry]) -> tuple[Event, ...]:
@@ -23,6 +27,8 @@ def posting_events(before: Books, after: Books, entries: Iterable[Entry]) -> tup
     last: dict[str, Entry] = {}
     for entry in entries:
         last[entry.unit] = entry
+        if entry.kind not in _TOLD:
+            continue
         at, number, value = entry.effective_at, entry.number, after.balance(entry.unit).value
         if entry.kind is EntryKind.BREAKAGE:
             lost = value(-entry.amount)

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from monochat_billing.errors import InvalidInput
 
-__all__ = ["check_identity", "check_line"]
+__all__ = ["LONGEST_LINE", "check_identity", "check_line"]
 
 _LONGEST_IDENTITY: Final = 200
-_LONGEST_LINE: Final = 500
+LONGEST_LINE: Final = 500
+"""How many characters a line of text may have."""
 
 
 def check_identity(value: Any, field: str) -> str:  # noqa: ANN401 - whatever the caller passed
@@ -54,11 +55,11 @@ def check_line(value: Any, field: str) -> str:  # noqa: ANN401 - as above
     Traceback (most recent call last):
     monochat_billing.errors.InvalidInput: reason: 'two\nlines' is no line of text; pass at most ...
     """
-    if not isinstance(value, str) or len(value) > _LONGEST_LINE or not value.isprintable():
+    if not isinstance(value, str) or len(value) > LONGEST_LINE or not value.isprintable():
         raise InvalidInput(
             field,
             value,
             "is no line of text",
-            f"pass at most {_LONGEST_LINE} printable characters",
+            f"pass at most {LONGEST_LINE} printable characters",
         )
     return value

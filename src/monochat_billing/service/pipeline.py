@@ -212,8 +212,8 @@ class _Desk:
         self._entries += step.entries
         self._events += step.events
         self._usage += step.usage
-        if self._events or _differs(self._before, step.state):
-            self.touched = True
+        if not self.touched:
+            self.touched = bool(self._events) or _differs(self._before, step.state)
 
     def _keep(self, command: Command, outcome: Any, at: datetime) -> None:  # noqa: ANN401 - as above
         if command.key is None or self._state is None:
