@@ -51,7 +51,7 @@ from monochat_billing.lots import ChargeKind, Lot, LotOrigin
 from monochat_billing.message_pricing import MessageRates, PlannedMessage
 from monochat_billing.message_tiers import MessageCounts
 from monochat_billing.message_windows import MessageWindows
-from monochat_billing.money import Money, money
+from monochat_billing.money import Money, allocate, money
 from monochat_billing.overview import Overview
 from monochat_billing.payments import Checkout, Payment, PaymentGateway, TopUp
 from monochat_billing.periods import BillingAnchor, BillingPeriod
@@ -79,8 +79,14 @@ from monochat_billing.plans import (
     sample_catalog,
 )
 from monochat_billing.profiles import Address, BillingProfile, TaxId, TaxIdKind
-from monochat_billing.proration import ProrationLine, ProrationPolicy, prorate
-from monochat_billing.quotes import ChangeQuote
+from monochat_billing.proration import (
+    ProrationLine,
+    ProrationPolicy,
+    prorate,
+    prorate_change,
+    split,
+)
+from monochat_billing.quotes import ChangeQuote, quote_change
 from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageRecord
 from monochat_billing.readings import Reading
 from monochat_billing.scheduling import ScheduledChange
@@ -192,8 +198,12 @@ __all__ = [
     "UsageRecord",
     "UsageReport",
     "affordable",
+    "allocate",
     "estimate",
     "money",
     "prorate",
+    "prorate_change",
+    "quote_change",
     "sample_catalog",
+    "split",
 ]
