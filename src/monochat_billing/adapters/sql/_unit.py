@@ -5,19 +5,19 @@ Does not own when a unit of work begins, ends or is run again (``storage``).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import attrs
-from sqlalchemy import Table
 
 from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.adapters.sql import _rows, schema
 from monochat_billing.adapters.sql._backends import Backend, Cursor, Verdict
 from monochat_billing.adapters.sql._rows import Row, each
+from monochat_billing.adapters.sql._sheets import Counters, Sheets, check_numbers
 from monochat_billing.adapters.sql._statements import Statement
 from monochat_billing.adapters.sql.documents import Malformed
 from monochat_billing.balance import Books, Entry
@@ -94,16 +94,6 @@ class Session:
             self.failure = failure
             self.verdict = self._backend.verdict(error)
         return failure
-
-
-@attrs.frozen
-class _Counters:
-    """Remember how far an account's own numbers had come when it was loaded."""
-
-    version: int
-    entry: int = 0
-    event: int = 0
-    usage: int = 0
 
 
 class SqlReader:
@@ -382,7 +372,7 @@ class SqlUnit(SqlReader):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._counters: dict[str, _Counters] = {}
+        self._counters: dict[str, Counters] = {}
 
     def load(self, wanted: Sequence[Wanted]) -> Mapping[str, Loaded]:
         """Take the accounts, in sorted order, and give what they hold."""
@@ -391,9 +381,9 @@ class SqlUnit(SqlReader):
         for account in by_id:
             row = rows.get(account)
             self._counters[account] = (
-                _Counters(row[_VERSION], row[_LAST_ENTRY], row[8], row[_LAST_USAGE])
+                Counters(row[_VERSION], row[_LAST_ENTRY], row[8], row[_LAST_USAGE])
                 if row
-                else _Counters(0)
+                else Counters(0)
             )
         return self._complete(by_id, rows)
 
@@ -404,20 +394,20 @@ class SqlUnit(SqlReader):
             StorageError: an account was not loaded, numbers do not go on where they stopped, or
                 the database refused a row.
         """
-        sheets = _Sheets()
+        sheets = Sheets()
         for one in changes:
             account = one.after.account.id
             loaded = self._counters.get(account)
             if loaded is None:
                 raise StorageError("save", f"account {account!r} was not loaded")
-            _check_numbers(one, loaded)
+            check_numbers(one, loaded)
             try:
                 self._counters[account] = sheets.add(one, loaded)
             except Malformed as error:
                 raise StorageError("save", f"account {account!r}: {error}") from error
         self._write(sheets)
 
-    def _write(self, sheets: "_Sheets") -> None:
+    def _write(self, sheets: Sheets) -> None:
         write, statements = self._session.write, self._session.statements
         write("open account", statements.insert[schema.ACCOUNTS.name], sheets.opened)
         changed = write("save account", statements.change_account, sheets.changed)
@@ -431,120 +421,3 @@ class SqlUnit(SqlReader):
         write("save schedule", statements.replace_schedule, sheets.schedule)
         write("save holds", statements.replace_holds, sheets.holds)
         write("save top-ups", statements.replace_top_ups, sheets.top_ups)
-
-
-def _check_numbers(changes: Changes, loaded: _Counters) -> None:
-    """Refuse entries or events that do not follow those that are stored."""
-    account = changes.after.account
-    for noun, numbers, last, ends in (
-        (
-            "entries",
-            [entry.number for entry in changes.entries],
-            loaded.entry,
-            changes.after.books.sequence,
-        ),
-        ("events", [event.number for event in changes.events], loaded.event, account.events),
-    ):
-        expected = last + len(numbers)
-        if numbers != list(range(last + 1, expected + 1)) or ends != expected:
-            raise StorageError("save", f"{noun} of {account.id!r} do not follow number {last}")
-
-
-class _Sheets:
-    """Collect the rows of all accounts, one sheet for each statement."""
-
-    def __init__(self) -> None:
-        self.opened: list[Row] = []
-        self.changed: list[Row] = []
-        self.balances: list[Row] = []
-        self.lots: list[Row] = []
-        self.subscriptions: list[Row] = []
-        self.schedule: list[Row] = []
-        self.holds: list[Row] = []
-        self.top_ups: list[Row] = []
-        self.new: dict[str, list[Row]] = {
-            table.name: []
-            for table in (
-                schema.ENTRIES,
-                schema.SUBSCRIPTIONS,
-                schema.SCHEDULE,
-                schema.HOLDS,
-                schema.TOP_UPS,
-                schema.ROUTES,
-                schema.USAGE,
-                schema.KEYS,
-                schema.OUTBOX,
-            )
-        }
-
-    def add(self, changes: Changes, loaded: _Counters) -> _Counters:
-        """Write down one account's rows; give how far its numbers have come."""
-        account = changes.after.account.id
-        counters = _Counters(
-            loaded.version + 1,
-            changes.after.books.sequence,
-            changes.after.account.events,
-            loaded.usage + len(changes.usage),
-        )
-        self._add_account(changes, loaded, counters)
-        positions = {unit: at for at, unit in enumerate(changes.after.books.balances)}
-        self.balances += [
-            _rows.balance_row(account, positions[one.unit], one) for one in changes.balances
-        ]
-        self.lots += [_rows.lot_row(account, one) for one in changes.lots]
-        self._add_documents(changes)
-        new = self.new
-        new[schema.ENTRIES.name] += map(_rows.entry_row, changes.entries)
-        new[schema.USAGE.name] += [
-            _rows.usage_row(account, ordinal, one)
-            for ordinal, one in enumerate(changes.usage, loaded.usage + 1)
-        ]
-        new[schema.KEYS.name] += map(_rows.key_row, changes.keys)
-        new[schema.OUTBOX.name] += map(_rows.event_row, changes.events)
-        return counters
-
-    def _add_account(self, changes: Changes, loaded: _Counters, counters: _Counters) -> None:
-        row = _rows.account_row(
-            changes.after.account, counters.entry, counters.usage, counters.version
-        )
-        if loaded.version:
-            self.changed.append((*row[1:4], *row[5:], row[0], loaded.version))
-        else:
-            self.opened.append(row)
-
-    def _add_documents(self, changes: Changes) -> None:
-        """Keep what is new apart: an id that was used before is refused, never overwritten."""
-        account = changes.after.account.id
-        before: Any = changes.before or _NOTHING
-        places = {name: at for at, name in enumerate(changes.after.subscriptions)}
-        for one in changes.subscriptions:
-            row = _rows.subscription_row(account, places[one.id], one)
-            self._sheet(schema.SUBSCRIPTIONS, self.subscriptions, one.id in before.subscriptions)(
-                row
-            )
-        for change in changes.schedule:
-            row = _rows.scheduled_row(account, change)
-            self._sheet(schema.SCHEDULE, self.schedule, change.id in before.schedule)(row)
-        for hold in changes.holds:
-            row = _rows.hold_row(account, hold)
-            self._sheet(schema.HOLDS, self.holds, hold.id in before.holds)(row)
-        for top_up in changes.top_ups:
-            row = _rows.top_up_row(account, top_up)
-            known = top_up.id in before.top_ups
-            self._sheet(schema.TOP_UPS, self.top_ups, known)(row)
-            if not known:
-                self.new[schema.ROUTES.name].append((top_up.gateway, top_up.id, account))
-
-    def _sheet(self, table: Table, replaced: list[Row], known: bool) -> Callable[[Row], None]:  # noqa: FBT001 - private
-        return (replaced if known else self.new[table.name]).append
-
-
-@attrs.frozen
-class _Nothing:
-    subscriptions: Mapping[str, object] = attrs.field(factory=dict)
-    schedule: Mapping[str, object] = attrs.field(factory=dict)
-    holds: Mapping[str, object] = attrs.field(factory=dict)
-    top_ups: Mapping[str, object] = attrs.field(factory=dict)
-
-
-_NOTHING: Final = _Nothing()

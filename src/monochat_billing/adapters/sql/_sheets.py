@@ -1,0 +1,143 @@
+"""Sheets: the rows that a save writes, collected for all accounts, one sheet for each statement.
+
+Owns which rows a change is, and the numbers that have to follow those that are stored.
+Does not own how a sheet is written (``_unit``) or what stands in a row (``_rows``).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+from sqlalchemy import Table
+
+from monochat_billing.adapters.sql import _rows, schema
+from monochat_billing.adapters.sql._rows import Row
+from monochat_billing.errors import StorageError
+from monochat_billing.repositories import Changes
+
+
+@attrs.frozen
+class Counters:
+    """Remember how far an account's own numbers had come when it was loaded."""
+
+    version: int
+    entry: int = 0
+    event: int = 0
+    usage: int = 0
+
+
+def check_numbers(changes: Changes, loaded: Counters) -> None:
+    """Refuse entries or events that do not follow those that are stored."""
+    account = changes.after.account
+    for noun, numbers, last, ends in (
+        (
+            "entries",
+            [entry.number for entry in changes.entries],
+            loaded.entry,
+            changes.after.books.sequence,
+        ),
+        ("events", [event.number for event in changes.events], loaded.event, account.events),
+    ):
+        expected = last + len(numbers)
+        if numbers != list(range(last + 1, expected + 1)) or ends != expected:
+            raise StorageError("save", f"{noun} of {account.id!r} do not follow number {last}")
+
+
+class Sheets:
+    """Collect the rows of all accounts, one sheet for each statement."""
+
+    def __init__(self) -> None:
+        self.opened: list[Row] = []
+        self.changed: list[Row] = []
+        self.balances: list[Row] = []
+        self.lots: list[Row] = []
+        self.subscriptions: list[Row] = []
+        self.schedule: list[Row] = []
+        self.holds: list[Row] = []
+        self.top_ups: list[Row] = []
+        self.new: dict[str, list[Row]] = {
+            table.name: []
+            for table in (
+                schema.ENTRIES,
+                schema.SUBSCRIPTIONS,
+                schema.SCHEDULE,
+                schema.HOLDS,
+                schema.TOP_UPS,
+                schema.ROUTES,
+                schema.USAGE,
+                schema.KEYS,
+                schema.OUTBOX,
+            )
+        }
+
+    def add(self, changes: Changes, loaded: Counters) -> Counters:
+        """Write down one account's rows; give how far its numbers have come."""
+        account = changes.after.account.id
+        counters = Counters(
+            loaded.version + 1,
+            changes.after.books.sequence,
+            changes.after.account.events,
+            loaded.usage + len(changes.usage),
+        )
+        self._add_account(changes, loaded, counters)
+        positions = {unit: at for at, unit in enumerate(changes.after.books.balances)}
+        self.balances += [
+            _rows.balance_row(account, positions[one.unit], one) for one in changes.balances
+        ]
+        self.lots += [_rows.lot_row(account, one) for one in changes.lots]
+        self._add_documents(changes)
+        new = self.new
+        new[schema.ENTRIES.name] += map(_rows.entry_row, changes.entries)
+        new[schema.USAGE.name] += [
+            _rows.usage_row(account, ordinal, one)
+            for ordinal, one in enumerate(changes.usage, loaded.usage + 1)
+        ]
+        new[schema.KEYS.name] += map(_rows.key_row, changes.keys)
+        new[schema.OUTBOX.name] += map(_rows.event_row, changes.events)
+        return counters
+
+    def _add_account(self, changes: Changes, loaded: Counters, counters: Counters) -> None:
+        row = _rows.account_row(
+            changes.after.account, counters.entry, counters.usage, counters.version
+        )
+        if loaded.version:
+            self.changed.append((*row[1:4], *row[5:], row[0], loaded.version))
+        else:
+            self.opened.append(row)
+
+    def _add_documents(self, changes: Changes) -> None:
+        """Keep what is new apart: an id that was used before is refused, never overwritten."""
+        account = changes.after.account.id
+        before: Any = changes.before or _NOTHING
+        places = {name: at for at, name in enumerate(changes.after.subscriptions)}
+        for one in changes.subscriptions:
+            row = _rows.subscription_row(account, places[one.id], one)
+            self._sheet(schema.SUBSCRIPTIONS, self.subscriptions, one.id in before.subscriptions)(
+                row
+            )
+        for change in changes.schedule:
+            row = _rows.scheduled_row(account, change)
+            self._sheet(schema.SCHEDULE, self.schedule, change.id in before.schedule)(row)
+        for hold in changes.holds:
+            row = _rows.hold_row(account, hold)
+            self._sheet(schema.HOLDS, self.holds, hold.id in before.holds)(row)
+        for top_up in changes.top_ups:
+            row = _rows.top_up_row(account, top_up)
+            known = top_up.id in before.top_ups
+            self._sheet(schema.TOP_UPS, self.top_ups, known)(row)
+            if not known:
+                self.new[schema.ROUTES.name].append((top_up.gateway, top_up.id, account))
+
+    def _sheet(self, table: Table, replaced: list[Row], known: bool) -> Callable[[Row], None]:  # noqa: FBT001 - private
+        return (replaced if known else self.new[table.name]).append
+
+
+@attrs.frozen
+class _Nothing:
+    subscriptions: Mapping[str, object] = attrs.field(factory=dict)
+    schedule: Mapping[str, object] = attrs.field(factory=dict)
+    holds: Mapping[str, object] = attrs.field(factory=dict)
+    top_ups: Mapping[str, object] = attrs.field(factory=dict)
+
+
+_NOTHING: Final = _Nothing()
