@@ -59,7 +59,7 @@ _PINNED = "pinned >= 0 AND pinned <= remaining"
 
 
 def _alter_balances() -> None:
-    op.drop_constraint("ck_billing_balances_held", "billing_balances", type_="check")
+    op.drop_constraint(op.f("ck_billing_balances_held"), "billing_balances", type_="check")
     _add("billing_balances", "credit_limit", sa.BigInteger(), "0")
     _add("billing_balances", "owed", sa.BigInteger(), "0")
     _add("billing_balances", "debts", sa.Text(), "'[]'")
