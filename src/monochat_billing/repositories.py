@@ -18,7 +18,7 @@ what it decided. The guarantees, for every implementation:
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar, final
+from typing import Protocol, TypeVar, final
 
 import attrs
 
@@ -26,6 +26,7 @@ from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.balance import Balance, Entry
 from monochat_billing.events import Event
 from monochat_billing.holds import Hold
+from monochat_billing.idempotency import KeyRecord
 from monochat_billing.lots import Lot
 from monochat_billing.payments import TopUp
 from monochat_billing.readings import EntrySource
@@ -61,22 +62,6 @@ class Wanted:
     schedule: frozenset[str] = frozenset()
     holds: frozenset[str] = frozenset()
     entries: frozenset[int] = frozenset()
-
-
-@final
-@attrs.frozen
-class KeyRecord:
-    """Remember what a key was used for, and the result: a value, or the refusal itself.
-
-    ``content`` is the request, field by field, in canonical text: the fingerprint that a
-    repetition must match. It holds no personal data.
-    """
-
-    account: str
-    key: str
-    content: Mapping[str, str]
-    outcome: Any
-    recorded_at: datetime
 
 
 @final
@@ -137,8 +122,15 @@ class Changes:
         changed: list[Lot] = []
         for unit, balance in self.after.books.balances.items():
             old = self.before.books.balances.get(unit) if self.before else None
-            known = {lot.number: lot for lot in old.lots} if old else {}
-            changed += [lot for lot in balance.lots if known.get(lot.number) != lot]
+            if old is None:
+                changed += balance.lots
+            elif old.lots is not balance.lots:
+                known = {lot.number: lot for lot in old.lots}
+                changed += [
+                    lot
+                    for lot in balance.lots
+                    if (was := known.get(lot.number)) is not lot and was != lot
+                ]
         return tuple(changed)
 
     @property
@@ -161,8 +153,67 @@ class Changes:
         """Give the top-ups that are new or changed."""
         return _changed(self.before.top_ups if self.before else {}, self.after.top_ups)
 
+    @property
+    def new_subscriptions(self) -> tuple[Subscription, ...]:
+        """Give the subscriptions that the loaded state did not hold."""
+        return _new(self.before and self.before.subscriptions, self.subscriptions)
+
+    @property
+    def new_schedule(self) -> tuple[ScheduledChange, ...]:
+        """Give the scheduled changes that the loaded state did not hold."""
+        return _new(self.before and self.before.schedule, self.schedule)
+
+    @property
+    def new_holds(self) -> tuple[Hold, ...]:
+        """Give the holds that the loaded state did not hold."""
+        return _new(self.before and self.before.holds, self.holds)
+
+    @property
+    def new_top_ups(self) -> tuple[TopUp, ...]:
+        """Give the top-ups that the loaded state did not hold."""
+        return _new(self.before and self.before.top_ups, self.top_ups)
+
+    def misfit(self, *, exists: bool, entry: int = 0, event: int = 0) -> str:
+        """Say in words what does not go on from where the account stands; nothing if all does.
+
+        ``exists`` tells whether the account is stored, ``entry`` and ``event`` are the numbers of
+        its last entry and event. Every adapter asks this before it writes; what it has to know of
+        its own is which ids and keys are taken.
+        """
+        if exists is self.account_is_new:
+            return "exists already" if exists else "does not exist"
+        account = self.after.account
+        for noun, numbers, last, ends in (
+            ("entries", [one.number for one in self.entries], entry, self.after.books.sequence),
+            ("events", [one.number for one in self.events], event, account.events),
+        ):
+            expected = last + len(numbers)
+            if numbers != list(range(last + 1, expected + 1)) or ends != expected:
+                return f"has {noun} that do not follow number {last}"
+        owners = {one.account for part in (self.entries, self.events, self.keys) for one in part}
+        if owners - {account.id}:
+            return f"has rows of {min(owners - {account.id})!r}"
+        keys, usage = {one.key for one in self.keys}, {one.record.id for one in self.usage}
+        if len(keys) < len(self.keys) or len(usage) < len(self.usage):
+            return "has a key or a usage record twice"
+        return ""
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+N = TypeVar("N", bound=_Named)
+
+
+def _new(before: Mapping[str, N] | None, changed: tuple[N, ...]) -> tuple[N, ...]:
+    return tuple(one for one in changed if one.id not in (before or {}))
+
 
 def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> tuple[T, ...]:
+    if before is after:
+        return ()
     return tuple(value for key, value in after.items() if before.get(key) is not value)
 
 

@@ -1,22 +1,24 @@
 """A storage in memory: the reference that every other adapter is compared with.
 
 It keeps every guarantee of :mod:`monochat_billing.repositories` except durability: what it holds
-is gone with the process. One lock serializes all work, so it may be shared by threads.
+is gone with the process. One lock serializes all work, so it may be shared by threads. A forked
+process goes on with a copy of its own.
 """
 
+import os
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice, takewhile
-from typing import TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 import attrs
 
 from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.balance import Books, Entry
-from monochat_billing.errors import StorageError
+from monochat_billing.errors import StorageError, StorageMisuse
 from monochat_billing.holds import Hold
 from monochat_billing.lots import DEBT, Lot, insert
 from monochat_billing.payments import UNSETTLED, TopUp
@@ -35,6 +37,8 @@ from monochat_billing.scheduling import ScheduledChange
 __all__ = ["MemoryStorage"]
 
 T = TypeVar("T")
+
+_NESTED: Final = "a unit of work is open in this thread"
 
 
 @attrs.define
@@ -110,6 +114,74 @@ class _Account:
         self.told = len(self.entries)
         return self.histories.setdefault(unit, _History())
 
+    def knows(self, changes: Changes) -> str:
+        """Name an id or a key that a save calls new although it is kept already."""
+        for noun, kept, new in (
+            ("key", self.keys, [one.key for one in changes.keys]),
+            ("usage record", self.usage, [one.record.id for one in changes.usage]),
+            ("scheduled change", self.schedule, [one.id for one in changes.new_schedule]),
+            ("hold", self.holds, [one.id for one in changes.new_holds]),
+            ("top-up", self.top_ups, [one.id for one in changes.new_top_ups]),
+            (
+                "subscription",
+                self.state.subscriptions,
+                [one.id for one in changes.new_subscriptions],
+            ),
+        ):
+            for identity in new:
+                if identity in kept:
+                    return f"{noun} {identity!r} exists already"
+        return ""
+
+    def marked(self, changes: Changes) -> Callable[[], None]:
+        """Remember what these changes are about to replace; give what puts it back."""
+        state, entries, events = self.state, len(self.entries), len(self.events)
+        parts: tuple[tuple[dict[Any, Any], list[Any]], ...] = (
+            (self.lots, [one.number for one in changes.lots]),
+            (self.schedule, [one.id for one in changes.schedule]),
+            (self.holds, [one.id for one in changes.holds]),
+            (self.top_ups, [one.id for one in changes.top_ups]),
+            (self.usage, [one.record.id for one in changes.usage]),
+            (self.keys, [one.key for one in changes.keys]),
+        )
+        old = [(part, key, part.get(key)) for part, keys in parts for key in keys]
+
+        def put_back() -> None:
+            for part, key, value in old:
+                if value is None:
+                    part.pop(key, None)
+                else:
+                    part[key] = value
+            for entry in changes.entries:
+                if entry.corrects is not None:
+                    self.corrections[entry.corrects].remove(entry.number)
+            del self.entries[entries:], self.events[events:]
+            self.state, self.told = state, 0
+            self.histories.clear()
+
+        return put_back
+
+    def keep(self, changes: Changes) -> None:
+        """Take over what a unit of work has saved."""
+        for lot in changes.lots:
+            self.lots[lot.number] = lot
+        self.entries += changes.entries
+        for entry in changes.entries:
+            if entry.corrects is not None:
+                self.corrections.setdefault(entry.corrects, []).append(entry.number)
+        for change in changes.schedule:
+            self.schedule[change.id] = change
+        for hold in changes.holds:
+            self.holds[hold.id] = hold
+        for top_up in changes.top_ups:
+            self.top_ups[top_up.id] = top_up
+        for used in changes.usage:
+            self.usage[used.record.id] = used
+        for record in changes.keys:
+            self.keys[record.key] = record
+        self.events += changes.events
+        self.state = _live(changes.after)
+
 
 @attrs.define
 class _Shelf:
@@ -129,21 +201,46 @@ class _Shelf:
         elif kept.state.account.next_due_at is not None:
             place = (kept.state.account.next_due_at, account.id)
             del self.due[bisect_left(self.due, place)]
-        kept.lots.update((lot.number, lot) for lot in changes.lots)
-        kept.entries += changes.entries
-        for entry in changes.entries:
-            if entry.corrects is not None:
-                kept.corrections.setdefault(entry.corrects, []).append(entry.number)
-        kept.schedule.update((one.id, one) for one in changes.schedule)
-        kept.holds.update((one.id, one) for one in changes.holds)
-        kept.top_ups.update((one.id, one) for one in changes.top_ups)
-        self.routes.update(((one.gateway, one.id), account.id) for one in changes.top_ups)
-        kept.usage.update((one.record.id, one) for one in changes.usage)
-        kept.keys.update((one.key, one) for one in changes.keys)
-        kept.events += changes.events
-        kept.state = _live(changes.after)
+        kept.keep(changes)
+        for top_up in changes.top_ups:
+            self.routes[top_up.gateway, top_up.id] = account.id
         if account.next_due_at is not None:
             insort(self.due, (account.next_due_at, account.id))
+
+    def misfit(self, changes: Changes) -> str:
+        """Say what of a save is known already or does not go on from what is kept, if anything."""
+        kept = self.accounts.get(changes.after.account.id)
+        if kept is None:
+            wrong = changes.misfit(exists=False)
+        else:
+            state = kept.state
+            wrong = changes.misfit(
+                exists=True, entry=state.books.sequence, event=state.account.events
+            ) or kept.knows(changes)
+        routed = [one.id for one in changes.new_top_ups if (one.gateway, one.id) in self.routes]
+        return wrong or (f"top-up {routed[0]!r} exists already" if routed else "")
+
+    def undoing(self, changes: Changes) -> Callable[[], None]:
+        """Give what will put everything back that these changes are about to replace."""
+        account = changes.after.account.id
+        kept = self.accounts.get(account)
+        before = None if kept is None else kept.marked(changes)
+
+        def undo() -> None:
+            place = (changes.after.account.next_due_at, account)
+            if place[0] is not None:
+                del self.due[bisect_left(self.due, place)]
+            for one in changes.new_top_ups:
+                del self.routes[one.gateway, one.id]
+            if kept is None or before is None:
+                del self.accounts[account]
+                del self.ids[bisect_left(self.ids, account)]
+                return
+            before()
+            if kept.state.account.next_due_at is not None:
+                insort(self.due, (kept.state.account.next_due_at, account))
+
+        return undo
 
 
 @final
@@ -159,44 +256,77 @@ class MemoryStorage:
         self._lock = threading.RLock()
         self._shelf = _Shelf()
         self._writing = False
+        self._process = os.getpid()
 
     def read(self, work: Callable[[Reader], T]) -> T:
-        """Run ``work`` on the books as they are; no change happens meanwhile."""
+        """Run ``work`` on the books as they are; no change happens meanwhile.
+
+        Raises:
+            StorageMisuse: a unit of work is open in this thread.
+        """
+        self._enter_process("read")
         with self._lock:
+            if self._writing:
+                raise StorageMisuse("read", _NESTED)
             return work(_Unit(self._shelf))
 
     def write(self, work: Callable[[UnitOfWork], T]) -> T:
         """Run ``work`` alone; what it saved is kept when it returns, and dropped when it raises.
 
         Raises:
-            StorageError: ``work`` itself calls ``write``.
+            StorageMisuse: ``work`` itself calls ``write``, or saves what cannot be right.
         """
+        self._enter_process("write")
         with self._lock:
             if self._writing:
-                raise StorageError("write", "a unit of work is open in this thread")
+                raise StorageMisuse("write", _NESTED)
             self._writing = True
+            unit = _Unit(self._shelf)
             try:
-                unit = _Unit(self._shelf)
                 result = work(unit)
-                for changes in unit.saved:
-                    self._shelf.apply(changes)
+                unit.commit()
                 return result
+            except BaseException:
+                unit.roll_back()
+                raise
             finally:
                 self._writing = False
 
+    def _enter_process(self, operation: str) -> None:
+        """In a forked process, go on with the copy; a lock that was held there is nobody's here."""
+        if self._process == os.getpid():
+            return
+        if self._writing:
+            raise StorageMisuse(operation, "the process was forked in the midst of a unit of work")
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+
 
 def _live(state: AccountState) -> AccountState:
-    """Drop what is history: spent lots, decided changes, resolved holds, and what was asked for."""
-    balances = {
-        unit: balance.with_lots(tuple(lot for lot in balance.lots if lot.remaining))
-        for unit, balance in state.books.balances.items()
-    }
+    """Drop what is history: spent lots, decided changes, resolved holds, and what was asked for.
+
+    A state that holds none of that is kept as it is, which is what most debits leave behind.
+    """
+    books = state.books
+    for balance in books.balances.values():
+        if not all(lot.remaining for lot in balance.lots):
+            open_lots = tuple(lot for lot in balance.lots if lot.remaining)
+            books = books.with_balance(balance.with_lots(open_lots))
+    schedule, holds = state.schedule, state.holds
+    if not all(change.pending for change in schedule.values()):
+        schedule = {key: one for key, one in schedule.items() if one.pending}
+    if not all(hold.open for hold in holds.values()):
+        holds = {key: one for key, one in holds.items() if one.open}
+    asked = state.top_ups or state.known_usage or state.entries
+    same = books is state.books and schedule is state.schedule and holds is state.holds
+    if same and not asked:
+        return state
     return AccountState(
         account=state.account,
-        books=attrs.evolve(state.books, balances=balances),
+        books=books,
         subscriptions=state.subscriptions,
-        schedule={key: one for key, one in state.schedule.items() if one.pending},
-        holds={key: one for key, one in state.holds.items() if one.open},
+        schedule=schedule,
+        holds=holds,
     )
 
 
@@ -225,12 +355,40 @@ def _page(after: int, limit: int) -> slice:
 
 
 class _Unit:
-    """Read the shelf and collect what is to be saved."""
+    """Read the shelf and collect what is to be saved.
+
+    What was saved is put on the shelf at the end, or as soon as somebody looks again: then with a
+    way back, because the end may be a failure.
+    """
 
     def __init__(self, shelf: _Shelf) -> None:
-        self._shelf = shelf
+        self._kept = shelf
         self._loaded: set[str] = set()
-        self.saved: list[Changes] = []
+        self._saved: list[Changes] = []
+        self._undo: list[Callable[[], None]] = []
+        self._failure: StorageError | None = None
+
+    @property
+    def _shelf(self) -> _Shelf:
+        """Give the shelf with everything on it that this unit of work has saved."""
+        if self._saved:
+            for changes in self._saved:
+                self._undo.append(self._kept.undoing(changes))
+                self._kept.apply(changes)
+            self._saved = []
+        return self._kept
+
+    def commit(self) -> None:
+        """Keep what was saved, unless a save has failed, even if nobody minded."""
+        if self._failure is not None:
+            raise self._failure
+        for changes in self._saved:
+            self._kept.apply(changes)
+
+    def roll_back(self) -> None:
+        """Put everything back as it was."""
+        while self._undo:
+            self._undo.pop()()
 
     def load(self, wanted: Sequence[Wanted]) -> Mapping[str, Loaded]:
         return {one.account: self._load(one) for one in wanted}
@@ -240,6 +398,11 @@ class _Unit:
         kept = self._shelf.accounts.get(wanted.account)
         if kept is None:
             return Loaded(None)
+        keys = {key: kept.keys[key] for key in wanted.keys if key in kept.keys}
+        if not (
+            wanted.usage or wanted.top_ups or wanted.schedule or wanted.holds or wanted.entries
+        ):
+            return Loaded(kept.state, keys)
         asked = {key: kept.schedule[key] for key in wanted.schedule if key in kept.schedule}
         holds = {key: kept.holds[key] for key in wanted.holds if key in kept.holds}
         entries = _with_corrections(kept, wanted.entries)
@@ -252,19 +415,16 @@ class _Unit:
             top_ups={key: kept.top_ups[key] for key in wanted.top_ups if key in kept.top_ups},
             known_usage=frozenset(key for key in wanted.usage if key in kept.usage),
         )
-        return Loaded(state, {key: kept.keys[key] for key in wanted.keys if key in kept.keys})
+        return Loaded(state, keys)
 
     def save(self, changes: Sequence[Changes]) -> None:
         for one in changes:
             account = one.after.account.id
-            if account not in self._loaded:
-                raise StorageError("save", f"account {account!r} was not loaded")
-            kept = self._shelf.accounts.get(account)
-            last = kept.state.books.sequence if kept else 0
-            numbers = [entry.number for entry in one.entries]
-            if numbers != list(range(last + 1, last + 1 + len(numbers))):
-                raise StorageError("save", f"entries of {account!r} do not follow number {last}")
-        self.saved += changes
+            wrong = "was not loaded" if account not in self._loaded else self._shelf.misfit(one)
+            if wrong:
+                self._failure = StorageMisuse("save", f"account {account!r} {wrong}")
+                raise self._failure
+            self._saved.append(one)
 
     def entries(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Entry]:
         kept = self._shelf.accounts.get(account)

@@ -7,24 +7,18 @@ was decided is saved in one transaction.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, final
+from typing import Any, Final, final
 
 import attrs
 
 from monochat_billing.accounts import AccountState, ChargedUsage, Step, catch_up, noticed
 from monochat_billing.balance import Entry
-from monochat_billing.errors import (
-    BillingError,
-    IdempotencyConflict,
-    InvalidInput,
-    Rejected,
-    UnknownName,
-)
+from monochat_billing.errors import InvalidInput, Rejected, UnknownName
 from monochat_billing.events import Event
+from monochat_billing.idempotency import KeyRecord, answer_again
 from monochat_billing.plans import AnyCatalog
 from monochat_billing.repositories import (
     Changes,
-    KeyRecord,
     Loaded,
     RecordedEvent,
     Storage,
@@ -32,7 +26,7 @@ from monochat_billing.repositories import (
     Wanted,
 )
 
-__all__ = ["Command", "advance", "execute", "same_again"]
+__all__ = ["Command", "advance", "execute"]
 
 
 @final
@@ -93,11 +87,6 @@ def advance(
     return storage.write(work)
 
 
-def same_again(error: BillingError) -> BillingError:
-    """Copy an error that was remembered, without the traceback of its first time."""
-    return type(error)(*error.args)
-
-
 def _run(
     unit: UnitOfWork, catalog: AnyCatalog, commands: Sequence[Command], now: datetime
 ) -> list[Any]:
@@ -111,6 +100,8 @@ def _run(
 
 
 def _wanted(commands: Sequence[Command]) -> list[Wanted]:
+    if len(commands) == 1:
+        return [_wanted_by(commands[0])]
     by_account: dict[str, list[Command]] = {}
     for command in commands:
         by_account.setdefault(command.account, []).append(command)
@@ -127,6 +118,19 @@ def _wanted(commands: Sequence[Command]) -> list[Wanted]:
         )
         for account, asked in sorted(by_account.items())
     ]
+
+
+def _wanted_by(command: Command) -> Wanted:
+    key = command.key
+    return Wanted(
+        command.account,
+        frozenset() if key is None else frozenset((key,)),
+        command.usage,
+        command.top_ups,
+        command.schedule,
+        command.holds,
+        command.entries,
+    )
 
 
 class _Desk:
@@ -148,7 +152,7 @@ class _Desk:
     def handle(self, command: Command, now: datetime) -> Any:  # noqa: ANN401 - any verb's result
         record = self._known.get(command.key) if command.key is not None else None
         if record is not None:
-            return _replay(record, command)
+            return answer_again(record, command.fingerprint)
         state = self._current(now)
         at = now if state is None else max(now, state.account.as_of)
         if state is not None and command.entries:
@@ -177,15 +181,17 @@ class _Desk:
         """Give everything to save, with events numbered and the next due instant derived."""
         if self._state is None:  # a desk is touched only after a step on an account
             raise AssertionError(self._account)
-        first = self._state.account.events + 1
+        state, account = self._state, self._state.account
         events = tuple(
             RecordedEvent(self._account, number, event)
-            for number, event in enumerate(self._events, first)
+            for number, event in enumerate(self._events, account.events + 1)
         )
-        account = attrs.evolve(self._state.account, events=self._state.account.events + len(events))
+        if events:
+            account = attrs.evolve(account, events=account.events + len(events))
+            state = attrs.evolve(state, account=account)
         return Changes(
             self._before,
-            attrs.evolve(self._state, account=account).settled,
+            state.settled,
             tuple(self._entries),
             events,
             tuple(self._new_keys),
@@ -224,21 +230,14 @@ class _Desk:
         self.touched = True
 
 
+_PARTS: Final = tuple(
+    field.name for field in attrs.fields(AccountState) if field.name not in {"account", "entries"}
+)
+"""What of a state is kept; entries at hand are only read, and what an account says is told."""
+
+
 def _differs(before: AccountState | None, after: AccountState) -> bool:
     """Tell whether there is anything to save; that time has passed alone is not."""
     return before is None or any(
-        getattr(before, part) is not getattr(after, part)
-        for part in ("books", "subscriptions", "schedule", "holds", "top_ups", "known_usage")
+        getattr(before, part) is not getattr(after, part) for part in _PARTS
     )
-
-
-def _replay(record: KeyRecord, command: Command) -> Any:  # noqa: ANN401 - any verb's result
-    first, now = record.content, command.fingerprint
-    for field in [*first, *(name for name in now if name not in first)]:
-        if first.get(field) != now.get(field):
-            return IdempotencyConflict(
-                record.account, record.key, field, first.get(field), now.get(field)
-            )
-    if isinstance(record.outcome, BillingError):
-        return same_again(record.outcome)
-    return record.outcome
