@@ -5,17 +5,37 @@ from datetime import date
 import attrs
 import pytest
 
+from monochat_billing import subscriptions
 from monochat_billing.errors import IllegalTransition
 from monochat_billing.periods import MONTH
 from monochat_billing.subscriptions import MOVES, Move, Subscription, SubscriptionState
 from tests.scene import ISTANBUL, instant, scene
 
 LEGAL = {
+    ("TRIALING", "end_trial"): "ACTIVE",
+    ("TRIALING", "change"): "TRIALING",
+    ("TRIALING", "cancel"): "CANCELED",
+    ("TRIALING", "expire"): "EXPIRED",
     ("ACTIVE", "renew"): "ACTIVE",
     ("ACTIVE", "fail"): "PAST_DUE",
     ("ACTIVE", "change"): "ACTIVE",
+    ("ACTIVE", "pause"): "PAUSED",
+    ("ACTIVE", "cancel"): "CANCELED",
+    ("ACTIVE", "expire"): "EXPIRED",
+    ("PAST_DUE", "retry"): "ACTIVE",
+    ("PAST_DUE", "fail"): "PAST_DUE",
     ("PAST_DUE", "revive"): "ACTIVE",
     ("PAST_DUE", "change"): "ACTIVE",
+    ("PAST_DUE", "suspend"): "SUSPENDED",
+    ("PAST_DUE", "cancel"): "CANCELED",
+    ("PAST_DUE", "expire"): "EXPIRED",
+    ("SUSPENDED", "revive"): "ACTIVE",
+    ("SUSPENDED", "change"): "ACTIVE",
+    ("SUSPENDED", "cancel"): "CANCELED",
+    ("SUSPENDED", "expire"): "EXPIRED",
+    ("PAUSED", "resume"): "ACTIVE",
+    ("PAUSED", "cancel"): "CANCELED",
+    ("PAUSED", "expire"): "EXPIRED",
 }
 
 
@@ -80,3 +100,55 @@ class TestASubscription:
         made = scene("1499", at=instant("2026-10-04 21:30"))
         late = made.subscribe("2026-10-04 21:30", "growth", MONTH)
         assert str(late).endswith(" ACTIVE, 2026-10-05 → 2026-11-05")
+
+
+class TestWhoServes:
+    """What can be used follows from the state, and from what was paid for."""
+
+    def test_the_module_draws_every_move(self) -> None:
+        """The table in the docstring has each move once, and none that is not legal."""
+        drawn = set()
+        state = ""
+        for line in (subscriptions.__doc__ or "").splitlines():
+            if "→" not in line or not line.startswith("    "):
+                continue
+            words = line.replace("→", " ").split()
+            if words[0].isupper():
+                state, *words = words
+            drawn |= {(state, move, to) for move, to in zip(words[::2], words[1::2], strict=True)}
+        assert drawn == {(state, move, to) for (state, move), to in LEGAL.items()}
+
+    @pytest.mark.parametrize(
+        ("state", "serving"),
+        [
+            ("TRIALING", (True, True)),
+            ("ACTIVE", (True, True)),
+            ("PAST_DUE", (True, False)),
+            ("SUSPENDED", (False, False)),
+            ("PAUSED", (True, False)),
+            ("CANCELED", (False, False)),
+            ("EXPIRED", (False, False)),
+        ],
+    )
+    def test_before_and_after_its_grace_and_its_paid_end(
+        self, growth: Subscription, state: str, serving: tuple[bool, bool]
+    ) -> None:
+        """Grace and the paid end are exclusive."""
+        end = growth.period.end
+        one = attrs.evolve(growth, state=SubscriptionState(state), grace_until=end)
+        assert (one.serves(growth.period.start), one.serves(end)) == serving
+
+    def test_without_grace_what_is_past_due_does_not_serve(self, growth: Subscription) -> None:
+        """A catalog that gives no grace stops at once."""
+        late = attrs.evolve(growth, state=SubscriptionState.PAST_DUE)
+        assert not late.serves(growth.period.start)
+
+    def test_what_renews_by_itself(self, growth: Subscription) -> None:
+        """Trials and what is active; nothing else is charged without a further event."""
+        renewing = {
+            state
+            for state in SubscriptionState
+            if attrs.evolve(growth, state=state).renews_at is not None
+        }
+        assert renewing == {SubscriptionState.TRIALING, SubscriptionState.ACTIVE}
+        assert growth.renews_at == growth.period.end
