@@ -19,6 +19,7 @@
         └── StorageError          the storage failed
             ├── CorruptBooks      what is stored contradicts itself: billing stops
             ├── SchemaMismatch    the database has another schema version than this library
+            ├── StorageMisuse     a call that no storage can serve; nothing was written
             ├── StoreBusy         a lock was not free before the deadline; nothing was written
             └── StoreUnreachable  the database could not be opened; nothing was written
 
@@ -49,6 +50,7 @@ __all__ = [
     "SchemaMismatch",
     "StaleQuote",
     "StorageError",
+    "StorageMisuse",
     "StoreBusy",
     "StoreUnreachable",
     "UnknownName",
@@ -271,6 +273,21 @@ class StorageError(InfrastructureError):
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.detail}; in doubt, repeat with the same key to settle it"
+
+
+@final
+@attrs.frozen
+class StorageMisuse(StorageError):
+    """Refuse a call that can never be served: on a closed storage, say, or a save out of order.
+
+    Nothing was written, and nothing is in doubt. It is a mistake in the code that calls.
+
+    >>> print(StorageMisuse("save", "account 'acme' was not loaded"))
+    save: account 'acme' was not loaded; nothing was written
+    """
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.detail}; nothing was written"
 
 
 @final

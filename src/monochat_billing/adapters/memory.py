@@ -285,12 +285,12 @@ class MemoryStorage:
             try:
                 result = work(unit)
                 unit.commit()
-                return result
             except BaseException:
                 unit.roll_back()
                 raise
             finally:
                 self._writing = False
+            return result
 
     def _enter_process(self, operation: str) -> None:
         """In a forked process, go on with the copy; a lock that was held there is nobody's here."""

@@ -1,6 +1,6 @@
 """Sheets: the rows that a save writes, collected for all accounts, one sheet for each statement.
 
-Owns which rows a change is, and the numbers that have to follow those that are stored.
+Owns which rows a change is.
 Does not own how a sheet is written (``_unit``) or what stands in a row (``_rows``).
 """
 
@@ -12,7 +12,6 @@ from sqlalchemy import Table
 
 from monochat_billing.adapters.sql import _rows, schema
 from monochat_billing.adapters.sql._rows import Row
-from monochat_billing.errors import StorageError
 from monochat_billing.repositories import Changes
 
 
@@ -24,23 +23,6 @@ class Counters:
     entry: int = 0
     event: int = 0
     usage: int = 0
-
-
-def check_numbers(changes: Changes, loaded: Counters) -> None:
-    """Refuse entries or events that do not follow those that are stored."""
-    account = changes.after.account
-    for noun, numbers, last, ends in (
-        (
-            "entries",
-            [entry.number for entry in changes.entries],
-            loaded.entry,
-            changes.after.books.sequence,
-        ),
-        ("events", [event.number for event in changes.events], loaded.event, account.events),
-    ):
-        expected = last + len(numbers)
-        if numbers != list(range(last + 1, expected + 1)) or ends != expected:
-            raise StorageError("save", f"{noun} of {account.id!r} do not follow number {last}")
 
 
 class Sheets:

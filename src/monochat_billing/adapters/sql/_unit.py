@@ -17,11 +17,11 @@ from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.adapters.sql import _rows, schema
 from monochat_billing.adapters.sql._backends import Backend, Cursor, Verdict
 from monochat_billing.adapters.sql._rows import Row, each
-from monochat_billing.adapters.sql._sheets import Counters, Sheets, check_numbers
+from monochat_billing.adapters.sql._sheets import Counters, Sheets
 from monochat_billing.adapters.sql._statements import Statement
 from monochat_billing.adapters.sql.documents import Malformed
 from monochat_billing.balance import Books, Entry
-from monochat_billing.errors import StorageError
+from monochat_billing.errors import StorageError, StorageMisuse
 from monochat_billing.holds import Hold
 from monochat_billing.lots import DEBT, Lot
 from monochat_billing.readings import Movement, Place, Reading, Window
@@ -87,6 +87,13 @@ class Session:
         self.verdict = Verdict.AGAIN
         self.failure = StorageError(operation, "an account was changed by another writer")
         return self.failure
+
+    def misused(self, operation: str, detail: str) -> StorageMisuse:
+        """Note that the work asks for what cannot be right; nothing of it may stand."""
+        failure = StorageMisuse(operation, detail)
+        if self.failure is None:
+            self.failure = failure
+        return failure
 
     def _failed(self, operation: str, error: Exception) -> StorageError:
         failure = StorageError(operation, f"{type(error).__name__}: {error}")
@@ -391,20 +398,22 @@ class SqlUnit(SqlReader):
         """Write the changes of accounts that this unit of work has loaded.
 
         Raises:
-            StorageError: an account was not loaded, numbers do not go on where they stopped, or
-                the database refused a row.
+            StorageError: the database refused a row.
+            StorageMisuse: an account was not loaded, or its changes cannot be right.
         """
         sheets = Sheets()
         for one in changes:
             account = one.after.account.id
             loaded = self._counters.get(account)
             if loaded is None:
-                raise StorageError("save", f"account {account!r} was not loaded")
-            check_numbers(one, loaded)
+                raise self._session.misused("save", f"account {account!r} was not loaded")
+            wrong = one.misfit(exists=loaded.version > 0, entry=loaded.entry, event=loaded.event)
+            if wrong:
+                raise self._session.misused("save", f"account {account!r} {wrong}")
             try:
                 self._counters[account] = sheets.add(one, loaded)
             except Malformed as error:
-                raise StorageError("save", f"account {account!r}: {error}") from error
+                raise self._session.misused("save", f"account {account!r}: {error}") from error
         self._write(sheets)
 
     def _write(self, sheets: Sheets) -> None:

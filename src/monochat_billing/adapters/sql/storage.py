@@ -33,6 +33,7 @@ from monochat_billing.errors import (
     InvalidInput,
     MissingExtra,
     StorageError,
+    StorageMisuse,
     StoreBusy,
     StoreUnreachable,
 )
@@ -150,7 +151,8 @@ class SqlStorage:
         Raises:
             CorruptBooks: a row holds what no value can be.
             SchemaMismatch: the schema is not this library's.
-            StorageError: the database failed, or the storage is closed.
+            StorageError: the database failed.
+            StorageMisuse: the storage is closed, or in memory and ``work`` of another call is open.
             StoreBusy: the database was locked until the deadline.
             StoreUnreachable: the database could not be opened.
         """
@@ -164,8 +166,9 @@ class SqlStorage:
         Raises:
             CorruptBooks: a row holds what no value can be.
             SchemaMismatch: the schema is not this library's.
-            StorageError: the database failed and the outcome is in doubt, or ``work`` itself
-                calls ``write``.
+            StorageError: the database failed and the outcome is in doubt.
+            StorageMisuse: ``work`` itself calls ``write`` or saves what cannot be right, or the
+                storage is closed; nothing was written.
             StoreBusy: another writer was in the way until the deadline; nothing was written.
             StoreUnreachable: the database could not be opened; nothing was written.
         """
@@ -216,7 +219,7 @@ class SqlStorage:
         else:
             begin, alone, refused = backend.begin_read, backend.one_connection, False
         if refused or (within and backend.one_connection):
-            raise StorageError(operation, "a unit of work is open in this thread")
+            raise StorageMisuse(operation, "a unit of work is open in this thread")
         deadline = _Deadline(self._patience)
         with self._alone(operation, deadline, wanted=alone), self._noted((*within, operation)):
             self._open(deadline)
@@ -301,7 +304,7 @@ class SqlStorage:
 
     def _connect(self) -> PoolProxiedConnection:
         if self._closed:
-            raise StorageError("connect", "the storage is closed")
+            raise StorageMisuse("connect", "the storage is closed")
         try:
             return self._engine.raw_connection()
         except PoolTimeoutError as error:
@@ -346,7 +349,7 @@ class SqlStorage:
 
     def _migrate(self, *, only_if_empty: bool) -> None:
         if self._closed:
-            raise StorageError("open", "the storage is closed")
+            raise StorageMisuse("open", "the storage is closed")
         opened = False
         try:
             with self._engine.connect() as connection:
