@@ -28,6 +28,7 @@ from monochat_billing.balance import (
     open_balance,
 )
 from monochat_billing.holds import Held, capture_hold, place_hold
+from monochat_billing.idempotency import KeyRecord, once
 from monochat_billing.money import from_units, money
 from monochat_billing.repositories import Changes, UnitOfWork, Wanted
 
@@ -92,6 +93,8 @@ def main() -> None:
     many = [(900, "m")] * 1000
     batch = timed(lambda: debit_many(books, "TRY", many, CHARGE), 5, 1000)
     print(f"  each debit in a batch of 1,000      {batch:8.2f}")
+    print(f"  debit, with its key                 {timed(keyed(books), 300):8.2f}")
+    print(f"  each, with its key, in a batch      {timed(batch_keyed(books), 5, 1000):8.2f}")
     print(f"  place a hold                        {timed(lambda: placed(books), 300):8.2f}")
     held = placed(books)
     capturing = timed(lambda: capture_hold(held.books, held.hold, PRICE, CHARGE), 100)
@@ -115,6 +118,46 @@ def main() -> None:
     script = Path(__file__).with_name("peer_balance.py")
     told = subprocess.run([peer, script], capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
     print(told.strip())
+
+
+def keyed(books: Books) -> Callable[[], object]:
+    """Give a debit as a host without the service makes it: known key or not, judge, remember."""
+    known: dict[str, KeyRecord] = {}
+    content = {"verb": "debit", "amount": "0.0009 TRY", "reason": "export"}
+    numbers = iter(range(10**9))
+
+    def one() -> None:
+        key = str(next(numbers))
+        memo = Memo(EntryKind.CHARGE, NOW, NOW, "export")
+        _, new = once(
+            known,
+            lambda: debit(books, PRICE, memo),
+            account="acme",
+            key=key,
+            content=content,
+            at=NOW,
+        )
+        if new is None:
+            raise LookupError(key)
+        known[key] = new
+
+    return one
+
+
+def batch_keyed(books: Books) -> Callable[[], object]:
+    """Give a batch of 1,000 debits, each of which has a key of its own to look up and to keep."""
+    known: dict[str, KeyRecord] = {}
+    content = {"verb": "debit", "amount": "0.0009 TRY", "reason": "export"}
+    numbers = iter(range(10**9))
+
+    def many() -> None:
+        keys = [str(next(numbers)) for _ in range(1000)]
+        fresh = [(900, key) for key in keys if key not in known]
+        done = debit_many(books, "TRY", fresh, CHARGE)
+        for (_, key), result in zip(fresh, done.results, strict=True):
+            known[key] = KeyRecord("acme", key, content, result, NOW)
+
+    return many
 
 
 def placed(books: Books) -> Held:
