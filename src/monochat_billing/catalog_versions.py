@@ -325,6 +325,9 @@ def _facts(catalog: Catalog, until: datetime | None = None) -> Iterator[tuple[st
         yield from _one_off_facts(item, until)
     for place, rule in enumerate(catalog.rules):
         yield f"rules[{place}]", f"{rule.explain()}, allows {', '.join(sorted(rule.allows))}"
+    for place, policy in enumerate(catalog.dunning):
+        governs = f"family {policy.family or 'any'}, product {policy.product or 'any'}"
+        yield f"dunning[{place}]", f"{policy}, anchor {policy.anchor}, {governs}"
 
 
 def _product_facts(product: Product, until: datetime | None) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ from monochat_billing.change_rules import (
     rule_mistakes,
     rule_table,
 )
+from monochat_billing.dunning import DunningPolicy, dunning_mistakes, dunning_table, policy_for
 from monochat_billing.errors import InvalidCatalog, InvalidInput, UnknownName
 from monochat_billing.instants import check_zone, utc
 from monochat_billing.limits import OverageTier
@@ -51,6 +52,7 @@ class Catalog:
     It is in force from ``effective_at`` on (None: always). ``zone`` is the IANA zone in which
     whoever writes the catalog thinks of days. When ``currencies`` are named, everything has to be
     sold in each of them and in no other. ``meters`` name what allowances and packs count.
+    ``dunning`` says what follows a renewal that cannot be paid.
 
     Raises:
         InvalidCatalog: naming every mistake: two products share an id or a rank in their family,
@@ -76,6 +78,7 @@ class Catalog:
     effective_at: datetime | None = attrs.field(default=None, converter=_instant)
     zone: str = "UTC"
     direction_by: DirectionBasis = DirectionBasis.RANK
+    dunning: tuple[DunningPolicy, ...] = ()
     _by_id: Mapping[str, Product] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -167,6 +170,13 @@ class Catalog:
         facts = ChangeFacts.of(old, new, self.direction(old, new), in_trial=in_trial)
         return next(rule for rule in self.rules if rule.matches(facts))
 
+    def dunning_for(self, product: Product) -> DunningPolicy:
+        """Give the policy that governs a renewal of ``product`` that cannot be paid.
+
+        There always is one: without another it waits for money.
+        """
+        return policy_for(self.dunning, product)
+
     def explain(self, language: str = "en") -> str:
         """Lay out what is sold and the rules of change, for people to read."""
         lines = [f"{self.id} {self.version}"]
@@ -182,7 +192,10 @@ class Catalog:
             what = f"{one.grant}; " if one.grant else ""
             prices = ", ".join(map(str, one.prices))
             lines.append(f"once {one.name(language)} ({one.id}): {what}{prices}")
-        return "\n".join([*lines, "", rule_table(self.rules)])
+        lines += ["", rule_table(self.rules)]
+        if self.dunning:
+            lines += ["", dunning_table(self.dunning)]
+        return "\n".join(lines)
 
 
 def _rank(product: Product) -> int:
@@ -225,6 +238,9 @@ def catalog_mistakes(
         {product.id: product for product in catalog.products},
         lambda old, new: _directions(catalog.direction_by, old, new),
         known=unread,
+    )
+    yield from dunning_mistakes(
+        catalog.dunning, {product.id: product for product in catalog.products}, known=unread
     )
 
 

@@ -262,14 +262,19 @@ def _text(length: BillingInterval | None) -> str:
 
 
 def dunning_mistakes(
-    policies: Sequence[DunningPolicy], products: Mapping[str, Product], known: Iterable[str] = ()
+    policies: Sequence[DunningPolicy | None],
+    products: Mapping[str, Product],
+    known: Iterable[str] = (),
 ) -> Iterator[InvalidInput]:
     """Yield what is wrong with policies in a catalog: unknown names, targets that cost, dead rows.
 
-    ``known`` are ids of products that exist beside ``products``.
+    ``known`` are ids of products that exist beside ``products``, and None stands for a policy that
+    could not be read.
     """
     ids = {*products, *known}
     for place, policy in enumerate(policies):
+        if policy is None:
+            continue
         where = f"dunning[{place}]"
         unknown = [*_unknown(where, policy, ids)]
         yield from unknown
@@ -303,8 +308,14 @@ def _unknown(where: str, policy: DunningPolicy, ids: set[str]) -> Iterator[Inval
             )
 
 
-def _covered(product: str | None, family: Family | None, earlier: Iterable[DunningPolicy]) -> bool:
-    return any(one.family in (None, family) and one.product in (None, product) for one in earlier)
+def _covered(
+    product: str | None, family: Family | None, earlier: Iterable[DunningPolicy | None]
+) -> bool:
+    return any(
+        one.family in (None, family) and one.product in (None, product)
+        for one in earlier
+        if one is not None
+    )
 
 
 def _target_mistakes(

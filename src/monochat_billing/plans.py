@@ -1,7 +1,7 @@
 """Plans: the door to the catalog.
 
 *Owns* the names under which everything else asks for what is sold: catalogs and their versions,
-products, prices, limits, change rules and negotiated prices, each a room of its own.
+products, prices, limits, change rules, dunning and negotiated prices, each a room of its own.
 *Does not own* proration (the arithmetic), subscriptions (who has what) or balances.
 
 A catalog is configuration: build it in Python, or read it from a file with
@@ -33,6 +33,7 @@ from monochat_billing.change_rules import (
     as_timing,
     rule_table,
 )
+from monochat_billing.dunning import AfterGrace, Dunning, DunningPolicy
 from monochat_billing.limits import (
     Allowance,
     Limit,
@@ -61,6 +62,7 @@ from monochat_billing.products import (
 
 __all__ = [
     "DEFAULT_RULES",
+    "AfterGrace",
     "AfterTerm",
     "Agreement",
     "Allowance",
@@ -75,6 +77,8 @@ __all__ = [
     "ChangeTiming",
     "Direction",
     "DirectionBasis",
+    "Dunning",
+    "DunningPolicy",
     "Family",
     "Feature",
     "Grant",

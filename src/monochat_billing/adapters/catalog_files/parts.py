@@ -15,8 +15,9 @@ from monochat_billing.change_rules import (
     ChangeTiming,
     IntervalChange,
 )
+from monochat_billing.dunning import AfterGrace, DunningPolicy
 from monochat_billing.errors import InvalidInput
-from monochat_billing.intervals import MONTH
+from monochat_billing.intervals import MONTH, BillingInterval
 from monochat_billing.limits import Allowance, Limit, LimitKind, OverageTier, unlimited
 from monochat_billing.money import Money, check_currency, money
 from monochat_billing.prices import OneOffPrice, Price, PriceReach
@@ -299,6 +300,35 @@ class Parts:
             allows=wanted,
             **conditions,
         )
+
+    def dunning(self, path: str, row: Any) -> DunningPolicy | None:  # noqa: ANN401 - a file's value
+        """Read what follows a renewal that cannot be paid."""
+        table = Table(row, path, "dunning", self._report)
+        name = table.text("name")
+        fields: dict[str, Any] = {
+            "family": table.choice("family", Family),
+            "product": table.text("product"),
+            "grace": table.interval("grace"),
+            "retries": self._lengths(table, "retries"),
+            "anchor": table.choice("anchor", AnchorRule) or AnchorRule.KEEP,
+            "then": table.choice("then", AfterGrace) or AfterGrace.WAIT,
+            "to": table.text("to"),
+            "gives_up": table.interval("gives_up"),
+        }
+        if name is None or not table.sound:
+            return None
+        return self._report.build(path, lambda: DunningPolicy(name=name, **fields))
+
+    def _lengths(self, table: Table, key: str) -> tuple[BillingInterval, ...]:
+        found: list[BillingInterval] = []
+        for place, text in enumerate(table.words(key)):
+            try:
+                found.append(BillingInterval.parse(text))
+            except InvalidInput as error:
+                table.sound = False
+                where = f"{table.path}.{key}[{place}]"
+                self._report.say(where, text, error.problem, error.remedy)
+        return tuple(found)
 
 
 def _named(field: str, make: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any maker

@@ -20,6 +20,7 @@ from monochat_billing.adapters.catalog_files.shapes import FORMAT, MAX_BYTES
 from monochat_billing.catalog_versions import CatalogVersions
 from monochat_billing.catalogs import Catalog, DirectionBasis, catalog_mistakes
 from monochat_billing.change_rules import DEFAULT_RULES, ChangeRule
+from monochat_billing.dunning import DunningPolicy
 from monochat_billing.errors import InvalidCatalog, InvalidInput
 from monochat_billing.instants import check_zone
 from monochat_billing.products import OneOff, Product
@@ -158,6 +159,7 @@ class _Draft:
     effective_at: Any
     zone: str
     direction_by: DirectionBasis
+    dunning: tuple[DunningPolicy | None, ...]
 
 
 class _Reader:
@@ -188,6 +190,7 @@ class _Reader:
             effective_at=None,
             zone=self._parts.zone,
             direction_by=DirectionBasis.RANK,
+            dunning=(),
         )
         draft = self._version(table, blank)
         catalogs = [self._catalog(draft, "")]
@@ -249,6 +252,9 @@ class _Reader:
         rules = earlier.rules
         if "rules" in raw:
             rules = tuple(self._parts.rule(path, row) for path, row in table.rows("rules"))
+        dunning = earlier.dunning
+        if "dunning" in raw:
+            dunning = tuple(self._parts.dunning(path, row) for path, row in table.rows("dunning"))
         note = table.note("note")
         return _Draft(
             id=earlier.id,
@@ -262,6 +268,7 @@ class _Reader:
             effective_at=table.instant("effective", self._parts.zone),
             zone=earlier.zone,
             direction_by=table.choice("direction_by", DirectionBasis) or earlier.direction_by,
+            dunning=dunning,
         )
 
     @staticmethod

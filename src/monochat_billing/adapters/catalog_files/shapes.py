@@ -27,6 +27,7 @@ _TERMS: Final = {
     "products": False,
     "one_offs": False,
     "rules": False,
+    "dunning": False,
 }
 _SOLD: Final = {"id": True, "names": True, "descriptions": False, "prices": True}
 _DATED: Final = {"currency": True, "amount": True, "from": False, "until": False, **_TAX}
@@ -66,6 +67,17 @@ SHAPES: Final[Mapping[str, Mapping[str, bool]]] = {
         "proration": False,
         "allows": False,
         **dict.fromkeys(CONDITIONS, False),
+    },
+    "dunning": {
+        "name": True,
+        "family": False,
+        "product": False,
+        "grace": False,
+        "retries": False,
+        "anchor": False,
+        "then": False,
+        "to": False,
+        "gives_up": False,
     },
 }
 """Every kind of table, its keys in the order in which they are written, and which are required."""

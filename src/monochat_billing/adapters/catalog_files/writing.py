@@ -14,7 +14,14 @@ from monochat_billing.adapters.catalog_files.reading import FileFormat
 from monochat_billing.adapters.catalog_files.shapes import FORMAT
 from monochat_billing.catalog_versions import AnyCatalog, versions_of
 from monochat_billing.catalogs import Catalog, DirectionBasis
-from monochat_billing.change_rules import CONDITIONS, DEFAULT_RULES, ChangeRule, ChangeTiming
+from monochat_billing.change_rules import (
+    CONDITIONS,
+    DEFAULT_RULES,
+    AnchorRule,
+    ChangeRule,
+    ChangeTiming,
+)
+from monochat_billing.dunning import AfterGrace, DunningPolicy
 from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import check_zone, local_midnight
 from monochat_billing.intervals import MONTH, BillingInterval
@@ -29,7 +36,7 @@ __all__ = ["as_tables", "write_catalog"]
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _WIDE: Final = 80
-_SECTIONS: Final = ("products", "one_offs", "rules", "versions")
+_SECTIONS: Final = ("products", "one_offs", "rules", "dunning", "versions")
 
 
 def write_catalog(catalog: AnyCatalog, file_format: FileFormat = "toml") -> str:
@@ -105,6 +112,8 @@ def _terms(catalog: Catalog, before: Catalog | None) -> dict[str, Any]:
         found["one_offs"] = [_one_off(one, zone) for one in one_offs]
     if catalog.rules != (before.rules if before else DEFAULT_RULES):
         found["rules"] = [_rule(rule) for rule in catalog.rules]
+    if catalog.dunning != (before.dunning if before else ()):
+        found["dunning"] = [_dunning(policy) for policy in catalog.dunning]
     return found
 
 
@@ -233,6 +242,22 @@ def _rule(rule: ChangeRule) -> dict[str, Any]:
     }
 
 
+def _dunning(policy: DunningPolicy) -> dict[str, Any]:
+    return {
+        "name": policy.name,
+        **_given(
+            family=None if policy.family is None else policy.family.value,
+            product=policy.product,
+            grace=_text(policy.grace),
+            retries=[str(length) for length in policy.retries],
+            anchor=_unless(policy.anchor.value, AnchorRule.KEEP.value),
+            then=_unless(policy.then.value, AfterGrace.WAIT.value),
+            to=policy.to,
+            gives_up=_text(policy.gives_up),
+        ),
+    }
+
+
 def _word(value: object) -> object:
     return value if value is None or isinstance(value, bool) else str(value)
 
@@ -263,7 +288,7 @@ def _toml(table: Mapping[str, Any], path: str) -> Iterator[str]:
     """Write keys first, then long tables and lists of tables under heads of their own."""
     long: list[str] = []
     for key, value in table.items():
-        if key in _SECTIONS:
+        if key in _SECTIONS and value:
             continue
         if isinstance(value, list) and value and isinstance(value[0], dict):
             yield f"{_key(key)} = ["
