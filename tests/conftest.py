@@ -9,6 +9,23 @@ import pytest
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.adapters.sql import SqlStorage
 from tests.desk import PROFILE, Clock, Desk, build
+from tests.postgres import (
+    postgres_database,
+    postgres_server,
+    postgres_url,
+    pytest_configure,
+    pytest_unconfigure,
+)
+
+__all__ = [
+    "clock",
+    "desk",
+    "postgres_database",
+    "postgres_server",
+    "postgres_url",
+    "pytest_configure",
+    "pytest_unconfigure",
+]
 
 
 @pytest.fixture
