@@ -39,7 +39,7 @@ from monochat_billing.instants import check_zone
 from monochat_billing.lots import Share
 from monochat_billing.money import Money, amount_text
 from monochat_billing.periods import BillingAnchor, BillingPeriod
-from monochat_billing.plans import Agreement, Family, Price
+from monochat_billing.plans import Agreement, Dunning, Family, Price
 from monochat_billing.tax import TaxLine
 
 __all__ = [
@@ -168,7 +168,8 @@ class Subscription:
     A trial is period -1, from the start to ``trial_ends_at``, on which the anchor stands. While it
     is unpaid, ``past_due_since`` is when the first payment failed (the end of the last paid
     period), ``grace_until`` until when a late payment keeps the bounds (exclusive; None: there is
-    no grace), and ``retries`` how often it was tried again in vain. ``paused_at`` and ``ended_at``
+    no grace), ``retries`` how often it was tried again in vain, and ``dunning`` the plan of what
+    follows, as its catalog said when it failed. ``suspended_at``, ``paused_at`` and ``ended_at``
     say since when; ``ending`` in one word how it ended. ``earlier`` holds what was charged before
     ``charge`` and could still be refunded in full. ``follows`` is the ended subscription that this
     one continues.
@@ -208,6 +209,8 @@ class Subscription:
     past_due_since: datetime | None = None
     grace_until: datetime | None = None
     retries: int = 0
+    dunning: Dunning | None = None
+    suspended_at: datetime | None = None
     paused_at: datetime | None = None
     ended_at: datetime | None = None
     ending: str = ""
