@@ -17,7 +17,7 @@ $(shell test "$$(cat $(RUN) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2
 	|| rm -f $(RUN) $(DEV))
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-deep lint types bench lock clean
+.PHONY: help demo test test-deep lint types bench messages lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; \
@@ -49,6 +49,9 @@ types: $(DEV) ## mypy --strict over src, tests, examples and benchmarks
 bench: $(DEV) ## print the benchmark tables
 	@set -e; for script in benchmarks/*.py; do \
 	echo "--- $$script"; $(BIN)/python "$$script"; done
+
+messages: $(DEV) ## collect the sentences for translation and compile the catalogs
+	@$(BIN)/python tools/messages.py
 
 lock: ## resolve every dependency anew and write constraints.txt
 	@sh tools/lock.sh

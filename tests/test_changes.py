@@ -180,7 +180,7 @@ class TestUpgrade:
             "acme", "TRY", "2322.58", "2322.57", "0.01", "top up, then preview again"
         )  # fmt: skip
         assert amount_text(quote.due_now) == refused.value.requested
-        assert "available 2322.57 TRY, short 0.01 TRY" in quote.explain().splitlines()
+        assert "available 2,322.57 TRY, short 0.01 TRY" in quote.explain().splitlines()
         assert made.state.subscriptions == before.subscriptions
         assert made.state.books == before.books
 
@@ -222,7 +222,7 @@ class TestLongerInterval:
         quote = growing().preview("2026-10-26 09:00", "growth", YEAR)
         text = str(quote).splitlines()
         assert text[0] == (
-            "growth (1499 TRY per MONTH) → growth (14990 TRY per YEAR), other interval, "
+            "growth (1,499.00 TRY monthly) → growth (14,990.00 TRY yearly), other interval, "
             "2026-10-26 12:00 Europe/Istanbul"
         )
         assert "10 of 31 days, 2026-10-26 to 2026-11-04:" in text[1]
@@ -231,10 +231,24 @@ class TestLongerInterval:
         assert text[1].startswith("growth: Credit")
         assert text[2].startswith("growth: Charge")
         assert text[3:] == [
-            f"credit 483.55, charge 14990, due 14506.45 TRY; rule: {quote.rule}",
-            "next renewal 2027-10-26 12:00 Europe/Istanbul: 14990 TRY",
+            f"credit 483.55 TRY, charge 14,990.00 TRY, due 14,506.45 TRY; rule: {quote.rule}",
+            "next renewal 2027-10-26 12:00 Europe/Istanbul: 14,990.00 TRY",
         ]
-        assert "iade" in quote.explain("tr")
+
+    def test_is_explained_in_turkish(self) -> None:
+        """The same lines, as a Turkish customer reads them."""
+        quote = growing().preview("2026-10-26 09:00", "growth", YEAR)
+        head, credit, charge, *rest = quote.explain("tr").splitlines()
+        assert head == (
+            "growth (1.499,00 TRY aylık) → growth (14.990,00 TRY yıllık), dönem değişikliği, "
+            "26.10.2026 12:00 Europe/Istanbul"
+        )
+        assert "26.10.2026 - 04.11.2026 arası 31 günün 10 günü için iade" in credit
+        assert "365 günün 365 günü için ücret" in charge
+        assert rest == [
+            "iade 483,55 TRY, ücret 14.990,00 TRY, ödenecek 14.506,45 TRY; kural: " + quote.rule,
+            "sonraki yenileme 26.10.2027 12:00 Europe/Istanbul: 14.990,00 TRY",
+        ]
 
 
 class TestDowngrade:
@@ -304,9 +318,9 @@ class TestAnUnchangedTarget:
         assert not quote.changes_anything
         assert figures(quote) == ("0", "0", "0")
         assert str(quote).splitlines() == [
-            "growth (1499 TRY per MONTH): nothing changes, 2026-10-20 12:00 Europe/Istanbul",
-            "due 0 TRY",
-            "next renewal 2026-11-05 09:00 Europe/Istanbul: 1499 TRY",
+            "growth (1,499.00 TRY monthly): nothing changes, 2026-10-20 12:00 Europe/Istanbul",
+            "due 0.00 TRY",
+            "next renewal 2026-11-05 09:00 Europe/Istanbul: 1,499.00 TRY",
         ]
         assert quote.lines == ()
         assert quote.period == made.of().period

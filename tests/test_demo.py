@@ -81,7 +81,7 @@ class TestDemo:
             "127.0.0.1:",
             "pay page for 25000 TRY",
             "refused   acme: 30000 TRY asked, 23051 TRY available, 6949 TRY short",
-            "credit 483.55, charge 14990",
+            "credit 483.55 TRY, charge 14,990.00 TRY",
             "verify    sound",
             "Done. Run it again",
         ):

@@ -164,7 +164,7 @@ class TestANewPrice:
         assert quote.to_price.amount == lira("5999")
         assert quote.renewal_price is not None
         assert quote.renewal_price.amount == lira("6999")
-        assert "next renewal 2027-01-15 09:00 Europe/Istanbul: 6999 TRY" in quote.explain()
+        assert "next renewal 2027-01-15 09:00 Europe/Istanbul: 6,999.00 TRY" in quote.explain()
 
     def test_a_price_that_cannot_be_paid_is_pinned_all_the_same(
         self, opened: Open, clock: Clock

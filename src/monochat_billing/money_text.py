@@ -33,7 +33,7 @@ from monochat_billing.money import (
     total,
 )
 
-__all__ = ["format_money", "parse_money"]
+__all__ = ["format_amount", "format_count", "format_money", "parse_money"]
 
 _UNSIGNED: Final = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
 _LONGEST_TEXT: Final = 64
@@ -78,17 +78,50 @@ def format_money(value: Money, locale: str = "tr_TR") -> str:
     >>> format_money(money("0.0009", "USD"), "en_US")
     '$0.0009'
     """
+    negative, number = _unsigned(value, locale)
     place = _locale(locale)
+    pattern = place.currency_formats["standard"]
+    shown = f"{pattern.prefix[negative]}{number}{pattern.suffix[negative]}"
+    return shown.replace(_CURRENCY_MARK, get_currency_symbol(value.currency.code, place))
+
+
+def format_amount(value: Money, locale: str = "tr_TR") -> str:
+    """Write an amount as :func:`format_money` does, without its currency, for columns.
+
+    Raises:
+        InvalidInput: the locale is unknown.
+
+    >>> from monochat_billing.money import money
+    >>> format_amount(money("-1499", "TRY")), format_amount(money("0.0009", "USD"), "en_US")
+    ('-1.499,00', '0.0009')
+    """
+    negative, number = _unsigned(value, locale)
+    return f"-{number}" if negative else number
+
+
+def format_count(value: int, locale: str = "tr_TR") -> str:
+    """Write a whole number with the locale's groups.
+
+    Raises:
+        InvalidInput: the locale is unknown.
+
+    >>> format_count(10_000), format_count(-1234567, "en_US")
+    ('10.000', '-1,234,567')
+    """
+    sign = "-" if value < 0 else ""
+    return sign + _grouped(str(abs(value)), locale)
+
+
+def _unsigned(value: Money, locale: str) -> tuple[bool, str]:
+    """Tell whether an amount is negative, and write it without its sign."""
     text = amount_text(value)
     negative = text.startswith("-")
     whole, _, fraction = text.lstrip("-").partition(".")
     fraction = fraction.ljust(minor_digits(value.currency), "0")
     number = _grouped(whole, locale)
     if fraction:
-        number += get_decimal_symbol(place) + fraction
-    pattern = place.currency_formats["standard"]
-    shown = f"{pattern.prefix[negative]}{number}{pattern.suffix[negative]}"
-    return shown.replace(_CURRENCY_MARK, get_currency_symbol(value.currency.code, place))
+        number += get_decimal_symbol(_locale(locale)) + fraction
+    return negative, number
 
 
 def parse_money(text: str, currency: str | Currency, locale: str = "tr_TR") -> Money:

@@ -17,14 +17,13 @@ somebody reads them.
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, Final, TypeAlias, final
+from typing import Final, TypeAlias, final
 
 import attrs
 
 from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import check_zone
 from monochat_billing.money import DEFAULT_SCALE, Money, from_units
-from monochat_billing.money_text import format_money
 from monochat_billing.periods import BillingPeriod
 from monochat_billing.proration_policies import (
     ChargeRule,
@@ -39,6 +38,8 @@ from monochat_billing.shares import (
     applied_ratio,
     credit_basis,
 )
+from monochat_billing.translations import mark_in, mark_plural
+from monochat_billing.wording import Words
 
 __all__ = ["ChangeFacts", "ChangeProration", "LineKind", "ProrationLine", "change_lines"]
 
@@ -56,42 +57,36 @@ class LineKind(StrEnum):
     """A charge less a credit, in one line; may be negative."""
 
 
-_UNITS: Final = {
-    "en": {
-        TimeBasis.SECOND: ("second", "seconds"),
-        TimeBasis.LOCAL_DAY: ("day", "days"),
-        TimeBasis.LOCAL_DAY_INCLUSIVE: ("day", "days"),
-        TimeBasis.THIRTY_DAY_MONTH: ("day (30-day months)", "days (30-day months)"),
-        TimeBasis.WHOLE_PERIOD: ("period", "periods"),
-        TimeBasis.NONE: ("whole", "wholes"),
-    },
-    "tr": {
-        TimeBasis.SECOND: ("saniye", "saniyenin"),
-        TimeBasis.LOCAL_DAY: ("gün", "günün"),
-        TimeBasis.LOCAL_DAY_INCLUSIVE: ("gün", "günün"),
-        TimeBasis.THIRTY_DAY_MONTH: ("gün (30 günlük ay)", "günün (30 günlük ay)"),
-        TimeBasis.WHOLE_PERIOD: ("dönem", "dönemin"),
-        TimeBasis.NONE: ("bütün", "bütünün"),
-    },
+_DAYS: Final = mark_plural(
+    "{noun} for {units} of {total} day{span}", "{noun} for {units} of {total} days{span}"
+)
+_SHARES: Final = {
+    TimeBasis.SECOND: mark_plural(
+        "{noun} for {units} of {total} second{span}", "{noun} for {units} of {total} seconds{span}"
+    ),
+    TimeBasis.LOCAL_DAY: _DAYS,
+    TimeBasis.LOCAL_DAY_INCLUSIVE: _DAYS,
+    TimeBasis.THIRTY_DAY_MONTH: mark_plural(
+        "{noun} for {units} of {total} day (30-day months){span}",
+        "{noun} for {units} of {total} days (30-day months){span}",
+    ),
+    TimeBasis.WHOLE_PERIOD: mark_plural(
+        "{noun} for {units} of {total} period{span}", "{noun} for {units} of {total} periods{span}"
+    ),
+    TimeBasis.NONE: mark_plural(
+        "{noun} for {units} of {total} whole{span}", "{noun} for {units} of {total} wholes{span}"
+    ),
 }
+_KIND: Final = "proration line"
 _KINDS: Final = {
-    "en": {
-        LineKind.SHARE: "Share",
-        LineKind.CREDIT: "Credit",
-        LineKind.CHARGE: "Charge",
-        LineKind.DIFFERENCE: "Difference",
-    },
-    "tr": {
-        LineKind.SHARE: "pay",
-        LineKind.CREDIT: "iade",
-        LineKind.CHARGE: "ücret",
-        LineKind.DIFFERENCE: "fark",
-    },
+    LineKind.SHARE: mark_in("proration line", "Share"),
+    LineKind.CREDIT: mark_in("proration line", "Credit"),
+    LineKind.CHARGE: mark_in("proration line", "Charge"),
+    LineKind.DIFFERENCE: mark_in("proration line", "Difference"),
 }
 _NOTHING_LESS: Final = (0, 0, 1)
 _DAY: Final = timedelta(days=1)
 _DAY_BASES: Final = (TimeBasis.LOCAL_DAY, TimeBasis.LOCAL_DAY_INCLUSIVE)
-_LOCALES: Final = {"en": "en_US", "tr": "tr_TR"}
 
 
 # Every change makes two of these. Without slots, and told its fields by position, a line is made in
@@ -197,38 +192,36 @@ class ProrationLine:
         >>> print(line.explain("tr"))
         31 günün 15 günü için iade: ₺1.000,00 x 15/31 = -₺483,87 (kural standard)
         """
-        if locale not in _LOCALES:
-            raise InvalidInput("locale", locale, "has no sentences", "use 'en' or 'tr'")
-        before = self._shown(self.amount_units, self.scale, locale)
-        after = self._shown(self.rounded_units, self.digits, locale)
-        product = f"{before} x {self.units}/{self.total}"
+        words = Words(locale)
+        product = f"{self._shown(self.amount_units, self.scale, words)} x {self.units}/{self.total}"
         if self.kind is LineKind.DIFFERENCE:
-            less = self._shown(self.less[0], self.scale, locale)
+            less = self._shown(self.less[0], self.scale, words)
             product = f"{product} - {less} x {self.less[1]}/{self.less[2]}"
-        one, many = _UNITS[locale][self.basis]
-        noun = _KINDS[locale][self.kind]
-        if locale == "tr":
-            span = self._days(lambda day: day.strftime("%d.%m.%Y"), "{} - {} arası ")
-            head = f"{span}{self.total} {many} {self.units} {_of(one)} için {noun}"
-            tail = f"kural {self.rule}" + (", ödenenle sınırlı" if self.capped else "")
+        head = words.say_plural(
+            *_SHARES[self.basis],
+            self.total,
+            noun=words.say_in(_KIND, _KINDS[self.kind]),
+            units=self.units,
+            total=self.total,
+            span=self._days(words),
+        )
+        if self.capped:
+            tail = words.say("rule {rule}, capped by what was paid", rule=self.rule)
         else:
-            span = self._days(date.isoformat, ", {} to {}")
-            name = one if self.total == 1 else many
-            head = f"{noun} for {self.units} of {self.total} {name}{span}"
-            tail = f"rule {self.rule}" + (", capped by what was paid" if self.capped else "")
-        return f"{head}: {product} = {after} ({tail})"
+            tail = words.say("rule {rule}", rule=self.rule)
+        return f"{head}: {product} = {self._shown(self.rounded_units, self.digits, words)} ({tail})"
 
-    def _shown(self, units: int, scale: int, locale: str) -> str:
+    def _shown(self, units: int, scale: int, words: Words) -> str:
         if not self.currency:
             return str(units)
-        text = format_money(from_units(units, self.currency, scale), _LOCALES[locale])
+        text = words.with_symbol(from_units(units, self.currency, scale))
         return text.replace(self.currency, f"{self.currency} ").replace("\u00a0", "")
 
-    def _days(self, write: Any, pattern: str) -> str:  # noqa: ANN401 - a function of a date
+    def _days(self, words: Words) -> str:
         if self.service is None:
             return ""
-        first, last = self._bounds(self.service)
-        return pattern.format(write(first), write(last))
+        first, last = map(words.short_day, self._bounds(self.service))
+        return words.say(", {first} to {last}", first=first, last=last)
 
     def _bounds(self, service: BillingPeriod) -> tuple[date, date]:
         """Give the first and the last day that are counted, both inclusive.
@@ -247,13 +240,6 @@ class ProrationLine:
         else:
             last = service.end.astimezone(check_zone(self.zone)).date() - _DAY
         return first, max(first, last)
-
-
-def _of(noun: str) -> str:
-    """Put a Turkish noun before ``için``: gün becomes günü."""
-    endings = {"saniye": "saniyesi", "gün": "günü", "dönem": "dönemi", "bütün": "bütünü"}
-    first, _, rest = noun.partition(" ")
-    return endings[first] + (f" {rest}" if rest else "")
 
 
 @final

@@ -15,7 +15,7 @@ import attrs
 
 from monochat_billing.balance import Books, EntryKind, Memo, give_back
 from monochat_billing.errors import IllegalTransition, InvalidInput
-from monochat_billing.instants import check_zone, utc
+from monochat_billing.instants import utc
 from monochat_billing.money import Money, amount_text, money, negate, subtract
 from monochat_billing.periods import BillingAnchor, BillingInterval, BillingPeriod
 from monochat_billing.plans import (
@@ -35,6 +35,8 @@ from monochat_billing.plans import (
 from monochat_billing.proration import ChangeProration, LineKind, ProrationLine, prorate_change
 from monochat_billing.proration_policies import ProrationPolicy, policy_named
 from monochat_billing.subscriptions import Subscription, SubscriptionState
+from monochat_billing.translations import mark
+from monochat_billing.wording import Words
 
 __all__ = [
     "DEFAULT_VALIDITY",
@@ -48,6 +50,12 @@ DEFAULT_VALIDITY: Final = timedelta(minutes=30)
 
 FEE_KINDS: Final = {Family.PLAN: EntryKind.PLAN_FEE, Family.SUPPORT: EntryKind.SUPPORT_FEE}
 """The entry kind under which each product family is charged."""
+
+_DIRECTIONS: Final = {
+    Direction.UPGRADE: mark("upgrade"),
+    Direction.DOWNGRADE: mark("downgrade"),
+    Direction.SIDEGRADE: mark("other product"),
+}
 
 
 @final
@@ -113,28 +121,43 @@ class ChangeQuote:
         """Render every line with its units, ratio, amount and rule, then the sums.
 
         What is short as of the preview is said; a quote that changes nothing says so.
+
+        Raises:
+            InvalidInput: there are no sentences in that language.
         """
-        code = self.charge.currency.code
-        zone = self.anchor.zone
-        moment = _local(self.effective_at, zone)
-        current = f"{self.from_product} ({self.from_price})"
-        same = self.from_product == self.to_product
-        kind = "other interval" if same else self.direction.lower()
-        head = f"{current} → {self.to_product} ({self.to_price}), {kind}, {moment}"
-        sums = (
-            f"credit {amount_text(self.credit)}, charge {amount_text(self.charge)}, "
-            f"due {amount_text(self.due_now)} {code}; rule: {self.rule}"
-        )
-        if not self.changes_anything:
-            head, sums = f"{current}: nothing changes, {moment}", f"due 0 {code}"
-        elif self.shortfall.amount:
-            sums += (
-                f"\navailable {amount_text(self.available)} {code}, "
-                f"short {amount_text(self.shortfall)} {code}"
+        words = Words(locale)
+        at = _local(self.effective_at, self.anchor.zone, words)
+        current = _offer(self.from_product, self.from_price, words)
+        if self.changes_anything:
+            same = self.from_product == self.to_product
+            kind = mark("other interval") if same else _DIRECTIONS[self.direction]
+            head = words.say(
+                "{current} → {target}, {kind}, {at}",
+                current=current,
+                target=_offer(self.to_product, self.to_price, words),
+                kind=words.say(kind),
+                at=at,
             )
-        following = (
-            f"next renewal {_local(self.next_renewal_at, zone)}: "
-            f"{amount_text((self.renewal_price or self.to_price).amount)} {code}"
+            sums = words.say(
+                "credit {credit}, charge {charge}, due {due}; rule: {rule}",
+                credit=words.money(self.credit),
+                charge=words.money(self.charge),
+                due=words.money(self.due_now),
+                rule=self.rule,
+            )
+        else:
+            head = words.say("{current}: nothing changes, {at}", current=current, at=at)
+            sums = words.say("due {due}", due=words.money(self.due_now))
+        if self.changes_anything and self.shortfall.amount:
+            sums += "\n" + words.say(
+                "available {available}, short {shortfall}",
+                available=words.money(self.available),
+                shortfall=words.money(self.shortfall),
+            )
+        following = words.say(
+            "next renewal {at}: {amount}",
+            at=_local(self.next_renewal_at, self.anchor.zone, words),
+            amount=words.money((self.renewal_price or self.to_price).amount),
         )
         lines = [f"{self.product_of(line)}: {line.explain(locale)}" for line in self.lines]
         return "\n".join([head, *lines, sums, following, *self.warnings])
@@ -143,8 +166,13 @@ class ChangeQuote:
         return self.explain()
 
 
-def _local(instant: datetime, zone: str) -> str:
-    return f"{instant.astimezone(check_zone(zone)):%Y-%m-%d %H:%M} {zone}"
+def _offer(product: str, price: Price, words: Words) -> str:
+    interval = words.interval(price.interval)
+    return f"{product} ({words.money(price.amount)} {interval})"
+
+
+def _local(instant: datetime, zone: str, words: Words) -> str:
+    return f"{words.moment(instant, zone)} {zone}"
 
 
 def quote_change(

@@ -24,13 +24,17 @@ FENCE = re.compile(r"^ *```(?P<tag>[^\n`]*)$", re.MULTILINE)
 
 
 def tracked_files() -> list[Path]:
-    """List what git knows about; a release without its history has nothing to ask."""
+    """List the texts that git knows about; a release without its history has nothing to ask.
+
+    Compiled catalogs hold what their sources hold.
+    """
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         pytest.skip("not a git checkout")
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    names = [name for name in listed.stdout.split("\0") if name and not name.endswith(".mo")]
+    return [ROOT / name for name in names if (ROOT / name).is_file()]
 
 
 def findings(pattern: re.Pattern[str], files: list[Path]) -> list[str]:
