@@ -8,6 +8,7 @@ import pytest
 from monochat_billing import subscriptions
 from monochat_billing.errors import IllegalTransition
 from monochat_billing.periods import MONTH
+from monochat_billing.plans import Dunning
 from monochat_billing.subscriptions import MOVES, Move, Subscription, SubscriptionState
 from tests.scene import ISTANBUL, instant, scene
 
@@ -135,7 +136,8 @@ class TestWhoServes:
     ) -> None:
         """Grace and the paid end are exclusive."""
         end = growth.period.end
-        one = attrs.evolve(growth, state=SubscriptionState(state), grace_until=end)
+        dunning = Dunning(policy="a month", since=growth.period.start, grace_ends_at=end)
+        one = attrs.evolve(growth, state=SubscriptionState(state), dunning=dunning)
         assert (one.serves(growth.period.start), one.serves(end)) == serving
 
     def test_without_grace_what_is_past_due_does_not_serve(self, growth: Subscription) -> None:

@@ -166,13 +166,10 @@ class Subscription:
     change and is what a quote holds on to.
 
     A trial is period -1, from the start to ``trial_ends_at``, on which the anchor stands. While it
-    is unpaid, ``past_due_since`` is when the first payment failed (the end of the last paid
-    period), ``grace_until`` until when a late payment keeps the bounds (exclusive; None: there is
-    no grace), ``retries`` how often it was tried again in vain, and ``dunning`` the plan of what
-    follows, as its catalog said when it failed. ``suspended_at``, ``paused_at`` and ``ended_at``
-    say since when; ``ending`` in one word how it ended. ``earlier`` holds what was charged before
-    ``charge`` and could still be refunded in full. ``follows`` is the ended subscription that this
-    one continues.
+    is unpaid, ``dunning`` is the plan of what follows, as its catalog said when it failed.
+    ``suspended_at``, ``paused_at`` and ``ended_at`` say since when; ``ending`` in one word how it
+    ended. ``earlier`` holds what was charged before ``charge`` and could still be refunded in
+    full. ``follows`` is the ended subscription that this one continues.
 
     >>> from datetime import UTC
     >>> from monochat_billing.money import money
@@ -206,9 +203,6 @@ class Subscription:
     agreement: Agreement | None = None
     quantity: int = 1
     trial_ends_at: datetime | None = None
-    past_due_since: datetime | None = None
-    grace_until: datetime | None = None
-    retries: int = 0
     dunning: Dunning | None = None
     suspended_at: datetime | None = None
     paused_at: datetime | None = None
@@ -264,7 +258,7 @@ class Subscription:
         if state is _ACTIVE or state is _TRIALING:
             return True
         if state is _PAST_DUE:
-            return self.grace_until is not None and at < self.grace_until
+            return self.dunning is not None and self.dunning.in_grace(at)
         return state is _PAUSED and at < self.period.end
 
     @property
