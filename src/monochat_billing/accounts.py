@@ -47,6 +47,7 @@ __all__ = [
     "AccountState",
     "ChargedUsage",
     "Step",
+    "apply_due",
     "catch_up",
     "noticed",
     "require_account",
@@ -242,8 +243,16 @@ def catch_up(state: AccountState, catalog: AnyCatalog, now: datetime) -> Step:
         return Step(state.seen(now))
     step = Step(state)
     while (due := step.state.next_due()) is not None and due.at <= now:
-        step = step.then(noticed(_apply(step.state, due, catalog, now), due.at))
+        step = step.then(apply_due(step.state, due, catalog, now))
     return Step(step.state.seen(now), step.entries, step.events)
+
+
+def apply_due(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:
+    """Apply the one thing that is due next, as of its instant, recorded at ``now``.
+
+    Catch-up is a chain of these; whoever wants to see its links asks for them one by one.
+    """
+    return noticed(_apply(state, due, catalog, now), due.at)
 
 
 def noticed(step: Step, at: datetime) -> Step:
