@@ -60,11 +60,11 @@ class _History:
     def behind(self, window: Window, after: Place) -> Iterator[Entry]:
         """Give the entries of a window that stand behind a place, in the order of its reading."""
         first = bisect_right(self.entries, after, key=Reading.AS_RECORDED.place)
-        found: Iterable[Entry] = islice(self.entries, first, None)
+        found: Iterable[Entry] = _from(self.entries, first)
         if window.reading is Reading.AS_EFFECTIVE:
             on_time = (one for one in found if not _is_late(one))
             begin = bisect_right(self.late, after, key=Reading.AS_EFFECTIVE.place)
-            late = islice(self.late, begin, None)
+            late = _from(self.late, begin)
             found = merge(on_time, late, key=Reading.AS_EFFECTIVE.place)
         place, end = window.reading.place, window.end
         for entry in takewhile(lambda one: place(one) < end, found):
@@ -84,6 +84,11 @@ class _History:
                     - (Reading.AS_RECORDED.place(entry) <= place)
                 )
         return units
+
+
+def _from(entries: Sequence[Entry], first: int) -> Iterator[Entry]:
+    """Give the entries from a place on; unlike islice it does not walk there."""
+    return (entries[place] for place in range(first, len(entries)))
 
 
 def _is_late(entry: Entry) -> bool:
@@ -109,7 +114,8 @@ class _Account:
 
     def history(self, unit: str) -> _History:
         """Give the entries of a unit; what is new is sorted in when somebody asks."""
-        for entry in islice(self.entries, self.told, None):
+        for place in range(self.told, len(self.entries)):  # islice would walk the whole past
+            entry = self.entries[place]
             self.histories.setdefault(entry.unit, _History()).take(entry)
         self.told = len(self.entries)
         return self.histories.setdefault(unit, _History())

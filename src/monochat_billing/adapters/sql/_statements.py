@@ -341,6 +341,14 @@ class Statements:
             e.unit == bindparam("unit"),
             e.number <= bindparam("through"),
         )
+        # The first holds always, and the number is computed so that nobody looks it up: together
+        # they make SQLite read the index of the few late entries and not the whole account.
+        late_counts = (
+            e.account_id == bindparam("account"),
+            e.unit == bindparam("unit"),
+            e.effective_at > literal_column("-9223372036854775807", BigInteger),
+            e.number + literal_column("0") <= bindparam("through"),
+        )
         self.recorded_upto = self._compiled(
             select(e.balance_after)
             .where(*counts, recorded)
@@ -349,7 +357,9 @@ class Statements:
         )
         self.late_upto = self._compiled(
             select(func.sum(case((effective, e.amount), else_=-e.amount))).where(
-                *counts, late, or_(effective & not_(recorded), recorded & not_(effective))
+                *late_counts,
+                late,
+                or_(effective & not_(recorded), recorded & not_(effective)),
             )
         )
         self.recorded_movements = self._movements(e.recorded_at)
