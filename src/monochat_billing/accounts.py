@@ -9,7 +9,7 @@ Effective time never runs backwards on an account: a clock that was set back is 
 instant that the account has seen.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, final
 
@@ -47,7 +47,7 @@ __all__ = [
     "AccountState",
     "ChargedUsage",
     "Step",
-    "apply_due",
+    "ahead",
     "catch_up",
     "noticed",
     "require_account",
@@ -242,17 +242,21 @@ def catch_up(state: AccountState, catalog: AnyCatalog, now: datetime) -> Step:
     if state.account.next_due_at is None or state.account.next_due_at > now:
         return Step(state.seen(now))
     step = Step(state)
-    while (due := step.state.next_due()) is not None and due.at <= now:
-        step = step.then(apply_due(step.state, due, catalog, now))
+    for _, link in ahead(state, catalog, now):
+        step = step.then(link)
     return Step(step.state.seen(now), step.entries, step.events)
 
 
-def apply_due(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:
-    """Apply the one thing that is due next, as of its instant, recorded at ``now``.
+def ahead(state: AccountState, catalog: AnyCatalog, until: datetime) -> Iterator[tuple[Due, Step]]:
+    """Apply what falls due up to ``until`` (inclusive) one by one, and yield each with its step.
 
-    Catch-up is a chain of these; whoever wants to see its links asks for them one by one.
+    Catch-up is the chain of these; a forecast looks at its links. Entries are recorded at
+    ``until``.
     """
-    return noticed(_apply(state, due, catalog, now), due.at)
+    while (due := state.next_due()) is not None and due.at <= until:
+        step = noticed(_apply(state, due, catalog, until), due.at)
+        yield due, step
+        state = step.state
 
 
 def noticed(step: Step, at: datetime) -> Step:
