@@ -1042,6 +1042,8 @@ class TestStatements:
             assert [one for one in lines if not one.startswith("SEARCH")] == [], (name, plan)
             if name not in ("holds", "schedule") and not name.endswith("movements"):
                 assert "TEMP B-TREE" not in plan, (name, plan)
+            if name.startswith("late"):
+                assert "ix_billing_entries_late" in plan, (name, plan)
 
 
 class TestPostgresText:
