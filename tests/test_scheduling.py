@@ -56,14 +56,16 @@ def support() -> Subscription:
 
 
 class TestTheStateTable:
-    """A pending change can end in four ways, and an ended one in none."""
+    """A pending change can end in four ways; only what gave way to another can come back."""
 
     @pytest.mark.parametrize("move", ScheduleMove)
     @pytest.mark.parametrize("state", ScheduleState)
     def test_every_move_from_every_state(self, state: ScheduleState, move: ScheduleMove) -> None:
         """The full product of states and moves."""
         before = change(state=state)
-        if state is ScheduleState.PENDING:
+        if (state, move) == (ScheduleState.SUPERSEDED, ScheduleMove.RESTORE):
+            assert before.restored() == change()
+        elif state is ScheduleState.PENDING and move is not ScheduleMove.RESTORE:
             after = before.ended(move, END, "why")
             expected = {
                 "apply": "APPLIED",
@@ -82,8 +84,11 @@ class TestTheStateTable:
         assert before == change(state=state)
 
     def test_has_these_moves_and_no_others(self) -> None:
-        """Four moves, all from PENDING."""
-        assert set(SCHEDULE_MOVES) == {(ScheduleState.PENDING, move) for move in ScheduleMove}
+        """Four moves from PENDING, and the one back to it."""
+        ends = {(ScheduleState.PENDING, move) for move in ScheduleMove} - {
+            (ScheduleState.PENDING, ScheduleMove.RESTORE)
+        }
+        assert set(SCHEDULE_MOVES) == ends | {(ScheduleState.SUPERSEDED, ScheduleMove.RESTORE)}
 
 
 class TestAScheduledChange:
