@@ -132,6 +132,15 @@ CORRUPTIONS: dict[str, tuple[tuple[Books, tuple[Lot, ...], list[Entry]], str]] =
         (BOOKS, LOTS, with_entry(4, parts=((2, 19_000_000), (1, 11_000_000)))),
         "remaining of lot 1 is 0, entries say 1000000",
     ),
+    "account": ((BOOKS, LOTS, with_entry(1, account="other")), "account of entry 2 is other"),
+    "recorded before its forerunner": (
+        (BOOKS, LOTS, with_entry(3, recorded_at=START - DAY)),
+        "recorded_at of entry 4 is ",
+    ),
+    "corrects what comes later": (
+        (BOOKS, LOTS, with_entry(4, corrects=5)),
+        "what entry 5 corrects is 5, entries say an earlier entry",
+    ),
     "unit of an entry": ((BOOKS, LOTS, with_entry(5, unit="TRY")), "balance after entry 6"),
     "remaining": ((BOOKS, with_lot(2, remaining=1), ENTRIES), "sum of TRY lots is 1"),
     "granted": (

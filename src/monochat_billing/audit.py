@@ -7,6 +7,7 @@ than this library wrote to the storage, or that the library has a bug.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import final
 
 import attrs
@@ -76,7 +77,8 @@ def audit(
 ) -> Audit:
     """Replay ``entries``, in order, and compare with ``books`` and with all ``lots`` ever granted.
 
-    Checks that numbers run from 1 without gaps, that every balance after an entry is the sum so
+    Checks that numbers run from 1 without gaps, that entries are the account's own, were recorded
+    one after the other and correct only what came before them, that every balance after an entry is the sum so
     far, that an entry's parts sum to its amount, that each lot remains what its entries leave of
     it, and that each balance is the sum of its entries, and of its lots less what it owes. What
     is held is the sum of the open ``holds``, lot by lot; those that are resolved hold nothing.
@@ -124,6 +126,7 @@ class _Replay:
         self.posted: dict[str, int] = defaultdict(int)
         self._granted: dict[int, int] = {}
         self.by_lot: dict[int, int] = defaultdict(int)
+        self._recorded_at: datetime | None = None
         self.number = 0
         self.seen = 0
         self.differences: list[Difference] = []
@@ -143,6 +146,17 @@ class _Replay:
         self.seen += 1
         self.expect(f"number after entry {self.number}", self.number + 1, entry.number)
         self.number = entry.number
+        self.expect(f"account of entry {entry.number}", self._account, entry.account)
+        if self._recorded_at is not None and entry.recorded_at < self._recorded_at:
+            self.expect(
+                f"recorded_at of entry {entry.number}",
+                f"{self._recorded_at.isoformat()} or later",
+                entry.recorded_at.isoformat(),
+            )
+        self._recorded_at = entry.recorded_at
+        if entry.corrects is not None and not 0 < entry.corrects < entry.number:
+            subject = f"what entry {entry.number} corrects"
+            self.expect(subject, "an earlier entry", entry.corrects)
         self.posted[entry.unit] += entry.amount
         posted = self.posted[entry.unit]
         self.expect(f"balance after entry {entry.number}", posted, entry.balance_after)
