@@ -24,9 +24,12 @@ from monochat_billing.dunning import DunningPolicy, dunning_mistakes, dunning_ta
 from monochat_billing.errors import InvalidCatalog, InvalidInput, UnknownName
 from monochat_billing.instants import check_zone, utc
 from monochat_billing.limits import OverageTier
+from monochat_billing.meters import Meter
 from monochat_billing.money import check_currency
 from monochat_billing.prices import Price, yearly_amount
 from monochat_billing.products import Direction, Family, OneOff, Product
+from monochat_billing.tax import Tax
+from monochat_billing.tax_regimes import TaxRegime
 
 __all__ = ["Catalog", "DirectionBasis", "catalog_mistakes"]
 
@@ -51,8 +54,11 @@ class Catalog:
 
     It is in force from ``effective_at`` on (None: always). ``zone`` is the IANA zone in which
     whoever writes the catalog thinks of days. When ``currencies`` are named, everything has to be
-    sold in each of them and in no other. ``meters`` name what allowances and packs count.
-    ``dunning`` says what follows a renewal that cannot be paid.
+    sold in each of them and in no other. ``meters`` name what allowances and packs count;
+    ``metering`` says how those of them are counted that have rates of their own.
+    ``dunning`` says what follows a renewal that cannot be paid. ``tax`` says what is owed on the
+    prices; without it nothing is split. ``withdrawal_days``, zero to 31, is for how many days from
+    its start a subscription can be canceled with everything paid back.
 
     Raises:
         InvalidCatalog: naming every mistake: two products share an id or a rank in their family,
@@ -79,6 +85,9 @@ class Catalog:
     zone: str = "UTC"
     direction_by: DirectionBasis = DirectionBasis.RANK
     dunning: tuple[DunningPolicy, ...] = ()
+    tax: TaxRegime | None = None
+    withdrawal_days: int = 0
+    metering: tuple[Meter, ...] = ()
     _by_id: Mapping[str, Product] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -140,6 +149,24 @@ class Catalog:
             f"use one of {known}",
         )
 
+    def meter(self, meter_id: str) -> Meter:
+        """Say how a meter is counted; one that only allowances and packs name is a plain counter.
+
+        Raises:
+            UnknownName: the catalog has no such meter.
+        """
+        for one in self.metering:
+            if one.id == meter_id:
+                return one
+        if meter_id in self.meters:
+            return Meter(id=meter_id)
+        raise UnknownName(
+            "meter",
+            meter_id,
+            f"is not in catalog {self.id} {self.version}",
+            f"use one of {', '.join(self.meters) or 'none: the catalog has none'}",
+        )
+
     @property
     def packs(self) -> tuple[OneOff, ...]:
         """List the packs: what is bought once and brings prepaid units."""
@@ -169,6 +196,26 @@ class Catalog:
         """
         facts = ChangeFacts.of(old, new, self.direction(old, new), in_trial=in_trial)
         return next(rule for rule in self.rules if rule.matches(facts))
+
+    def tax_for(self, price: Price, country: str, at: datetime) -> Tax | None:
+        """Say how a price is taxed for a buyer in ``country`` (empty: not known) at ``at``.
+
+        The day that decides the rate is the seller's: the local one in :attr:`zone`.
+
+        >>> from datetime import UTC
+        >>> from monochat_billing.money import money
+        >>> from monochat_billing.periods import MONTH
+        >>> from monochat_billing.tax_regimes import TURKEY
+        >>> month = Price(interval=MONTH, amount=money("120", "TRY"))
+        >>> pro = Product(id="pro", family=Family.PLAN, names={}, prices=(month,))
+        >>> ours = Catalog(id="ours", version="1", products=(pro,), tax=TURKEY)
+        >>> ours.tax_for(month, "TR", datetime(2026, 11, 23, tzinfo=UTC)).on(month.amount).tax
+        Money('20', 'TRY')
+        """
+        if self.tax is None:
+            return None
+        day = at.astimezone(check_zone(self.zone)).date()
+        return self.tax.tax(price.pricing, price.tax_class, country, day)
 
     def dunning_for(self, product: Product) -> DunningPolicy:
         """Give the policy that governs a renewal of ``product`` that cannot be paid.
@@ -379,6 +426,8 @@ def _meter_mistakes(catalog: Any) -> Iterator[InvalidInput]:  # noqa: ANN401 - a
     counted += [
         (f"one_offs.{one.id}.grant", one.grant.meter) for one in catalog.one_offs if one.grant
     ]
+    counted += [(f"metering.{one.id}", one.id) for one in catalog.metering]
+    yield from _scope_mistakes(catalog)
     for where, meter in counted:
         if meter not in catalog.meters:
             known = ", ".join(catalog.meters[:_PLENTY]) or "none yet"
@@ -388,3 +437,22 @@ def _meter_mistakes(catalog: Any) -> Iterator[InvalidInput]:  # noqa: ANN401 - a
                 "is not a meter of this catalog, so nothing would count against it",
                 f"add it to the catalog's meters ({known}), or name one of them",
             )
+
+
+def _scope_mistakes(catalog: Any) -> Iterator[InvalidInput]:  # noqa: ANN401 - as above
+    """One meter has one meaning: what pays a fee for some messages counts nothing else."""
+    meant: dict[str, object] = {}
+    for product in catalog.products:
+        meant |= dict.fromkeys(one.meter for one in product.allowances)
+    meant |= dict.fromkeys(one.id for one in catalog.metering)
+    for one in catalog.one_offs:
+        if one.grant and meant.setdefault(one.grant.meter, one.grant.scope) != one.grant.scope:
+            yield InvalidInput(
+                f"one_offs.{one.id}.grant.scope",
+                str(one.grant.scope or "everything"),
+                f"is not what a unit of {one.grant.meter} stands for elsewhere",
+                "name a meter of its own",
+            )
+    for place, one in enumerate(catalog.metering):
+        if one.id in [other.id for other in catalog.metering[:place]]:
+            yield InvalidInput("metering", one.id, "stands twice", "keep one of them")

@@ -1,6 +1,6 @@
 """Grants that recur: a lot for each period, and what an unused rest carries over.
 
-Owns when a recurring grant falls due, the terms of each of its lots, and rollover.
+Owns when a recurring grant falls due, and the terms and units of each of its lots.
 Does not own posting: :func:`~monochat_billing.balance.credit` grants the lot, its own end makes
 breakage of what is left, and whoever runs the grant reads that remainder before.
 """
@@ -8,51 +8,15 @@ breakage of what is left, and whoever runs the grant reads that remainder before
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import count
-from typing import Final, final
+from typing import final
 
 import attrs
 
 from monochat_billing.entries import Terms
-from monochat_billing.errors import InvalidInput
 from monochat_billing.periods import BillingAnchor, BillingInterval, BillingPeriod
+from monochat_billing.rollovers import NO_ROLLOVER, Rollover
 
 __all__ = ["NO_ROLLOVER", "RecurringGrant", "Rollover"]
-
-
-@final
-@attrs.frozen(kw_only=True)
-class Rollover:
-    """Say how much of an unused rest the next period gets on top of its own units.
-
-    The rest is raised to ``minimum``, then cut to ``maximum`` (None for no bound). A minimum
-    above the rest tops it up; a maximum of zero carries nothing.
-
-    Raises:
-        InvalidInput: a bound is negative, or the minimum is above the maximum.
-
-    >>> Rollover(maximum=2000).carried(400), Rollover(maximum=100, minimum=20).carried(7)
-    (400, 20)
-    """
-
-    maximum: int | None = None
-    minimum: int = 0
-
-    def __attrs_post_init__(self) -> None:
-        if self.minimum < 0:
-            raise InvalidInput("minimum", self.minimum, "is negative", "pass zero or more")
-        if self.maximum is not None and self.maximum < self.minimum:
-            raise InvalidInput(
-                "maximum", self.maximum, "is below the minimum", "pass at least the minimum"
-            )
-
-    def carried(self, left: int) -> int:
-        """Give what is carried over of ``left`` units (zero or more)."""
-        raised = max(left, self.minimum)
-        return raised if self.maximum is None else min(raised, self.maximum)
-
-
-NO_ROLLOVER: Final = Rollover(maximum=0)
-"""Nothing is carried over: what is unused at a period's end is breakage."""
 
 
 @final

@@ -19,6 +19,7 @@ import attrs
 from monochat_billing.errors import InvalidInput, LimitExceeded
 from monochat_billing.intervals import MONTH, BillingInterval
 from monochat_billing.money import Money, amount_text, to_units
+from monochat_billing.rollovers import NO_ROLLOVER, AllowanceChange, Rollover
 
 __all__ = [
     "Allowance",
@@ -225,8 +226,9 @@ def unlimited(name: str) -> Limit:
 class Allowance:
     """Include ``units`` of a meter in every ``per``, also where the plan is paid for longer.
 
-    Units that are left at the end of ``per`` do not roll over. ``overage`` prices what is used
-    above them; without it the meter's own rates apply.
+    ``rollover`` says what the next ``per`` gets of units that are left; by default nothing.
+    ``on_change`` says what a change to this product within a period does. ``overage`` prices what
+    is used above the units; without it the meter's own rates apply.
 
     Raises:
         InvalidInput: it names no meter, or the units are no count above zero.
@@ -239,6 +241,8 @@ class Allowance:
     units: int
     per: BillingInterval = MONTH
     overage: tuple[OverageTier, ...] = ()
+    rollover: Rollover = NO_ROLLOVER
+    on_change: AllowanceChange = AllowanceChange.PRORATED
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.meter, str) or not self.meter.strip():

@@ -33,7 +33,7 @@ import attrs
 from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import utc
 from monochat_billing.intervals import BillingInterval
-from monochat_billing.limits import Limit
+from monochat_billing.limits import Allowance, Limit
 from monochat_billing.periods import BillingAnchor
 from monochat_billing.prices import Price
 from monochat_billing.products import Product
@@ -48,6 +48,8 @@ class AfterTerm(enum.StrEnum):
     """The list price in force then, and the product's own limits."""
     KEEP = "KEEP"
     """Price and limits stay, until they are negotiated anew."""
+    END = "END"
+    """The subscription ends: it expires, and nothing is charged."""
 
 
 def _from(value: Any) -> datetime:  # noqa: ANN401 - utc refuses what is no instant
@@ -65,7 +67,8 @@ class NegotiatedPrice:
 
     It can be accepted once, in the half-open ``[valid_from, valid_until)``. From its acceptance it
     holds for ``term`` (None: without an end), and ``then`` says what follows. ``limits`` replace
-    those of the product by name. No change of the list price reaches it before the term ends.
+    those of the product by name, ``allowances`` by meter. No change of the list price reaches it
+    before the term ends.
 
     Raises:
         InvalidInput: the dates are naive or in the wrong order, the price has dates of its own, or
@@ -81,6 +84,7 @@ class NegotiatedPrice:
     term: BillingInterval | None = None
     then: AfterTerm = AfterTerm.LIST_PRICE
     limits: tuple[Limit, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         for field in ("id", "account", "product"):
@@ -104,6 +108,9 @@ class NegotiatedPrice:
         names = [limit.name for limit in self.limits]
         if len(set(names)) != len(names):
             raise InvalidInput("limits", names, "name one twice", "keep one of them")
+        meters = [one.meter for one in self.allowances]
+        if len(set(meters)) != len(meters):
+            raise InvalidInput("allowances", meters, "name one twice", "keep one of them")
 
     def accept(self, at: datetime, zone: str) -> "Agreement":
         """Agree to the offer at ``at``; the term begins then, counted in the account's ``zone``.
@@ -129,6 +136,7 @@ class NegotiatedPrice:
             ends_at=None,
             then=self.then,
             limits=self.limits,
+            allowances=self.allowances,
         )
         return agreed.starting(at, zone)
 
@@ -136,7 +144,7 @@ class NegotiatedPrice:
 @final
 @attrs.frozen(kw_only=True)
 class Agreement:
-    """Hold what was agreed: the price, the limits, and when it ends (None: never).
+    """Hold what was agreed: price, limits, allowances, and when it ends (None: never).
 
     ``price.agreement`` is the id of the offer, so that wherever the price is pinned or listed in
     a history one can see where it comes from.
@@ -150,6 +158,7 @@ class Agreement:
     ends_at: datetime | None
     then: AfterTerm
     limits: tuple[Limit, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
 
     def starting(self, at: datetime, zone: str) -> "Agreement":
         """Return the agreement with its term counted from ``at``, when its price begins to hold."""
@@ -161,9 +170,13 @@ class Agreement:
         """Tell whether the term has ended by ``at`` and the list price follows."""
         return self.then is AfterTerm.LIST_PRICE and self.ends_at is not None and at >= self.ends_at
 
+    def ends(self, at: datetime) -> bool:
+        """Tell whether the term has ended by ``at`` and the subscription with it."""
+        return self.then is AfterTerm.END and self.ends_at is not None and at >= self.ends_at
+
     def applied_to(self, product: Product) -> Product:
-        """Return the product with the limits that were agreed."""
-        return product.with_limits(self.limits)
+        """Return the product with the limits and allowances that were agreed."""
+        return product.with_limits(self.limits).with_allowances(self.allowances)
 
     def __str__(self) -> str:
         until = "without an end" if self.ends_at is None else f"until {self.ends_at.isoformat()}"

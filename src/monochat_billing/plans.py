@@ -47,7 +47,9 @@ from monochat_billing.limits import (
     soft,
     unlimited,
 )
+from monochat_billing.meters import Aggregation, Meter
 from monochat_billing.negotiated import AfterTerm, Agreement, NegotiatedPrice
+from monochat_billing.pack_terms import NO_REFUND, PackScope, RefundBasis, RefundPolicy
 from monochat_billing.prices import OneOffPrice, Price, PriceReach
 from monochat_billing.products import (
     Breach,
@@ -59,13 +61,20 @@ from monochat_billing.products import (
     Product,
     breaches,
 )
+from monochat_billing.rollovers import NO_ROLLOVER, AllowanceChange, Rollover
+from monochat_billing.tax_regimes import TURKEY, TaxRegime
 
 __all__ = [
     "DEFAULT_RULES",
+    "NO_REFUND",
+    "NO_ROLLOVER",
+    "TURKEY",
     "AfterGrace",
     "AfterTerm",
+    "Aggregation",
     "Agreement",
     "Allowance",
+    "AllowanceChange",
     "AnchorRule",
     "AnyCatalog",
     "Breach",
@@ -86,13 +95,19 @@ __all__ = [
     "Limit",
     "LimitCheck",
     "LimitKind",
+    "Meter",
     "NegotiatedPrice",
     "OneOff",
     "OneOffPrice",
     "OverageTier",
+    "PackScope",
     "Price",
     "PriceReach",
     "Product",
+    "RefundBasis",
+    "RefundPolicy",
+    "Rollover",
+    "TaxRegime",
     "UsageReader",
     "as_timing",
     "breaches",

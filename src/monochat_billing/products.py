@@ -32,6 +32,7 @@ from monochat_billing.errors import InvalidCatalog, InvalidInput, UnknownName
 from monochat_billing.instants import utc
 from monochat_billing.intervals import BillingInterval
 from monochat_billing.limits import Allowance, Limit, LimitCheck, check
+from monochat_billing.pack_terms import NO_REFUND, PackScope, RefundPolicy
 from monochat_billing.prices import (
     MOST_QUANTITY,
     OneOffPrice,
@@ -296,6 +297,11 @@ class Product:
         merged = {**self._by_limit, **{limit.name: limit for limit in limits}}
         return attrs.evolve(self, limits=tuple(merged.values()))
 
+    def with_allowances(self, allowances: Iterable[Allowance]) -> "Product":
+        """Return the product with some allowances replaced or added, by their meters."""
+        merged = {one.meter: one for one in (*self.allowances, *allowances)}
+        return attrs.evolve(self, allowances=tuple(merged.values()))
+
     def direction_to(self, other: "Product") -> Direction:
         """Tell where a change from this product to ``other`` leads on their ladder."""
         if other.rank > self.rank:
@@ -324,6 +330,9 @@ class Product:
 class Grant:
     """Say what a pack brings: ``units`` of a meter, usable for ``valid_for`` from the purchase on.
 
+    With a ``scope`` each unit pays the provider's fee of one message of that category and those
+    markets; without one the units count like those of a plan's allowance.
+
     >>> from monochat_billing.intervals import YEAR
     >>> print(Grant(meter="monochat.message", units=5_000, valid_for=YEAR))
     5000 of monochat.message, valid for YEAR
@@ -332,13 +341,15 @@ class Grant:
     meter: str
     units: int
     valid_for: BillingInterval | None = None
+    scope: PackScope | None = None
 
     def __attrs_post_init__(self) -> None:
         Allowance(meter=self.meter, units=self.units)
 
     def __str__(self) -> str:
+        scope = f" ({self.scope})" if self.scope else ""
         until = f", valid for {self.valid_for}" if self.valid_for else ""
-        return f"{self.units} of {self.meter}{until}"
+        return f"{self.units} of {self.meter}{scope}{until}"
 
 
 @final
@@ -346,7 +357,8 @@ class Grant:
 class OneOff:
     """Describe what is bought once: a pack of prepaid units, or a one-off add-on.
 
-    ``grant`` makes it a pack. ``most_quantity`` bounds how many are bought at once; None is any.
+    ``grant`` makes it a pack, and ``refund`` says what of a pack's price can be had back.
+    ``most_quantity`` bounds how many are bought at once; None is any.
 
     Raises:
         InvalidInput: two prices of one currency hold at one instant.
@@ -368,6 +380,7 @@ class OneOff:
     descriptions: Mapping[str, str] = attrs.field(factory=dict)
     grant: Grant | None = None
     most_quantity: int | None = None
+    refund: RefundPolicy = NO_REFUND
 
     def __attrs_post_init__(self) -> None:
         _check_id("one_off.id", self.id)

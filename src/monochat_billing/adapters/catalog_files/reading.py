@@ -23,8 +23,10 @@ from monochat_billing.change_rules import DEFAULT_RULES, ChangeRule
 from monochat_billing.dunning import DunningPolicy
 from monochat_billing.errors import InvalidCatalog, InvalidInput
 from monochat_billing.instants import check_zone
+from monochat_billing.meters import Meter
 from monochat_billing.products import OneOff, Product
 from monochat_billing.tax import Pricing
+from monochat_billing.tax_regimes import TaxRegime
 
 __all__ = ["FileFormat", "load_catalog", "load_versions", "read_catalog", "read_versions"]
 
@@ -160,6 +162,9 @@ class _Draft:
     zone: str
     direction_by: DirectionBasis
     dunning: tuple[DunningPolicy | None, ...]
+    tax: TaxRegime | None = None
+    withdrawal_days: int = 0
+    metering: tuple[Meter, ...] = ()
 
 
 class _Reader:
