@@ -78,10 +78,11 @@ def audit(
     """Replay ``entries``, in order, and compare with ``books`` and with all ``lots`` ever granted.
 
     Checks that numbers run from 1 without gaps, that entries are the account's own, were recorded
-    one after the other and correct only what came before them, that every balance after an entry is the sum so
-    far, that an entry's parts sum to its amount, that each lot remains what its entries leave of
-    it, and that each balance is the sum of its entries, and of its lots less what it owes. What
-    is held is the sum of the open ``holds``, lot by lot; those that are resolved hold nothing.
+    one after the other and correct only what came before them, that every balance after an entry
+    is the sum so far, that an entry's parts sum to its amount, that each lot remains what its
+    entries leave of it, and that each balance is the sum of its entries, and of its lots less what
+    it owes. What is held is the sum of the open ``holds``, lot by lot; those that are resolved hold
+    nothing.
 
     >>> from datetime import UTC, datetime
     >>> from monochat_billing.balance import EntryKind, Memo, credit, open_balance
