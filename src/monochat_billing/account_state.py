@@ -1,0 +1,212 @@
+"""The state of one account: everything that changes together, as one value.
+
+Owns the account, its state, what is due on it next, and the step that a decision returns.
+Does not own what happens to it: :mod:`monochat_billing.accounts` lets time pass, commands ask.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, final
+
+import attrs
+
+from monochat_billing.balance import Books, Entry
+from monochat_billing.errors import UnknownName
+from monochat_billing.events import Event
+from monochat_billing.holds import Hold
+from monochat_billing.messages import NO_TRAFFIC, Traffic
+from monochat_billing.payments import TopUp
+from monochat_billing.plans import Family
+from monochat_billing.profiles import BillingProfile
+from monochat_billing.rating import UsageRecord
+from monochat_billing.scheduling import Due, DueKind, ScheduledChange, due_items
+from monochat_billing.subscriptions import Subscription
+from monochat_billing.watches import Watch, notice
+
+__all__ = ["Account", "AccountState", "ChargedUsage", "Step", "noticed", "require_account"]
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Account:
+    """Describe the paying business.
+
+    ``zone`` is the IANA time zone in which its days begin; ``currencies`` are those of its
+    balances, the first being the one it pays from unless a command names another. ``as_of`` is
+    the latest instant it has seen, ``next_due_at`` the next at which something falls due by
+    itself (None when nothing will), ``events`` the number of its last event, ``watches`` what it
+    wants to hear of its balances.
+    """
+
+    id: str
+    zone: str
+    currencies: tuple[str, ...]
+    opened_at: datetime
+    as_of: datetime
+    profile: BillingProfile | None = None
+    next_due_at: datetime | None = None
+    events: int = 0
+    watches: tuple[Watch, ...] = ()
+
+
+@final
+@attrs.frozen
+class ChargedUsage:
+    """Record that a usage record was rated and, if it cost anything, which entry paid for it."""
+
+    record: UsageRecord
+    unit: str
+    units: int
+    card: str
+    entry: int | None
+
+
+@final
+@attrs.frozen(kw_only=True)
+class AccountState:
+    """Hold everything of one account that a command may have to see or change.
+
+    ``schedule``, ``holds`` and ``top_ups`` hold what is pending and what a command asked for, not
+    history; ``known_usage`` holds, of the usage ids that a command asked about, those already
+    recorded. ``entries`` holds those that a command asked for and all that correct them; the lots
+    that they name are then among the balances' lots, spent ones too. ``traffic`` holds the
+    messages and tallies that a command asked for.
+    """
+
+    account: Account
+    books: Books
+    subscriptions: Mapping[str, Subscription] = attrs.field(factory=dict)
+    schedule: Mapping[str, ScheduledChange] = attrs.field(factory=dict)
+    top_ups: Mapping[str, TopUp] = attrs.field(factory=dict)
+    known_usage: frozenset[str] = frozenset()
+    holds: Mapping[str, Hold] = attrs.field(factory=dict)
+    entries: Mapping[int, Entry] = attrs.field(factory=dict)
+    traffic: Traffic = NO_TRAFFIC
+
+    def subscription(self, family: Family) -> Subscription | None:
+        """Give the subscription of one product family that has not ended, if there is one.
+
+        Of add-ons there may be several; this is the first.
+        """
+        return next(
+            (one for one in self.subscriptions.values() if one.family is family and one.live), None
+        )
+
+    def next_due(self) -> Due | None:
+        """Give the next thing that falls due by itself, if anything will."""
+        return min(self._ahead(), default=None)
+
+    def _ahead(self) -> Iterator[Due]:
+        yield from due_items(self.subscriptions.values(), self.schedule.values())[:1]
+        for hold in self.holds.values():
+            if hold.expires_at is not None and hold.open:
+                yield Due(hold.expires_at, DueKind.HOLD_EXPIRY, 0, hold.placed_at, hold.id)
+        for balance in self.books.balances.values():
+            for lot in balance.lots:
+                number = str(lot.number)
+                if lot.expires_at is not None and lot.free:
+                    yield Due(lot.expires_at, DueKind.LOT_EXPIRY, 0, lot.granted_at, number)
+                if lot.waiting and lot.effective_at is not None and lot.remaining:
+                    yield Due(lot.effective_at, DueKind.LOT_START, 0, lot.granted_at, number)
+
+    def with_books(self, books: Books) -> "AccountState":
+        """Return the state with other books."""
+        return AccountState(
+            account=self.account,
+            books=books,
+            subscriptions=self.subscriptions,
+            schedule=self.schedule,
+            top_ups=self.top_ups,
+            known_usage=self.known_usage,
+            holds=self.holds,
+            entries=self.entries,
+            traffic=self.traffic,
+        )
+
+    def with_subscription(self, books: Books, subscription: Subscription) -> "AccountState":
+        """Return the state with other books and one subscription replaced or added."""
+        return attrs.evolve(
+            self,
+            books=books,
+            subscriptions={**self.subscriptions, subscription.id: subscription},
+        )
+
+    def with_schedule(self, decided: Iterable[ScheduledChange]) -> "AccountState":
+        """Return the state with scheduled changes replaced or added."""
+        return attrs.evolve(
+            self, schedule={**self.schedule, **{change.id: change for change in decided}}
+        )
+
+    def with_top_up(self, books: Books, top_up: TopUp) -> "AccountState":
+        """Return the state with other books and one top-up replaced or added."""
+        return attrs.evolve(self, books=books, top_ups={**self.top_ups, top_up.id: top_up})
+
+    def with_hold(self, books: Books, hold: Hold) -> "AccountState":
+        """Return the state with other books and one hold replaced or added."""
+        return attrs.evolve(self, books=books, holds={**self.holds, hold.id: hold})
+
+    def with_entries(self, entries: Iterable[Entry]) -> "AccountState":
+        """Return the state with more entries at hand."""
+        return attrs.evolve(
+            self, entries={**self.entries, **{entry.number: entry for entry in entries}}
+        )
+
+    @property
+    def settled(self) -> "AccountState":
+        """Return the state with ``next_due_at`` derived anew, as it has to be stored."""
+        due = self.next_due()
+        next_due_at = due.at if due else None
+        if next_due_at == self.account.next_due_at:
+            return self
+        return attrs.evolve(self, account=attrs.evolve(self.account, next_due_at=next_due_at))
+
+    def seen(self, now: datetime) -> "AccountState":
+        """Return the state with its latest instant moved to ``now``, never back."""
+        if now <= self.account.as_of:
+            return self
+        return attrs.evolve(self, account=attrs.evolve(self.account, as_of=now))
+
+
+@final
+@attrs.frozen
+class Step:
+    """Return what a decision on one account leads to; nothing has been stored yet."""
+
+    state: AccountState
+    entries: tuple[Entry, ...] = ()
+    events: tuple[Event, ...] = ()
+    usage: tuple[ChargedUsage, ...] = ()
+    result: Any = None
+
+    def then(self, later: "Step") -> "Step":
+        """Return both steps as one; the later one's state and result stand."""
+        return Step(
+            later.state,
+            self.entries + later.entries,
+            self.events + later.events,
+            self.usage + later.usage,
+            later.result,
+        )
+
+
+def noticed(step: Step, at: datetime) -> Step:
+    """Add to a step the events of the thresholds that it crossed; without watches it is free."""
+    account = step.state.account
+    if not account.watches:
+        return step
+    watches, events = notice(account.watches, step.state.books, at)
+    if watches is account.watches:
+        return step
+    state = attrs.evolve(step.state, account=attrs.evolve(account, watches=watches))
+    return attrs.evolve(step, state=state, events=step.events + events)
+
+
+def require_account(state: AccountState | None, account: str) -> AccountState:
+    """Give ``state``, or refuse an account that does not exist.
+
+    Raises:
+        UnknownName: ``state`` is None.
+    """
+    if state is None:
+        raise UnknownName("account", account, "does not exist", "open the account first")
+    return state
