@@ -28,6 +28,7 @@ from monochat_billing.events import Event
 from monochat_billing.holds import Hold
 from monochat_billing.idempotency import KeyRecord
 from monochat_billing.lots import Lot
+from monochat_billing.messages import BusinessNumber, Message, SetAsideStatus, Tally
 from monochat_billing.payments import TopUp
 from monochat_billing.readings import EntrySource
 from monochat_billing.scheduling import ScheduledChange
@@ -62,6 +63,8 @@ class Wanted:
     schedule: frozenset[str] = frozenset()
     holds: frozenset[str] = frozenset()
     entries: frozenset[int] = frozenset()
+    messages: frozenset[str] = frozenset()
+    tallies: frozenset[str] = frozenset()
 
 
 @final
@@ -73,6 +76,7 @@ class Loaded:
     subscriptions, its pending scheduled changes, its open holds, and of top-ups, scheduled
     changes, holds, entries and known usage those that were asked for. The lots of entries that
     were asked for, and of those that correct them, are among the balances' lots, spent ones too.
+    Its traffic has the messages and tallies that were asked for and exist.
     """
 
     state: AccountState | None
@@ -152,6 +156,29 @@ class Changes:
     def top_ups(self) -> tuple[TopUp, ...]:
         """Give the top-ups that are new or changed."""
         return _changed(self.before.top_ups if self.before else {}, self.after.top_ups)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Give the messages that are new or changed."""
+        before = self.before.traffic.messages if self.before else {}
+        return _changed(before, self.after.traffic.messages)
+
+    @property
+    def tallies(self) -> tuple[tuple[str, Tally], ...]:
+        """Give the tallies that are new or changed, with their names."""
+        before = self.before.traffic.tallies if self.before else {}
+        after = self.after.traffic.tallies
+        return tuple([(name, one) for name, one in after.items() if before.get(name) is not one])
+
+    @property
+    def asides(self) -> tuple[SetAsideStatus, ...]:
+        """Give the statuses that were set aside; one that is kept already stays as it is."""
+        return tuple(self.after.traffic.asides.values())
+
+    @property
+    def settled_asides(self) -> frozenset[str]:
+        """Name the statuses that are set aside no more."""
+        return self.after.traffic.settled
 
     @property
     def new_subscriptions(self) -> tuple[Subscription, ...]:
@@ -283,6 +310,27 @@ class Reader(EntrySource, Protocol):
         """Give up to ``limit`` account ids that sort after ``after``, in ascending order."""
         ...
 
+    def messages(self, account: str, *, after: str = "", limit: int = 100) -> Sequence[Message]:
+        """Give up to ``limit`` messages whose ids sort after ``after``, in ascending order."""
+        ...
+
+    def tallies(self, account: str, prefix: str) -> Mapping[str, Tally]:
+        """Give every tally whose name begins with ``prefix``, by name."""
+        ...
+
+    def numbers(self, ids: Sequence[str]) -> Mapping[str, BusinessNumber]:
+        """Give those of these business numbers that somebody has registered, by id."""
+        ...
+
+    def asides(
+        self, *, number: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[SetAsideStatus]:
+        """Give up to ``limit`` statuses that are set aside, of one number or of all.
+
+        They are in the order of their ids, behind ``after``.
+        """
+        ...
+
 
 class UnitOfWork(Reader, Protocol):
     """Read and change accounts in one transaction."""
@@ -291,6 +339,17 @@ class UnitOfWork(Reader, Protocol):
         """Write the changes of accounts that this unit of work has loaded.
 
         They become durable when the unit of work ends well, and leave no trace when it does not.
+        """
+        ...
+
+    def register(self, numbers: Sequence[BusinessNumber]) -> None:
+        """Say whose business numbers are; what was said of them before is replaced."""
+        ...
+
+    def set_aside(self, statuses: Sequence[SetAsideStatus], settled: Sequence[str] = ()) -> None:
+        """Keep statuses that belong to no account yet, and drop the ``settled`` ones by id.
+
+        One that is kept already stays as it is.
         """
         ...
 

@@ -21,6 +21,14 @@ from monochat_billing.balance import Books, Entry
 from monochat_billing.errors import StorageError, StorageMisuse
 from monochat_billing.holds import Hold
 from monochat_billing.lots import DEBT, Lot, insert
+from monochat_billing.messages import (
+    NO_TRAFFIC,
+    BusinessNumber,
+    Message,
+    SetAsideStatus,
+    Tally,
+    Traffic,
+)
 from monochat_billing.payments import UNSETTLED, TopUp
 from monochat_billing.readings import Movement, Place, Reading, Window, movements
 from monochat_billing.repositories import (
@@ -110,6 +118,8 @@ class _Account:
     keys: dict[str, KeyRecord] = attrs.field(factory=dict)
     events: list[RecordedEvent] = attrs.field(factory=list)
     histories: dict[str, _History] = attrs.field(factory=dict)
+    messages: dict[str, Message] = attrs.field(factory=dict)
+    tallies: dict[str, Tally] = attrs.field(factory=dict)
     told: int = 0
 
     def history(self, unit: str) -> _History:
@@ -119,6 +129,19 @@ class _Account:
             self.histories.setdefault(entry.unit, _History()).take(entry)
         self.told = len(self.entries)
         return self.histories.setdefault(unit, _History())
+
+    def in_sight(self, state: AccountState, wanted: Wanted) -> AccountState:
+        """Put the messages and tallies that are wanted into a state."""
+        if not (wanted.messages or wanted.tallies):
+            return state
+        messages, tallies = self.messages, self.tallies
+        return attrs.evolve(
+            state,
+            traffic=Traffic(
+                messages={one: messages[one] for one in wanted.messages if one in messages},
+                tallies={one: tallies[one] for one in wanted.tallies if one in tallies},
+            ),
+        )
 
     def knows(self, changes: Changes) -> str:
         """Name an id or a key that a save calls new although it is kept already."""
@@ -149,6 +172,8 @@ class _Account:
             (self.top_ups, [one.id for one in changes.top_ups]),
             (self.usage, [one.record.id for one in changes.usage]),
             (self.keys, [one.key for one in changes.keys]),
+            (self.messages, [one.id for one in changes.messages]),
+            (self.tallies, [name for name, _ in changes.tallies]),
         )
         old = [(part, key, part.get(key)) for part, keys in parts for key in keys]
 
@@ -185,6 +210,9 @@ class _Account:
             self.usage[used.record.id] = used
         for record in changes.keys:
             self.keys[record.key] = record
+        for message in changes.messages:
+            self.messages[message.id] = message
+        self.tallies.update(changes.tallies)
         self.events += changes.events
         self.state = _live(changes.after)
 
@@ -197,6 +225,8 @@ class _Shelf:
     ids: list[str] = attrs.field(factory=list)
     due: list[tuple[datetime, str]] = attrs.field(factory=list)
     routes: dict[tuple[str, str], str] = attrs.field(factory=dict)
+    numbers: dict[str, BusinessNumber] = attrs.field(factory=dict)
+    asides: dict[str, SetAsideStatus] = attrs.field(factory=dict)
 
     def apply(self, changes: Changes) -> None:
         account = changes.after.account
@@ -208,10 +238,18 @@ class _Shelf:
             place = (kept.state.account.next_due_at, account.id)
             del self.due[bisect_left(self.due, place)]
         kept.keep(changes)
+        self.put_aside(changes.asides, changes.settled_asides)
         for top_up in changes.top_ups:
             self.routes[top_up.gateway, top_up.id] = account.id
         if account.next_due_at is not None:
             insort(self.due, (account.next_due_at, account.id))
+
+    def put_aside(self, new: Iterable[SetAsideStatus], settled: Iterable[str]) -> None:
+        """Keep statuses, and drop those that have found their place."""
+        for one in settled:
+            self.asides.pop(one, None)
+        for status in new:
+            self.asides.setdefault(status.id, status)
 
     def misfit(self, changes: Changes) -> str:
         """Say what of a save is known already or does not go on from what is kept, if anything."""
@@ -231,8 +269,11 @@ class _Shelf:
         account = changes.after.account.id
         kept = self.accounts.get(account)
         before = None if kept is None else kept.marked(changes)
+        asides = dict(self.asides) if changes.asides or changes.settled_asides else None
 
         def undo() -> None:
+            if asides is not None:
+                self.asides = asides
             place = (changes.after.account.next_due_at, account)
             if place[0] is not None:
                 del self.due[bisect_left(self.due, place)]
@@ -323,7 +364,7 @@ def _live(state: AccountState) -> AccountState:
         schedule = {key: one for key, one in schedule.items() if one.pending}
     if not all(hold.open for hold in holds.values()):
         holds = {key: one for key, one in holds.items() if one.open}
-    asked = state.top_ups or state.known_usage or state.entries
+    asked = state.top_ups or state.known_usage or state.entries or state.traffic is not NO_TRAFFIC
     same = books is state.books and schedule is state.schedule and holds is state.holds
     if same and not asked:
         return state
@@ -408,7 +449,7 @@ class _Unit:
         if not (
             wanted.usage or wanted.top_ups or wanted.schedule or wanted.holds or wanted.entries
         ):
-            return Loaded(kept.state, keys)
+            return Loaded(kept.in_sight(kept.state, wanted), keys)
         asked = {key: kept.schedule[key] for key in wanted.schedule if key in kept.schedule}
         holds = {key: kept.holds[key] for key in wanted.holds if key in kept.holds}
         entries = _with_corrections(kept, wanted.entries)
@@ -421,7 +462,19 @@ class _Unit:
             top_ups={key: kept.top_ups[key] for key in wanted.top_ups if key in kept.top_ups},
             known_usage=frozenset(key for key in wanted.usage if key in kept.usage),
         )
-        return Loaded(state, keys)
+        return Loaded(kept.in_sight(state, wanted), keys)
+
+    def register(self, numbers: Sequence[BusinessNumber]) -> None:
+        shelf = self._shelf
+        before = dict(shelf.numbers)
+        self._undo.append(lambda: setattr(shelf, "numbers", before))
+        shelf.numbers = {**before, **{one.id: one for one in numbers}}
+
+    def set_aside(self, statuses: Sequence[SetAsideStatus], settled: Sequence[str] = ()) -> None:
+        shelf = self._shelf
+        before = dict(shelf.asides)
+        self._undo.append(lambda: setattr(shelf, "asides", before))
+        shelf.put_aside(statuses, settled)
 
     def save(self, changes: Sequence[Changes]) -> None:
         for one in changes:
@@ -502,3 +555,27 @@ class _Unit:
     def accounts(self, *, after: str = "", limit: int = 100) -> Sequence[str]:
         first = bisect_right(self._shelf.ids, after)
         return tuple(self._shelf.ids[first : first + max(limit, 0)])
+
+    def messages(self, account: str, *, after: str = "", limit: int = 100) -> Sequence[Message]:
+        kept = self._shelf.accounts.get(account)
+        messages = sorted(kept.messages) if kept else []
+        first = bisect_right(messages, after)
+        page = messages[first : first + max(limit, 0)]
+        return tuple([kept.messages[one] for one in page]) if kept else ()
+
+    def tallies(self, account: str, prefix: str) -> Mapping[str, Tally]:
+        kept = self._shelf.accounts.get(account)
+        names = sorted(kept.tallies) if kept else []
+        return {one: kept.tallies[one] for one in names if one.startswith(prefix)} if kept else {}
+
+    def numbers(self, ids: Sequence[str]) -> Mapping[str, BusinessNumber]:
+        return {one: self._shelf.numbers[one] for one in ids if one in self._shelf.numbers}
+
+    def asides(
+        self, *, number: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[SetAsideStatus]:
+        found = (one for _, one in sorted(self._shelf.asides.items()))
+        behind = (
+            one for one in found if one.id > after and (not number or one.status.number == number)
+        )
+        return tuple(islice(behind, max(limit, 0)))

@@ -49,6 +49,8 @@ class Command:
     schedule: frozenset[str] = frozenset()
     holds: frozenset[str] = frozenset()
     entries: frozenset[int] = frozenset()
+    messages: frozenset[str] = frozenset()
+    tallies: frozenset[str] = frozenset()
 
     @property
     def fingerprint(self) -> Mapping[str, str]:
@@ -115,6 +117,8 @@ def _wanted(commands: Sequence[Command]) -> list[Wanted]:
             none.union(*(one.schedule for one in asked)),
             none.union(*(one.holds for one in asked)),
             frozenset[int]().union(*(one.entries for one in asked)),
+            none.union(*(one.messages for one in asked)),
+            none.union(*(one.tallies for one in asked)),
         )
         for account, asked in sorted(by_account.items())
     ]
@@ -130,6 +134,8 @@ def _wanted_by(command: Command) -> Wanted:
         command.schedule,
         command.holds,
         command.entries,
+        command.messages,
+        command.tallies,
     )
 
 
