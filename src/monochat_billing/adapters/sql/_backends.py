@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, final
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import StaticPool
 
+from monochat_billing.adapters.sql import schema
 from monochat_billing.adapters.sql._statements import (
     PostgresShapes,
     SqliteShapes,
@@ -57,6 +58,7 @@ class Backend(Protocol):
     begin_write: str
     one_writer: bool
     one_connection: bool
+    pipelines: bool
 
     def engine(self) -> Engine:
         """Build the engine; no connection is made yet."""
@@ -76,6 +78,10 @@ class Backend(Protocol):
 
     def verdict(self, error: BaseException) -> Verdict:
         """Judge an error of the driver."""
+        ...
+
+    def lost_race(self, error: BaseException) -> bool:
+        """Tell whether an account's row had another version than the one that was loaded."""
         ...
 
 
@@ -100,6 +106,7 @@ class Sqlite:
     begin_read = "BEGIN"
     begin_write = "BEGIN IMMEDIATE"
     one_writer = True
+    pipelines = False
 
     def __init__(self, url: URL, given: Engine | None) -> None:
         name = url.database or ":memory:"
@@ -156,6 +163,13 @@ class Sqlite:
         busy = code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
         return Verdict.AGAIN if busy else Verdict.FAILED
 
+    def lost_race(self, error: BaseException) -> bool:
+        """Find the column in the text: SQLite says it nowhere else."""
+        code = getattr(error, "sqlite_errorcode", None)
+        return code == sqlite3.SQLITE_CONSTRAINT_NOTNULL and str(error).endswith(
+            "billing_accounts.version"
+        )
+
 
 @final
 class Postgres:
@@ -165,9 +179,11 @@ class Postgres:
     begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED"
     one_writer = False
     one_connection = False
+    pipelines = True
 
     _AGAIN: Final = frozenset({"40001", "40P01", "55P03"})  # serialization, deadlock, lock timeout
     _UNIQUE: Final = "23505"
+    _NULL: Final = "23502"
 
     def __init__(self, url: URL, given: Engine | None) -> None:
         self._url = url
@@ -179,9 +195,19 @@ class Postgres:
         return _engine(self._url, self._given)
 
     def prepare(self, cursor: Cursor, patience_ns: int) -> None:
-        """Wait for a row's lock as long as the deadline says, and flush every commit."""
-        cursor.execute(f"SET lock_timeout = {max(patience_ns // 10**6, 1)}")
-        cursor.execute("SET synchronous_commit = on")
+        """Wait for a row's lock as long as the deadline says, and flush every commit.
+
+        Every statement has one shape and an index that it goes by, so it is planned once: for any
+        number of ids, and never by a scan that was right while the table was small.
+        """
+        settings = {
+            "lock_timeout": max(patience_ns // 10**6, 1),
+            "synchronous_commit": "on",
+            "plan_cache_mode": "force_generic_plan",
+            "enable_seqscan": "off",
+            "jit": "off",
+        }
+        cursor.execute("; ".join(f"SET {name} = {value}" for name, value in settings.items()))
 
     def is_empty(self, cursor: Cursor) -> bool:  # noqa: ARG002 - the protocol's
         """Leave it to the operator: a server's database is migrated explicitly."""
@@ -196,6 +222,15 @@ class Postgres:
         constraint = getattr(getattr(error, "diag", None), "constraint_name", None)
         lost_race = state == self._UNIQUE and constraint == "pk_billing_accounts"
         return Verdict.AGAIN if state in self._AGAIN or lost_race else Verdict.FAILED
+
+    def lost_race(self, error: BaseException) -> bool:
+        """Ask the server's diagnosis for the column."""
+        diagnosis = getattr(error, "diag", None)
+        return (
+            getattr(error, "sqlstate", None) == self._NULL
+            and getattr(diagnosis, "table_name", None) == schema.ACCOUNTS.name
+            and getattr(diagnosis, "column_name", None) == "version"
+        )
 
 
 def backend_of(url: URL, given: Engine | None) -> Backend:

@@ -83,7 +83,7 @@ class Sheets:
             changes.after.account, counters.entry, counters.usage, counters.version
         )
         if loaded.version:
-            self.changed.append((*row[1:4], *row[5:], row[0], loaded.version))
+            self.changed.append((*row[1:4], *row[5:], row[0]))
         else:
             self.opened.append(row)
 

@@ -15,13 +15,12 @@ import attrs
 
 from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.adapters.sql import _rows, schema
-from monochat_billing.adapters.sql._backends import Backend, Cursor, Verdict
 from monochat_billing.adapters.sql._rows import Row, each
+from monochat_billing.adapters.sql._session import Ask, Session
 from monochat_billing.adapters.sql._sheets import Counters, Sheets
 from monochat_billing.adapters.sql._statements import Statement
 from monochat_billing.adapters.sql.documents import Malformed
 from monochat_billing.balance import Books, Entry
-from monochat_billing.errors import StorageError, StorageMisuse
 from monochat_billing.holds import Hold
 from monochat_billing.lots import DEBT, Lot
 from monochat_billing.readings import Movement, Place, Reading, Window
@@ -33,74 +32,7 @@ T = TypeVar("T")
 _LAST_ENTRY: Final = 7
 _LAST_USAGE: Final = 9
 _VERSION: Final = 10
-
-
-class Session:
-    """Run statements on one connection and remember what the first failure means.
-
-    A failure stands even if the work that met it goes on: then nothing may be committed.
-    """
-
-    def __init__(self, cursor: Cursor, backend: Backend, driver_error: type[Exception]) -> None:
-        self._cursor = cursor
-        self._backend = backend
-        # Drivers complain of values that they cannot hold in the language's own terms.
-        self._errors = (driver_error, OverflowError, UnicodeError, ValueError)
-        self.statements = backend.statements
-        self.failure: StorageError | None = None
-        self.verdict: Verdict | None = None
-
-    def run(self, operation: str, text: str) -> None:
-        """Run a statement that has no parameters and gives no rows."""
-        try:
-            self._cursor.execute(text)
-        except self._errors as error:
-            raise self._failed(operation, error) from error
-
-    def rows(self, operation: str, statement: Statement, values: Sequence[object]) -> list[Row]:
-        """Run a statement and give all its rows."""
-        try:
-            self._cursor.execute(statement.text, values)
-            return list(self._cursor.fetchall())
-        except self._errors as error:
-            raise self._failed(operation, error) from error
-
-    def write(self, operation: str, statement: Statement, rows: Sequence[Row]) -> int:
-        """Run a statement once for each row; give the number of rows that it touched."""
-        if not rows:
-            return 0
-        try:
-            if len(rows) == 1:
-                self._cursor.execute(statement.text, rows[0])
-            else:
-                self._cursor.executemany(statement.text, rows)
-        except self._errors as error:
-            raise self._failed(operation, error) from error
-        return self._cursor.rowcount
-
-    def close(self) -> None:
-        """Let go of the driver's cursor."""
-        self._cursor.close()
-
-    def lost_race(self, operation: str) -> StorageError:
-        """Note that somebody else has changed what was loaded; nothing of ours may stand."""
-        self.verdict = Verdict.AGAIN
-        self.failure = StorageError(operation, "an account was changed by another writer")
-        return self.failure
-
-    def misused(self, operation: str, detail: str) -> StorageMisuse:
-        """Note that the work asks for what cannot be right; nothing of it may stand."""
-        failure = StorageMisuse(operation, detail)
-        if self.failure is None:
-            self.failure = failure
-        return failure
-
-    def _failed(self, operation: str, error: Exception) -> StorageError:
-        failure = StorageError(operation, f"{type(error).__name__}: {error}")
-        if self.failure is None:
-            self.failure = failure
-            self.verdict = self._backend.verdict(error)
-        return failure
+_NONE: Final[Mapping[str, list[Row]]] = {}
 
 
 class SqlReader:
@@ -113,53 +45,49 @@ class SqlReader:
     def load(self, wanted: Sequence[Wanted]) -> Mapping[str, Loaded]:
         """Give one :class:`Loaded` for every account that is wanted, existing or not."""
         by_id = {one.account: one for one in wanted}
-        rows = self._accounts(self._session.statements.accounts, by_id)
-        return self._complete(by_id, rows)
+        return self._loaded(self._session.statements.accounts, by_id)[1]
 
-    def _accounts(self, statement: Statement, ids: Iterable[str]) -> dict[str, Row]:
-        values = statement.values(ids=self._shapes.ids(ids))
-        found = self._session.rows("load accounts", statement, values)
-        return {row[0]: row for row in found}
-
-    def _complete(self, wanted: Mapping[str, Wanted], rows: Mapping[str, Row]) -> dict[str, Loaded]:
-        if not rows:
-            return {account: Loaded(None) for account in wanted}
-        statements = self._session.statements
-        here = {account: one for account, one in wanted.items() if account in rows}
-        ids = self._shapes.ids(here)
-        entries = self._asked_entries(here)
+    def _loaded(
+        self, statement: Statement, wanted: Mapping[str, Wanted]
+    ) -> tuple[dict[str, Row], dict[str, Loaded]]:
+        """Give the rows of accounts, and everything that is kept of them, in one exchange."""
+        statements, ids = self._session.statements, (self._shapes.ids(wanted),)
+        asks = [Ask(name, one, ids) for name, one in statements.parts_of_accounts]
+        asks[0] = Ask(asks[0].operation, statement, ids)
+        kinds = []
+        for kind, name, one in statements.parts_asked_for:
+            pairs = [
+                (account, each) for account, one in wanted.items() for each in getattr(one, kind)
+            ]
+            if pairs:
+                kinds.append(kind)
+                asks.append(Ask(name, one, self._shapes.bound_pairs(pairs)))
+        accounts, *found = self._session.ask(asks)
+        rows = {row[0]: row for row in accounts}
+        of_accounts = len(asks) - 1 - len(kinds)
+        asked = {
+            kind: _grouped(_there(of)) for kind, of in zip(kinds, found[of_accounts:], strict=True)
+        }
+        entries = self._asked_entries(wanted)
+        balances, lots, holds, subscriptions, pending = map(_grouped, found[:of_accounts])
         parts = _Parts(
-            self._by_account("load balances", statements.balances, ids),
-            self._by_account("load lots", statements.open_lots, ids),
+            balances,
+            lots,
             self._lots_of(entries),
             entries,
-            self._by_account("load holds", statements.open_holds, ids),
-            self._asked("load holds", statements.asked_holds, here, "holds"),
-            self._by_account("load subscriptions", statements.subscriptions, ids),
-            self._by_account("load schedule", statements.pending, ids),
-            self._asked("load schedule", statements.asked_changes, here, "schedule"),
-            self._asked("load top-ups", statements.asked_top_ups, here, "top_ups"),
-            self._asked("load usage", statements.known_usage, here, "usage"),
-            self._asked("load keys", statements.asked_keys, here, "keys"),
+            holds,
+            asked.get("holds", _NONE),
+            subscriptions,
+            pending,
+            asked.get("schedule", _NONE),
+            asked.get("top_ups", _NONE),
+            asked.get("usage", _NONE),
+            asked.get("keys", _NONE),
         )
-        return {
+        return rows, {
             account: parts.loaded(account, rows[account]) if account in rows else Loaded(None)
             for account in wanted
         }
-
-    def _by_account(
-        self, operation: str, statement: Statement, ids: object
-    ) -> dict[str, list[Row]]:
-        return _grouped(self._session.rows(operation, statement, statement.values(ids=ids)))
-
-    def _asked(
-        self, operation: str, statement: Statement, wanted: Mapping[str, Wanted], kind: str
-    ) -> dict[str, list[Row]]:
-        pairs = [(account, name) for account, one in wanted.items() for name in getattr(one, kind)]
-        if not pairs:
-            return {}
-        rows = self._session.rows(operation, statement, self._shapes.bound_pairs(pairs))
-        return _grouped(_there(rows))
 
     def _asked_entries(self, wanted: Mapping[str, Wanted]) -> dict[str, dict[int, Entry]]:
         """Find the entries that are wanted, and all that correct them."""
@@ -384,7 +312,7 @@ class SqlUnit(SqlReader):
     def load(self, wanted: Sequence[Wanted]) -> Mapping[str, Loaded]:
         """Take the accounts, in sorted order, and give what they hold."""
         by_id = {one.account: one for one in sorted(wanted, key=lambda one: one.account)}
-        rows = self._accounts(self._session.statements.accounts_to_change, by_id)
+        rows, loaded = self._loaded(self._session.statements.accounts_to_change, by_id)
         for account in by_id:
             row = rows.get(account)
             self._counters[account] = (
@@ -392,7 +320,7 @@ class SqlUnit(SqlReader):
                 if row
                 else Counters(0)
             )
-        return self._complete(by_id, rows)
+        return loaded
 
     def save(self, changes: Sequence[Changes]) -> None:
         """Write the changes of accounts that this unit of work has loaded.

@@ -27,7 +27,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 
 from monochat_billing.adapters.sql import _migrate
 from monochat_billing.adapters.sql._backends import Backend, Cursor, Verdict, backend_of
-from monochat_billing.adapters.sql._unit import Session, SqlReader, SqlUnit
+from monochat_billing.adapters.sql._session import Session, open_session
+from monochat_billing.adapters.sql._unit import SqlReader, SqlUnit
 from monochat_billing.adapters.sql.schema import VERSION_TABLE
 from monochat_billing.errors import (
     InvalidInput,
@@ -257,9 +258,7 @@ class SqlStorage:
     def _attempt(self, begin: str, work: Callable[[Session], T]) -> T:
         connection = self._connect()
         try:
-            session = Session(
-                cast("Cursor", connection.cursor()), self._backend, self._driver_error
-            )
+            session = open_session(connection, self._backend, self._driver_error)
             try:
                 session.run("begin", begin)
                 result = work(session)
@@ -278,7 +277,7 @@ class SqlStorage:
 
     def _commit(self, connection: PoolProxiedConnection, session: Session) -> None:
         try:
-            session.run("commit", "COMMIT")
+            session.commit()
         except StorageError as error:
             self._undo(connection, session)
             if session.verdict is Verdict.AGAIN:

@@ -1,0 +1,183 @@
+"""A pipeline: many statements to PostgreSQL in one round trip, by libpq's own pipeline mode.
+
+Owns one connection's prepared statements, and how values travel: as text, both ways.
+Does not own what the statements are, or what their errors mean.
+
+psycopg has a pipeline too. It looks for answers after every statement that it sends, which costs as
+much as the statements themselves; here nothing is waited for until all of them are sent.
+"""
+
+import select
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Final, final
+
+import attrs
+
+from monochat_billing.adapters.sql._rows import Row
+
+Value = int | str | None
+
+_REMEMBERED: Final = 256
+_INTEGERS: Final = frozenset({20, 21, 23, 1700})  # int8, int2, int4, numeric
+
+
+@final
+@attrs.frozen
+class Interrupted(Exception):
+    """Say which statement of an exchange failed; those after it were not run."""
+
+    place: int
+    error: Exception
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _numbered(text: str) -> bytes:
+    """Number the placeholders, as the protocol wants them."""
+    first, *rest = text.split("%s")
+    numbered = [f"${place}{part}" for place, part in enumerate(rest, 1)]
+    return "".join([first, *numbered]).replace("%%", "%").encode()
+
+
+def _sent(value: object) -> bytes | None:
+    return None if value is None else str(value).encode()
+
+
+def _text(value: bytes) -> str:
+    return value.decode()
+
+
+@final
+class Pipeline:
+    """Exchange statements for their rows on one psycopg connection.
+
+    A statement is prepared the first time that it is sent, unless the connection was told not to
+    prepare any (``prepare_threshold=None``), as some connection poolers need it.
+    """
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - psycopg, which is an extra
+        self._connection = connection
+        self._names: dict[str, bytes] = {}
+        self._named = 0
+        self._poll = _poller(connection.fileno())
+
+    def exchange(self, asks: Sequence[tuple[str, Sequence[object]]]) -> list[list[Row]]:
+        """Run statements in their order and give the rows of each.
+
+        Raises:
+            Interrupted: a statement failed.
+        """
+        pgconn = self._connection.pgconn
+        commands: list[int | str] = []
+        pgconn.enter_pipeline_mode()
+        try:
+            for place, (text, values) in enumerate(asks):
+                self._send(pgconn, text, values, commands, place)
+            pgconn.pipeline_sync()
+            results = self._results(pgconn)
+        except BaseException:
+            # What was sent may still be answered: nobody else may read these answers as theirs.
+            pgconn.finish()
+            raise
+        pgconn.exit_pipeline_mode()
+        return self._rows(results, commands)
+
+    def _send(
+        self,
+        pgconn: Any,  # noqa: ANN401 - libpq's connection
+        text: str,
+        values: Sequence[object],
+        commands: list[int | str],
+        place: int,
+    ) -> None:
+        parameters = [_sent(value) for value in values]
+        if self._connection.prepare_threshold is None:
+            pgconn.send_query_params(_numbered(text), parameters)
+        else:
+            name = self._names.get(text)
+            if name is None:
+                self._named += 1
+                name = self._names[text] = f"billing_{self._named}".encode()
+                pgconn.send_prepare(name, _numbered(text))
+                commands.append(text)
+            pgconn.send_query_prepared(name, parameters)
+        commands.append(place)
+
+    def _results(self, pgconn: Any) -> list[Any]:  # noqa: ANN401 - libpq's connection
+        """Read what is answered, up to the point that was marked last."""
+        from psycopg import OperationalError  # noqa: PLC0415 - an extra
+        from psycopg.pq import ConnStatus, ExecStatus  # noqa: PLC0415 - an extra
+
+        found: list[Any] = []
+        while True:
+            unsent = pgconn.flush()
+            while unsent or pgconn.is_busy():
+                if self._poll(bool(unsent)):
+                    pgconn.consume_input()
+                unsent = pgconn.flush() if unsent else 0
+            result = pgconn.get_result()
+            if result is not None:
+                if result.status == ExecStatus.PIPELINE_SYNC:
+                    return found
+                found.append(result)
+            elif pgconn.status != ConnStatus.OK:
+                raise OperationalError(pgconn.get_error_message())
+
+    def _rows(self, results: Sequence[Any], commands: Sequence[int | str]) -> list[list[Row]]:
+        from psycopg.errors import error_from_result  # noqa: PLC0415 - an extra
+        from psycopg.pq import ExecStatus  # noqa: PLC0415 - an extra
+
+        rows: list[list[Row]] = []
+        for at, (result, command) in enumerate(zip(results, commands, strict=True)):
+            if result.status == ExecStatus.TUPLES_OK:
+                rows.append(_read(result))
+            elif result.status == ExecStatus.COMMAND_OK:
+                if isinstance(command, int):
+                    rows.append([])
+            else:
+                unprepared = [one for one in commands[at:] if isinstance(one, str)]
+                for text in unprepared:
+                    del self._names[text]
+                place = next(one for one in commands[at:] if isinstance(one, int))
+                raise Interrupted(place, error_from_result(result))
+        return rows
+
+
+def _read(result: Any) -> list[Row]:  # noqa: ANN401 - libpq's result
+    columns: list[Callable[[bytes], object]] = [
+        int if result.ftype(column) in _INTEGERS else _text for column in range(result.nfields)
+    ]
+    get = result.get_value
+    rows: list[Row] = []
+    for row in range(result.ntuples):
+        values = [get(row, column) for column in range(len(columns))]
+        rows.append(
+            tuple(
+                [
+                    None if value is None else read(value)
+                    for value, read in zip(values, columns, strict=True)
+                ]
+            )
+        )
+    return rows
+
+
+def _poller(descriptor: int) -> Callable[[bool], bool]:
+    """Wait for a socket: give whether something came in."""
+    if not hasattr(select, "poll"):
+
+        def selected(unsent: bool) -> bool:  # noqa: FBT001 - private
+
+            outgoing = [descriptor] if unsent else []
+            return bool(select.select([descriptor], outgoing, [])[0])
+
+        return selected
+    reading, both = select.poll(), select.poll()
+    reading.register(descriptor, select.POLLIN)
+    both.register(descriptor, select.POLLIN | select.POLLOUT)
+
+    def polled(unsent: bool) -> bool:  # noqa: FBT001 - private
+        ((_, happened),) = (both if unsent else reading).poll()
+        return bool(happened & ~select.POLLOUT)
+
+    return polled
