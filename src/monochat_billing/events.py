@@ -14,11 +14,13 @@ from typing import final
 import attrs
 
 from monochat_billing.money import Money
+from monochat_billing.tax import TaxLine
 from monochat_billing.units import Amount
 
 __all__ = [
     "EVENT_TYPES",
     "AccountOpened",
+    "AutomaticTopUpPaused",
     "BalanceClosed",
     "BalanceCrossed",
     "BalanceLow",
@@ -26,26 +28,44 @@ __all__ = [
     "BalanceOverdrawn",
     "BalanceRose",
     "CallbackNotUnderstood",
+    "ChangeRestored",
     "ChangeRevoked",
     "ChangeScheduled",
     "ChangeSuperseded",
+    "DisputeLost",
+    "DisputeOpened",
+    "DisputeWon",
     "EntryReversed",
     "Event",
     "HoldExpired",
     "LotExpired",
     "LotVoided",
+    "MessageRepriced",
     "PaymentPending",
     "PaymentQuarantined",
     "PlanChanged",
     "ProfileUpdated",
+    "QuarantineResolved",
+    "RefundDue",
+    "RefundFailed",
+    "RefundRequested",
     "RenewalFailed",
     "ScheduledChangeFailed",
+    "StatusesSetAside",
+    "SubscriptionCanceled",
+    "SubscriptionExpired",
+    "SubscriptionPaused",
     "SubscriptionRenewed",
+    "SubscriptionResumed",
     "SubscriptionRevived",
     "SubscriptionStarted",
+    "SubscriptionSuspended",
     "TopUpExpired",
     "TopUpFailed",
+    "TopUpRefunded",
+    "TopUpRequested",
     "TopUpSettled",
+    "TrialEnded",
     "UsageCharged",
     "UsageRefused",
 ]
@@ -170,8 +190,120 @@ class CallbackNotUnderstood(Event):
 
 @final
 @attrs.frozen(kw_only=True)
+class RefundRequested(Event):
+    """A refund was stored and its money set aside; the provider is asked next."""
+
+    top_up: str
+    refund: str
+    amount: Money
+
+
+@final
+@attrs.frozen(kw_only=True)
+class TopUpRefunded(Event):
+    """Money of a top-up went back to where it came from.
+
+    ``entry`` took it out, None where it had never been credited. ``outside`` says that the refund
+    was begun at the provider and not here.
+    """
+
+    top_up: str
+    refund: str
+    amount: Money
+    entry: int | None
+    outside: bool = False
+
+
+@final
+@attrs.frozen(kw_only=True)
+class RefundFailed(Event):
+    """The provider refused a refund; its money is free again."""
+
+    top_up: str
+    refund: str
+    amount: Money
+
+
+@final
+@attrs.frozen(kw_only=True)
+class DisputeOpened(Event):
+    """A buyer's bank disputes a payment; ``entry`` took the money, None where policy waits."""
+
+    top_up: str
+    dispute: str
+    amount: Money
+    entry: int | None
+
+
+@final
+@attrs.frozen(kw_only=True)
+class DisputeLost(Event):
+    """A dispute was lost: the money is gone, ``entry`` took it."""
+
+    top_up: str
+    dispute: str
+    amount: Money
+    entry: int | None
+
+
+@final
+@attrs.frozen(kw_only=True)
+class DisputeWon(Event):
+    """A dispute was won; ``entry`` gave back what it had taken, None where it had taken nothing."""
+
+    top_up: str
+    dispute: str
+    amount: Money
+    entry: int | None
+
+
+@final
+@attrs.frozen(kw_only=True)
+class QuarantineResolved(Event):
+    """A person decided about a quarantined payment: CREDIT, REFUND or DISMISS."""
+
+    top_up: str
+    payment: str
+    resolution: str
+    reason: str
+    actor: str
+
+
+@final
+@attrs.frozen(kw_only=True)
+class TopUpRequested(Event):
+    """A balance fell to the threshold of an automatic top-up: pay this one with a saved method.
+
+    The top-up is stored in CREATED. ``rule`` names the rule that asked.
+    """
+
+    top_up: str
+    gateway: str
+    amount: Money
+    rule: str
+
+
+@final
+@attrs.frozen(kw_only=True)
+class AutomaticTopUpPaused(Event):
+    """An automatic top-up asks for nothing until ``until``, or until it is set anew for None.
+
+    ``reason`` is FAILED (a payment failed, it backs off), GIVEN_UP (it failed too often) or CAPPED
+    (the period's cap is used up).
+    """
+
+    rule: str
+    reason: str
+    until: datetime | None
+
+
+@final
+@attrs.frozen(kw_only=True)
 class SubscriptionStarted(Event):
-    """A subscription began; ``amount`` is what its first period cost."""
+    """A subscription began; ``amount`` is what its first period cost, zero in a trial.
+
+    ``follows`` names the ended subscription that it continues.
+    """
 
     subscription: str
     product: str
@@ -179,15 +311,28 @@ class SubscriptionStarted(Event):
     amount: Money
     period_start: datetime
     period_end: datetime
+    tax: TaxLine | None = None
+    quantity: int = 1
+    trial_ends_at: datetime | None = None
+    follows: str | None = None
+
+
+@final
+@attrs.frozen(kw_only=True)
+class TrialEnded(Event):
+    """A trial is over; the first payment falls due at the same instant."""
+
+    subscription: str
+    product: str
 
 
 @final
 @attrs.frozen(kw_only=True)
 class PlanChanged(Event):
-    """A subscription moved to another product or interval.
+    """A subscription moved to another product, interval, quantity or anchor.
 
     ``credit`` went back for unused time, ``charge`` was taken; ``rule`` names the rule of the
-    catalog that decided how.
+    catalog that decided how. ``credit_tax`` and ``charge_tax`` split them.
     """
 
     subscription: str
@@ -199,6 +344,11 @@ class PlanChanged(Event):
     charge: Money
     rule: str
     scheduled_change: str | None = None
+    from_quantity: int = 1
+    quantity: int = 1
+    period_end: datetime | None = None
+    credit_tax: TaxLine | None = None
+    charge_tax: TaxLine | None = None
 
 
 @final
@@ -211,6 +361,7 @@ class SubscriptionRenewed(Event):
     amount: Money
     period_start: datetime
     period_end: datetime
+    tax: TaxLine | None = None
 
 
 @final
@@ -227,31 +378,121 @@ class RenewalFailed(Event):
 @final
 @attrs.frozen(kw_only=True)
 class SubscriptionRevived(Event):
-    """A past-due subscription was paid; its new period starts at the payment."""
+    """A subscription that was past due or suspended was paid.
+
+    Within the grace period its bounds stay; after it, its new period starts at the payment.
+    """
 
     subscription: str
     product: str
     amount: Money
     period_start: datetime
     period_end: datetime
+    tax: TaxLine | None = None
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SubscriptionSuspended(Event):
+    """The grace is over and nothing was paid: the service stops until money comes."""
+
+    subscription: str
+    product: str
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SubscriptionPaused(Event):
+    """A subscription was paused; what was paid for can be used until ``paid_until``."""
+
+    subscription: str
+    product: str
+    paid_until: datetime
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SubscriptionResumed(Event):
+    """A paused subscription goes on; ``amount`` was taken, zero where its paid end lies ahead."""
+
+    subscription: str
+    product: str
+    amount: Money
+    period_start: datetime
+    period_end: datetime
+    tax: TaxLine | None = None
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SubscriptionCanceled(Event):
+    """Somebody, or the catalog's dunning, ended a subscription.
+
+    ``credit`` went back to the balance; ``refundable`` of it can go back to who paid it.
+    ``mode`` says which of the ways to cancel it was, ``taxes`` splits what was credited.
+    """
+
+    subscription: str
+    product: str
+    mode: str
+    credit: Money
+    refundable: Money
+    taxes: tuple[TaxLine, ...] = ()
+    scheduled_change: str | None = None
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SubscriptionExpired(Event):
+    """A subscription ended by itself: its term was over, or nothing was paid after its trial."""
+
+    subscription: str
+    product: str
+    reason: str
+
+
+@final
+@attrs.frozen(kw_only=True)
+class RefundDue(Event):
+    """Money that a subscription gave back is to go back to who paid it.
+
+    It lies on the balance until it is refunded. ``parts`` says how much of ``amount`` came from
+    which top-up.
+    """
+
+    subscription: str
+    amount: Money
+    parts: tuple[tuple[str, Money], ...]
 
 
 @final
 @attrs.frozen(kw_only=True)
 class ChangeScheduled(Event):
-    """A change was scheduled."""
+    """Something was scheduled; ``action`` says what, the rest as far as it belongs to that."""
 
     scheduled_change: str
     subscription: str
     to: str
     interval: str
     due_at: datetime
+    action: str = "CHANGE"
+    quantity: int | None = None
 
 
 @final
 @attrs.frozen(kw_only=True)
 class ChangeRevoked(Event):
-    """A scheduled change was revoked before it was due."""
+    """A scheduled change was taken back before it was due; ``rule`` says by what."""
+
+    scheduled_change: str
+    subscription: str
+    rule: str = "revoked"
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ChangeRestored(Event):
+    """A scheduled change is pending again: what it had given way to was revoked."""
 
     scheduled_change: str
     subscription: str
@@ -362,6 +603,36 @@ class UsageCharged(Event):
 
 @final
 @attrs.frozen(kw_only=True)
+class MessageRepriced(Event):
+    """The provider charged a message otherwise than it was sent; the charge follows the provider.
+
+    ``expected`` and ``category`` are what it was sent as and what the provider says; ``free`` says
+    that the provider charges nothing. ``amount`` is what the message cost in all.
+    """
+
+    message: str
+    number: str
+    expected: str
+    category: str
+    free: bool
+    amount: Money
+
+
+@final
+@attrs.frozen(kw_only=True)
+class StatusesSetAside(Event):
+    """Statuses of messages could not be applied; they are kept, and can be tried again.
+
+    ``reason`` and ``detail`` are those of the first of them.
+    """
+
+    statuses: int
+    reason: str
+    detail: str
+
+
+@final
+@attrs.frozen(kw_only=True)
 class UsageRefused(Event):
     """Part of a batch of usage could not be paid; its records can be sent again.
 
@@ -385,12 +656,20 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     PaymentQuarantined,
     CallbackNotUnderstood,
     SubscriptionStarted,
+    TrialEnded,
     PlanChanged,
     SubscriptionRenewed,
     RenewalFailed,
     SubscriptionRevived,
+    SubscriptionSuspended,
+    SubscriptionPaused,
+    SubscriptionResumed,
+    SubscriptionCanceled,
+    SubscriptionExpired,
+    RefundDue,
     ChangeScheduled,
     ChangeRevoked,
+    ChangeRestored,
     ChangeSuperseded,
     ScheduledChangeFailed,
     LotExpired,
@@ -400,6 +679,8 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     BalanceOverdrawn,
     BalanceMoved,
     BalanceClosed,
+    MessageRepriced,
+    StatusesSetAside,
     UsageCharged,
     UsageRefused,
 )

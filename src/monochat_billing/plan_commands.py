@@ -1,4 +1,4 @@
-"""Plan commands: subscribe, preview, change, schedule, revoke, as functions from state to step.
+"""Plan commands: subscribe, preview, change, as functions from state to step.
 
 Owns the judgment of such a request against an account as it stands, after catch-up.
 Does not own what a change costs (:mod:`monochat_billing.quotes`) or how it is posted
@@ -8,7 +8,7 @@ Every function takes the account's state (caught up to ``now``) and returns a
 :class:`~monochat_billing.accounts.Step` with the result, or raises and changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import final
 
@@ -18,10 +18,8 @@ from monochat_billing import changes
 from monochat_billing.accounts import AccountState, Step
 from monochat_billing.balance import Entry
 from monochat_billing.errors import IllegalTransition, InvalidInput, StaleQuote, UnknownName
-from monochat_billing.events import ChangeRevoked, ChangeScheduled, ChangeSuperseded, Event
 from monochat_billing.intervals import check_interval
-from monochat_billing.money import Money
-from monochat_billing.periods import BillingInterval, utc
+from monochat_billing.periods import BillingInterval
 from monochat_billing.plans import (
     Agreement,
     AnyCatalog,
@@ -33,13 +31,10 @@ from monochat_billing.plans import (
     known_product,
 )
 from monochat_billing.quotes import DEFAULT_VALIDITY, FEE_KINDS, ChangeQuote, quote_change
-from monochat_billing.scheduling import (
-    ScheduledChange,
-    ScheduleMove,
-    superseded_by,
-    superseded_by_immediate,
-)
-from monochat_billing.subscriptions import Subscription, SubscriptionState
+from monochat_billing.schedule_commands import schedule_change, target_of
+from monochat_billing.schedule_endings import revoke_change, superseded_events
+from monochat_billing.scheduling import ScheduledChange, superseded_by_immediate
+from monochat_billing.subscriptions import Subscription
 from monochat_billing.texts import check_line
 
 __all__ = [
@@ -146,7 +141,7 @@ def preview_change(
         InvalidInput: the catalog's rule does not allow the timing, or the offer is not for this.
         UnknownName: no such product or price, or no subscription of that family.
     """
-    subscription = _subscription(state, _target(state, catalog, to, now))
+    subscription = target_of(state, catalog, to, now)
     agreement, valid_for = None, DEFAULT_VALIDITY
     if offer is not None:
         interval = interval or offer.price.interval
@@ -210,6 +205,8 @@ def change_subscription(
             timing=quote.timing,
             at=None,
             shown=quote.to_price.amount,
+            price=quote.to_price,
+            kept_until=quote.valid_until,
             actor=actor,
             now=now,
             agreement=quote.agreement,
@@ -228,122 +225,8 @@ def change_subscription(
     gone = superseded_by_immediate(subscription.id, state.schedule.values(), quote.effective_at)
     after = state.with_subscription(decision.books, decision.subscription).with_schedule(gone)
     result = ChangeResult(quote=quote, subscription=decision.subscription, entries=decision.entries)
-    events = (*decision.events, *_superseded(gone, quote.effective_at))
+    events = (*decision.events, *superseded_events(gone, quote.effective_at))
     return Step(after, decision.entries, events, result=result)
-
-
-def schedule_change(
-    state: AccountState,
-    catalog: AnyCatalog,
-    *,
-    schedule_id: str,
-    to: str,
-    interval: BillingInterval | None,
-    timing: ChangeTiming,
-    at: datetime | None,
-    actor: str,
-    now: datetime,
-    shown: Money | None = None,
-    agreement: Agreement | None = None,
-) -> Step:
-    """Plan a change for the period's end or for an instant ahead.
-
-    Raises:
-        IllegalTransition: the subscription is past due, so its period has no end ahead.
-        InvalidInput: the instant is not ahead, or the catalog's rule does not allow the timing.
-        UnknownName: no such product or price, or no subscription of that family.
-
-    >>> from datetime import UTC, datetime
-    >>> from monochat_billing.commands import open_account
-    >>> from monochat_billing.periods import MONTH
-    >>> from monochat_billing.plans import sample_catalog
-    >>> t = datetime(2026, 10, 5, tzinfo=UTC)
-    >>> opened = open_account(
-    ...     account="acme", zone="UTC", currencies=["TRY"], profile=None, now=t
-    ... )
-    >>> catalog = sample_catalog()
-    >>> state = subscribe(
-    ...     opened.state, catalog, subscription_id="s-1", product="basic", interval=MONTH,
-    ...     currency=None, actor="", now=t,
-    ... ).state
-    >>> step = schedule_change(
-    ...     state, catalog, schedule_id="c-1", to="growth", interval=None,
-    ...     timing=ChangeTiming.END_OF_PERIOD, at=None, actor="", now=t,
-    ... )
-    >>> step.result.state.value, step.events[-1].due_at.date().isoformat()
-    ('PENDING', '2026-11-05')
-    >>> revoke_change(step.state, "c-1", t).result.state.value
-    'CANCELED'
-    """
-    check_line(actor, "actor")
-    subscription = _subscription(state, _target(state, catalog, to, now))
-    if subscription.state is not SubscriptionState.ACTIVE:
-        raise IllegalTransition(
-            "subscription", subscription.id, subscription.state, "schedule a change"
-        )
-    instant = None if at is None else utc(at, field="at")
-    if instant is not None and instant <= now:
-        raise InvalidInput("at", instant.isoformat(), "is not ahead", "pass a later instant")
-    change = ScheduledChange(
-        id=schedule_id,
-        account=state.account.id,
-        subscription=subscription.id,
-        to=to,
-        interval=check_interval(interval or subscription.price.interval),
-        timing=timing,
-        at=instant,
-        requested_at=now,
-        shown=shown,
-        actor=actor,
-        agreement=agreement,
-    )
-    due_at = change.due_at(subscription)
-    quote_change(
-        state.books,
-        subscription,
-        catalog,
-        quote_id=schedule_id,
-        to=to,
-        interval=change.interval,
-        zone=state.account.zone,
-        at=now,
-        timing=change.timing,
-        agreement=agreement,
-    )
-    gone = superseded_by(change, state.schedule.values(), subscription)
-    event = ChangeScheduled(
-        account=state.account.id,
-        at=now,
-        scheduled_change=change.id,
-        subscription=subscription.id,
-        to=to,
-        interval=str(change.interval),
-        due_at=due_at,
-    )
-    after = state.with_schedule((*gone, change))
-    return Step(after, events=(*_superseded(gone, now), event), result=change)
-
-
-def revoke_change(state: AccountState, schedule_id: str, now: datetime) -> Step:
-    """Take back a scheduled change that is still pending.
-
-    Raises:
-        IllegalTransition: it is no longer pending.
-        UnknownName: the account has no such scheduled change.
-    """
-    change = state.schedule.get(schedule_id)
-    if change is None:
-        raise UnknownName(
-            "scheduled_change", schedule_id, "does not exist", "list the scheduled changes"
-        )
-    revoked = change.ended(ScheduleMove.REVOKE, now, "revoked")
-    event = ChangeRevoked(
-        account=state.account.id,
-        at=now,
-        scheduled_change=change.id,
-        subscription=change.subscription,
-    )
-    return Step(state.with_schedule([revoked]), events=(event,), result=revoked)
 
 
 def check_limit(
@@ -377,14 +260,6 @@ def check_limit(
     )
 
 
-def _target(state: AccountState, catalog: AnyCatalog, to: str, now: datetime) -> Family:
-    """Give the family of product ``to``; whoever holds it may name it when it is sold no more."""
-    for subscription in state.subscriptions.values():
-        if subscription.product == to:
-            return subscription.family
-    return catalog.at(now).product(to).family
-
-
 def _agree(
     state: AccountState,
     offer: NegotiatedPrice,
@@ -416,28 +291,3 @@ def _refuse_accepted(state: AccountState, offer: str) -> None:
     )
     if taken or waiting:
         raise IllegalTransition("negotiated price", offer, "ACCEPTED", "be accepted again")
-
-
-def _subscription(state: AccountState, family: Family) -> Subscription:
-    subscription = state.subscription(family)
-    if subscription is None:
-        raise UnknownName(
-            "subscription",
-            family,
-            f"does not exist on account {state.account.id!r}",
-            "subscribe first",
-        )
-    return subscription
-
-
-def _superseded(gone: Sequence[ScheduledChange], at: datetime) -> tuple[Event, ...]:
-    return tuple(
-        ChangeSuperseded(
-            account=change.account,
-            at=at,
-            scheduled_change=change.id,
-            subscription=change.subscription,
-            rule=change.outcome,
-        )
-        for change in gone
-    )

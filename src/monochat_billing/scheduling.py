@@ -133,7 +133,7 @@ class ScheduledChange:
     makes the change fail rather than surprise. Up to ``kept_until`` (inclusive) ``price``, which
     was quoted, is taken whatever the catalog says by then. ``outcome`` says in words which rule
     ended it, ``replaced`` which requests gave way to it. ``chain`` and ``phase`` place it in a
-    chain of phases, counted from one; ``back`` says how much a CANCEL gives back.
+    chain of phases, counted from one; ``mode`` says how a CANCEL settles what was paid.
 
     >>> from datetime import UTC
     >>> from monochat_billing.periods import MONTH
@@ -173,7 +173,7 @@ class ScheduledChange:
     chain: str = ""
     phase: int = 0
     replaced: tuple[str, ...] = ()
-    back: str = ""
+    mode: str = ""
 
     def __attrs_post_init__(self) -> None:
         if (self.timing is ChangeTiming.AT) != (self.at is not None):
@@ -258,7 +258,8 @@ class DueKind(enum.IntEnum):
     """Order what falls due at one instant; a lower value is handled first.
 
     CANCEL_PAUSE is whatever is scheduled about a subscription's state: resuming too. GRACE_END is
-    also the end of the time for which something suspended is kept.
+    also the end of the time for which something suspended is kept. ASK_AGAIN is when an automatic
+    top-up that kept quiet looks at its balance again.
     """
 
     HOLD_EXPIRY = 1
@@ -270,6 +271,7 @@ class DueKind(enum.IntEnum):
     RENEWAL = 7
     RETRY = 8
     GRACE_END = 9
+    ASK_AGAIN = 10
 
 
 @final
