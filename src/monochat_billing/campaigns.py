@@ -59,6 +59,7 @@ __all__ = [
     "Affordable",
     "CampaignLine",
     "CampaignPart",
+    "CampaignPlan",
     "Coverage",
     "Estimate",
     "affordable",
@@ -289,7 +290,7 @@ def estimate(
         InvalidInput: a category is not offered in its market, or no card or regime rules that day.
         UnknownName: the card has no such market.
     """
-    plan = _Plan.of(parts, rates, on, counts or MessageCounts(), sender)
+    plan = CampaignPlan.of(parts, rates, on, counts or MessageCounts(), sender)
     return Estimate(
         on=on,
         currency=rates.currency,
@@ -317,7 +318,7 @@ def affordable(
         InvalidInput: the amount is in another currency; otherwise as :func:`estimate`.
         UnknownName: as :func:`estimate`.
     """
-    plan = _Plan.of(mix, rates, on, counts or MessageCounts(), sender)
+    plan = CampaignPlan.of(mix, rates, on, counts or MessageCounts(), sender)
     budget = _units_in(amount, rates.currency)
     repeats = most_affordable(plan.cost, budget, at_most=at_most)
     return Affordable(
@@ -343,7 +344,8 @@ class _Part(NamedTuple):
     sent: int
 
 
-class _Plan(NamedTuple):
+@final
+class CampaignPlan(NamedTuple):
     """Hold a campaign that can be priced for any number of repeats, in closed form."""
 
     parts: tuple[_Part, ...]
@@ -359,7 +361,8 @@ class _Plan(NamedTuple):
         on: date,
         counts: MessageCounts,
         sender: InternationalSender | None,
-    ) -> "_Plan":
+    ) -> "CampaignPlan":
+        """Work out what the day decides for each part; raises as :func:`estimate`."""
         card, regime = rates.cards.in_force(on), rates.regimes.in_force(on)
         found: list[_Part] = []
         for part in parts:

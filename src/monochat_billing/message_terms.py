@@ -39,7 +39,9 @@ from monochat_billing.charge_models import Graduated, PerUnit, charge
 from monochat_billing.errors import InvalidInput
 from monochat_billing.fees import FeeBase, OwnFee
 from monochat_billing.message_pricing import MessageRates
+from monochat_billing.message_regimes import InternationalSender, priced_category
 from monochat_billing.money import DEFAULT_SCALE
+from monochat_billing.rating import MessageCategory
 from monochat_billing.rounding import round_ratio, round_units
 from monochat_billing.tax import KDV, TaxTable, TaxTreatment
 
@@ -117,7 +119,8 @@ class MessageTerms:
     tiers count the account's charged messages of the month, and any model on the provider's fee
     for a percentage. ``own_on_free`` says whether what the provider does not charge pays them too.
     ``hold_for`` is how long a send is held for before age releases it. ``meter`` is the unit of
-    which every message that arrived uses one, where the account has a balance of it.
+    which every message that arrived uses one, where the account has a balance of it. ``sender`` is
+    set where authentication messages are expected at international rates.
 
     Raises:
         InvalidInput: an own fee by units is neither absolute nor graduated by plain prices, or
@@ -132,6 +135,7 @@ class MessageTerms:
     stop: StopRule = attrs.field(default=StopRule.AT_LIMIT, converter=StopRule)
     hold_for: timedelta = timedelta(days=7)
     meter: str = "monochat.message"
+    sender: InternationalSender | None = None
 
     def __attrs_post_init__(self) -> None:
         if self.hold_for <= timedelta(0):
@@ -197,8 +201,29 @@ class FeeDesk:
 
     def dearest(self, provider: int, on: date) -> int:
         """Give the most that a message can cost in all, at a provider's fee of ``provider``."""
+        own, tax = self.dearest_fees(provider, on)
+        return self.due(provider) + own + tax
+
+    def dearest_fees(self, provider: int, on: date) -> tuple[int, int]:
+        """Give own fee and tax of a message in the dearest tier of every own fee."""
         own = self._flat + self._share(provider) + sum(max(rates) for _, rates in self._ladders)
-        return self.due(provider) + own + self._tax(provider, own, on)
+        return own, self._tax(provider, own, on)
+
+    def dearest_of(self, market: str, category: MessageCategory, on: date) -> int:
+        """Give the most that a message to a market can cost in all, by the card of a day.
+
+        Raises:
+            InvalidInput: the category is not offered, or no card or regime rules that day.
+            UnknownName: the card has no such market.
+        """
+        rates = self._terms.rates
+        card, regime = rates.cards.in_force(on), rates.regimes.in_force(on)
+        priced = priced_category(category, market, card, on=on, sender=self._terms.sender)
+        if priced in regime.free:
+            return self.dearest(0, on) if self._terms.own_on_free else 0
+        rate = rates.rate_of(card, market, priced)
+        ladder = rates.ladder(card, market, priced, regime)
+        return self.dearest(rate if ladder is None else max(rate, ladder.highest), on)
 
     def due(self, provider: int) -> int:
         """Give what of the provider's fee the account's balance pays."""
