@@ -12,6 +12,7 @@
 """
 
 from datetime import date, datetime
+from fractions import Fraction
 from typing import Final, final
 
 import attrs
@@ -19,8 +20,9 @@ from babel.core import Locale
 
 from monochat_billing.instants import check_zone
 from monochat_billing.intervals import DAY, HALF_YEAR, MONTH, QUARTER, WEEK, YEAR, BillingInterval
-from monochat_billing.money import Money
+from monochat_billing.money import DEFAULT_SCALE, Money, from_units, minor_digits
 from monochat_billing.money_text import format_amount, format_count, format_money
+from monochat_billing.rounding import round_ratio
 from monochat_billing.translations import (
     check_locale,
     mark,
@@ -93,6 +95,17 @@ class Words:
         '₺1.499,00'
         """
         return format_money(value, _LOCALES[self.locale])
+
+    def rate(self, value: Fraction, currency: str) -> str:
+        """Write a rate of money for people: half-up to the minor digits, to six below one.
+
+        >>> from fractions import Fraction
+        >>> Words("tr").rate(Fraction(10000, 3), "TRY"), Words().rate(Fraction(1, 300), "TRY")
+        ('3.333,33 TRY', '0.003333 TRY')
+        """
+        digits = minor_digits(currency) if abs(value) >= 1 else DEFAULT_SCALE
+        units = round_ratio(value.numerator * 10**digits, value.denominator)
+        return self.money(from_units(units, currency, digits))
 
     def number(self, value: int) -> str:
         """Write a whole number in groups."""
