@@ -189,12 +189,15 @@ class Catalog:
         new: tuple[Product, Price],
         *,
         in_trial: bool = False,
+        direction: Direction | None = None,
     ) -> ChangeRule:
         """Give the first rule that matches a change from ``old`` to ``new``.
 
+        A ``direction`` that is given counts instead of the one that follows from both.
         There always is one: a catalog with a gap in its rules cannot be built.
         """
-        facts = ChangeFacts.of(old, new, self.direction(old, new), in_trial=in_trial)
+        leads = direction or self.direction(old, new)
+        facts = ChangeFacts.of(old, new, leads, in_trial=in_trial)
         return next(rule for rule in self.rules if rule.matches(facts))
 
     def tax_for(self, price: Price, country: str, at: datetime) -> Tax | None:

@@ -41,7 +41,10 @@ class EntryKind(enum.StrEnum):
     GRANT = "GRANT"
     PLAN_FEE = "PLAN_FEE"
     SUPPORT_FEE = "SUPPORT_FEE"
+    ADD_ON_FEE = "ADD_ON_FEE"
     MESSAGE_FEE = "MESSAGE_FEE"
+    USAGE_FEE = "USAGE_FEE"
+    PACK_FEE = "PACK_FEE"
     CHARGE = "CHARGE"
     PRORATION_CREDIT = "PRORATION_CREDIT"
     BREAKAGE = "BREAKAGE"
@@ -50,6 +53,7 @@ class EntryKind(enum.StrEnum):
     REVERSAL = "REVERSAL"
     VOID = "VOID"
     REFUND = "REFUND"
+    CHARGEBACK = "CHARGEBACK"
     COVERAGE = "COVERAGE"
 
     @property
@@ -62,6 +66,8 @@ _CHARGED_AS = {
     EntryKind.PLAN_FEE: ChargeKind.PLAN,
     EntryKind.SUPPORT_FEE: ChargeKind.SUPPORT,
     EntryKind.MESSAGE_FEE: ChargeKind.MESSAGE,
+    EntryKind.USAGE_FEE: ChargeKind.USAGE,
+    EntryKind.PACK_FEE: ChargeKind.PACK,
 }
 
 REVERSIBLE: Final = frozenset(
@@ -70,9 +76,11 @@ REVERSIBLE: Final = frozenset(
         EntryKind.GRANT,
         EntryKind.PLAN_FEE,
         EntryKind.SUPPORT_FEE,
+        EntryKind.ADD_ON_FEE,
         EntryKind.MESSAGE_FEE,
         EntryKind.CHARGE,
         EntryKind.ADJUSTMENT,
+        EntryKind.CHARGEBACK,
     }
 )
 """What can be reversed: facts, not what follows from them. A transfer is undone by another one."""

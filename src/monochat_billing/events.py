@@ -109,7 +109,13 @@ class BalanceCrossed(Event):
 @final
 @attrs.frozen(kw_only=True)
 class BalanceLow(BalanceCrossed):
-    """What is available fell to a threshold or below it."""
+    """What is available fell to a threshold or below it.
+
+    ``runway`` is the instant of the first renewal ahead that what is left does not cover, by the
+    charges that are known and without usage; None where it covers those of a year.
+    """
+
+    runway: datetime | None = None
 
 
 @final

@@ -38,6 +38,7 @@ HELD_FOR = frozenset(
         EntryKind.MESSAGE_FEE,
         EntryKind.PLAN_FEE,
         EntryKind.SUPPORT_FEE,
+        EntryKind.ADD_ON_FEE,
     }
 )
 """The kinds of entries that something can be held for: charges."""
@@ -123,7 +124,8 @@ def capture(
 
     Raises:
         IllegalTransition: the hold is resolved, or has expired by now.
-        InvalidInput: the amount is not above zero, too precise, or of another unit.
+        InvalidInput: the amount is not above zero, too precise, or of another unit, or a refund
+            placed the hold.
         UnknownName: the account has no such hold.
     """
     found = _hold(state, hold)
@@ -150,6 +152,10 @@ def _hold(state: AccountState, hold: str) -> Hold:
     if found is None:
         raise UnknownName(
             "hold", hold, f"does not exist on account {state.account.id!r}", "place a hold first"
+        )
+    if found.kind not in HELD_FOR:
+        raise InvalidInput(
+            "hold", hold, f"is held for a {found.kind}", "it goes with the refund that placed it"
         )
     return found
 

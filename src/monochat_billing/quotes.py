@@ -1,21 +1,23 @@
-"""Change quotes: a preview of a change that is exact enough to be executed.
+"""Quoting: which lines a change consists of, and where the new period lies.
 
-Owns which lines a change consists of, where the new period lies, and the digest that pins it all.
-Does not own posting: :mod:`monochat_billing.changes` executes a quote, and to do so computes it
-again here, so that preview and execution cannot differ.
+*Owns* the judgment of a change by the catalog, its placement, its lines, its tax and what it needs.
+*Does not own* the quote as a value (:mod:`monochat_billing.change_quotes`) or posting:
+:mod:`monochat_billing.changes` executes a quote, and to do so computes it again here, so that
+preview and execution cannot differ.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, final
 
 import attrs
 
-from monochat_billing.balance import Books, EntryKind, Memo, give_back
-from monochat_billing.errors import IllegalTransition, InvalidInput
+from monochat_billing.balance import Books, EntryKind, Memo
+from monochat_billing.change_quotes import ChangeQuote, Funding, digest_of
+from monochat_billing.charges import FEE_KINDS, base_of, credit_of, give_back_of, gross_of
+from monochat_billing.errors import IllegalTransition, InvalidInput, UnknownName
 from monochat_billing.instants import utc
+from monochat_billing.lots import DEBT, burn
 from monochat_billing.money import Money, amount_text, money, negate, subtract
 from monochat_billing.periods import BillingAnchor, BillingInterval, BillingPeriod
 from monochat_billing.plans import (
@@ -25,18 +27,17 @@ from monochat_billing.plans import (
     ChangeRule,
     ChangeTiming,
     Direction,
-    Family,
     Price,
     Product,
     breaches,
     known_product,
     renewal_price,
 )
-from monochat_billing.proration import ChangeProration, LineKind, ProrationLine, prorate_change
+from monochat_billing.prices import yearly_amount
+from monochat_billing.proration import ChangeProration, prorate_change
 from monochat_billing.proration_policies import ProrationPolicy, policy_named
-from monochat_billing.subscriptions import Subscription, SubscriptionState
-from monochat_billing.translations import mark
-from monochat_billing.wording import Words
+from monochat_billing.subscriptions import Move, Subscription, SubscriptionState
+from monochat_billing.tax import TaxLine
 
 __all__ = [
     "DEFAULT_VALIDITY",
@@ -48,131 +49,7 @@ __all__ = [
 DEFAULT_VALIDITY: Final = timedelta(minutes=30)
 """How long a quote can be executed, unless the caller or the period's end says less."""
 
-FEE_KINDS: Final = {Family.PLAN: EntryKind.PLAN_FEE, Family.SUPPORT: EntryKind.SUPPORT_FEE}
-"""The entry kind under which each product family is charged."""
-
-_DIRECTIONS: Final = {
-    Direction.UPGRADE: mark("upgrade"),
-    Direction.DOWNGRADE: mark("downgrade"),
-    Direction.SIDEGRADE: mark("other product"),
-}
-
-
-@final
-@attrs.frozen(kw_only=True)
-class ChangeQuote:
-    """Preview a change so exactly that it can be executed.
-
-    The change is priced at ``effective_at`` and executes as of that instant until ``valid_until``
-    (exclusive). ``credit`` goes back to the balance for unused time, ``charge`` is taken, and
-    ``due_now`` is the difference; it is negative when more comes back than is taken. With a
-    timing that is not IMMEDIATE nothing is due before ``effective_at``. ``available`` and
-    ``shortfall`` are advice as of the preview: funds are checked again at execution. So are
-    ``warnings``, and ``renewal_price``, which is what the next renewal takes as far as the catalog
-    says today. ``digest`` covers subscription, catalog, lines and period; the id serves as
-    idempotency key.
-    """
-
-    id: str
-    account: str
-    subscription: str
-    subscription_version: int
-    catalog: str
-    family: Family
-    from_product: str
-    from_price: Price
-    to_product: str
-    to_price: Price
-    direction: Direction
-    timing: ChangeTiming
-    rule: str
-    effective_at: datetime
-    valid_until: datetime
-    lines: tuple[ProrationLine, ...]
-    credit: Money
-    charge: Money
-    due_now: Money
-    anchor: BillingAnchor
-    index: int
-    period: BillingPeriod
-    span: BillingPeriod
-    available: Money
-    shortfall: Money
-    warnings: tuple[str, ...] = ()
-    digest: str = ""
-    agreement: Agreement | None = None
-    renewal_price: Price | None = None
-
-    @property
-    def changes_anything(self) -> bool:
-        """Tell whether the target differs from what is in force."""
-        return (self.from_product, self.from_price) != (self.to_product, self.to_price)
-
-    @property
-    def next_renewal_at(self) -> datetime:
-        """Give the instant of the first renewal after the change."""
-        return self.period.end
-
-    def product_of(self, line: ProrationLine) -> str:
-        """Tell which product a line is about: a credit is for the old one."""
-        return self.from_product if line.kind is LineKind.CREDIT else self.to_product
-
-    def explain(self, locale: str = "en") -> str:
-        """Render every line with its units, ratio, amount and rule, then the sums.
-
-        What is short as of the preview is said; a quote that changes nothing says so.
-
-        Raises:
-            InvalidInput: there are no sentences in that language.
-        """
-        words = Words(locale)
-        at = _local(self.effective_at, self.anchor.zone, words)
-        current = _offer(self.from_product, self.from_price, words)
-        if self.changes_anything:
-            same = self.from_product == self.to_product
-            kind = mark("other interval") if same else _DIRECTIONS[self.direction]
-            head = words.say(
-                "{current} → {target}, {kind}, {at}",
-                current=current,
-                target=_offer(self.to_product, self.to_price, words),
-                kind=words.say(kind),
-                at=at,
-            )
-            sums = words.say(
-                "credit {credit}, charge {charge}, due {due}; rule: {rule}",
-                credit=words.money(self.credit),
-                charge=words.money(self.charge),
-                due=words.money(self.due_now),
-                rule=self.rule,
-            )
-        else:
-            head = words.say("{current}: nothing changes, {at}", current=current, at=at)
-            sums = words.say("due {due}", due=words.money(self.due_now))
-        if self.changes_anything and self.shortfall.amount:
-            sums += "\n" + words.say(
-                "available {available}, short {shortfall}",
-                available=words.money(self.available),
-                shortfall=words.money(self.shortfall),
-            )
-        following = words.say(
-            "next renewal {at}: {amount}",
-            at=_local(self.next_renewal_at, self.anchor.zone, words),
-            amount=words.money((self.renewal_price or self.to_price).amount),
-        )
-        lines = [f"{self.product_of(line)}: {line.explain(locale)}" for line in self.lines]
-        return "\n".join([head, *lines, sums, following, *self.warnings])
-
-    def __str__(self) -> str:
-        return self.explain()
-
-
-def _offer(product: str, price: Price, words: Words) -> str:
-    interval = words.interval(price.interval)
-    return f"{product} ({words.money(price.amount)} {interval})"
-
-
-def _local(instant: datetime, zone: str, words: Words) -> str:
-    return f"{words.moment(instant, zone)} {zone}"
+_RUNNING: Final = frozenset({SubscriptionState.ACTIVE, SubscriptionState.TRIALING})
 
 
 def quote_change(
@@ -189,19 +66,30 @@ def quote_change(
     valid_for: timedelta = DEFAULT_VALIDITY,
     agreement: Agreement | None = None,
     usage: Mapping[str, int] | None = None,
+    quantity: int | None = None,
+    anchor: BillingAnchor | None = None,
+    price: Price | None = None,
+    country: str = "",
 ) -> ChangeQuote:
-    """Price a change of product or interval, asked for at ``at``.
+    """Price a change of product, interval, quantity or anchor, asked for at ``at``.
 
     Without ``timing`` the catalog's rule decides when; a subscription that is past due has no
     period's end ahead and changes at once. A quote for END_OF_PERIOD is priced at the period's
     end, by the catalog in force then; AT is priced like IMMEDIATE, when its instant has come. With
-    an ``agreement`` its price is taken instead of the list price. ``usage`` counts what is in use
-    by the name of its limit: what the change would break becomes a warning.
+    an ``agreement`` its price is taken instead of the list price, and so is a ``price`` that was
+    promised. ``usage`` counts what is in use by the name of its limit: what the change would break
+    becomes a warning. More of the same counts as an upgrade, less as a downgrade. An ``anchor``
+    moves the bounds: unused time is credited, and the rest of the period of the new grid charged.
+    ``country`` is the buyer's, for tax.
+
+    A trial stays a trial: only the terms of its end change, unless a rule for changes in a trial
+    resets the anchor.
 
     Raises:
-        IllegalTransition: END_OF_PERIOD is asked for and the subscription is past due.
-        InvalidInput: the rule does not allow the timing, the target is another product family, or
-            ``at`` is naive.
+        IllegalTransition: the subscription cannot be changed as it stands, or END_OF_PERIOD is
+            asked for and it has none ahead.
+        InvalidInput: the rule does not allow the timing, the target is another product family or
+            is not held so often, or ``at`` is naive.
         UnknownName: the catalog does not sell the target so.
 
     >>> from datetime import UTC, datetime
@@ -228,32 +116,49 @@ def quote_change(
     Credit for 16 of 31 days, 2026-10-20 to 2026-11-04: TRY 1,499.00 x 16/31 = -TRY 773.68 ...
     """
     at = utc(at, field="at")
-    judged = _judge(subscription, catalog, to, interval, at=at, agreement=agreement)
+    subscription.require(Move.CHANGE)
+    held = subscription.quantity if quantity is None else quantity
+    asked = _Asked(to, interval, held, agreement, price)
+    judged = _judge(subscription, catalog, asked, at)
     timing = _timing(subscription, judged.rule, timing)
     moment = at
     if timing is ChangeTiming.END_OF_PERIOD:
         moment = subscription.period.end
-        judged = _judge(subscription, catalog, to, interval, at=moment, agreement=agreement)
-    old, product, price, rule = judged.old, judged.product, judged.price, judged.rule
+        judged = _judge(subscription, catalog, asked, moment)
+    target, rule = judged.price, judged.rule
     agreement = None if agreement is None else agreement.starting(moment, zone)
-    place = _placement(subscription, rule, interval, zone, moment)
-    unchanged = (product.id, price) == (subscription.product, subscription.price)
+    unchanged = anchor is None and (judged.product.id, target, held) == (
+        subscription.product,
+        subscription.price,
+        subscription.quantity,
+    )
     if unchanged:
+        agreement = subscription.agreement
         place = _Place(subscription.anchor, subscription.index, *2 * (subscription.period,))
-    zero = money(0, price.currency)
+    else:
+        place = _placement(subscription, rule, interval, at=moment, zone=zone, moved=anchor)
+    in_trial = place.in_trial and not unchanged
     shares = None
-    if not unchanged:
-        shares = _shares(subscription, price, policy_named(rule.proration), place, zone)
-    credit = negate(shares.credit) if shares else zero
-    charge = shares.charge if shares else zero
-    returned, warnings = _returned(books, subscription, credit, moment)
+    if not unchanged and not in_trial:
+        full = target.amount if held == 1 else target.times(held)
+        shares = _shares(subscription, full, policy_named(rule.proration), place, zone)
+    sums = _sums(books, subscription, catalog, judged, shares, at=moment, country=country)
+    warnings = sums.warnings
     if usage is not None and not unchanged:
-        target = product if agreement is None else agreement.applied_to(product)
-        warnings += tuple(str(one) for one in breaches(old, target, usage))
-    balance = books.balance(price.currency)
-    available = balance.money(balance.available(FEE_KINDS[product.family].pays_for, at))
-    due_now = subtract(charge, returned)
+        limited = judged.product if agreement is None else agreement.applied_to(judged.product)
+        warnings += tuple(str(one) for one in breaches(judged.old, limited, usage))
+    zero = money(0, target.currency)
+    available = _available(books, judged, at)
+    due_now = subtract(sums.charge, sums.returned)
     missing = subtract(due_now, available)
+    renewal = renewal_price(
+        catalog,
+        judged.product.id,
+        target,
+        pinned_at=subscription.pinned_at if unchanged else moment,
+        at=place.period.end,
+        agreement=agreement,
+    )
     quote = ChangeQuote(
         id=quote_id,
         account=subscription.account,
@@ -263,16 +168,16 @@ def quote_change(
         family=subscription.family,
         from_product=subscription.product,
         from_price=subscription.price,
-        to_product=product.id,
-        to_price=price,
+        to_product=judged.product.id,
+        to_price=target,
         direction=judged.direction,
         timing=timing,
         rule=rule.name,
         effective_at=moment,
         valid_until=_valid_until(subscription, at, valid_for),
         lines=shares.lines if shares else (),
-        credit=credit,
-        charge=charge,
+        credit=sums.credit,
+        charge=sums.charge,
         due_now=due_now,
         anchor=place.anchor,
         index=place.index,
@@ -281,17 +186,30 @@ def quote_change(
         available=available,
         shortfall=missing if missing.amount > 0 else zero,
         warnings=warnings,
-        agreement=subscription.agreement if unchanged else agreement,
-        renewal_price=renewal_price(
-            catalog,
-            product.id,
-            price,
-            pinned_at=subscription.pinned_at if unchanged else moment,
-            at=place.period.end,
-            agreement=subscription.agreement if unchanged else agreement,
-        ),
+        agreement=agreement,
+        renewal_price=renewal,
+        from_quantity=subscription.quantity,
+        to_quantity=held,
+        moves_anchor=anchor is not None,
+        keeps_price=price is not None,
+        credit_tax=sums.credit_tax,
+        charge_tax=sums.charge_tax,
+        paid_by=sums.paid_by,
+        renewal=_renewal(catalog, renewal, held, country, place.period.end),
     )
-    return attrs.evolve(quote, digest=_digest(quote))
+    return attrs.evolve(quote, digest=digest_of(quote))
+
+
+@final
+@attrs.frozen
+class _Asked:
+    """Hold what a change leads to, as it was asked for."""
+
+    to: str
+    interval: BillingInterval
+    quantity: int
+    agreement: Agreement | None
+    price: Price | None
 
 
 @final
@@ -307,45 +225,64 @@ class _Judged:
     rule: ChangeRule
 
 
-def _judge(
-    subscription: Subscription,
-    catalog: AnyCatalog,
-    to: str,
-    interval: BillingInterval,
-    *,
-    at: datetime,
-    agreement: Agreement | None,
-) -> _Judged:
+def _judge(subscription: Subscription, catalog: AnyCatalog, asked: _Asked, at: datetime) -> _Judged:
     in_force = catalog.at(at)
-    old = (known_product(catalog, subscription.product, at), subscription.price)
-    same = (to, interval) == (subscription.product, subscription.price.interval)
-    product = old[0] if same else in_force.product(to)
+    same = (asked.to, asked.interval) == (subscription.product, subscription.price.interval)
+    old, known = _held(subscription, catalog, at)
+    product = old if same else in_force.product(asked.to)
     if product.family is not subscription.family:
         raise InvalidInput(
-            "to", to, f"is no {subscription.family}", "choose a product of the same family"
+            "to", asked.to, f"is no {subscription.family}", "choose a product of the same family"
         )
+    product.quantity(asked.quantity)
+    price = _price(subscription, product, asked, at)
+    before, after = (old, subscription.price), (product, price)
+    direction = in_force.direction(before, after)
+    if same and asked.quantity != subscription.quantity:
+        more = asked.quantity > subscription.quantity
+        direction = Direction.UPGRADE if more else Direction.DOWNGRADE
+    elif not known:
+        dearer = yearly_amount(price) >= yearly_amount(subscription.price)
+        direction = Direction.UPGRADE if dearer else Direction.DOWNGRADE
+    trialing = subscription.state is SubscriptionState.TRIALING
+    rule = in_force.rule(before, after, in_trial=trialing, direction=direction)
+    return _Judged(f"{in_force.id} {in_force.version}", old, product, price, direction, rule)
+
+
+def _held(subscription: Subscription, catalog: AnyCatalog, at: datetime) -> tuple[Product, bool]:
+    """Give the product that is held, and whether any version of the catalog knows it.
+
+    One that none knows any more can still be left; what a year costs tells where that leads.
+    """
+    try:
+        return known_product(catalog, subscription.product, at), True
+    except UnknownName:
+        unknown = Product(
+            id=subscription.product,
+            family=subscription.family,
+            names={},
+            prices=(subscription.price,),
+            most_quantity=1 if subscription.family.ladder else None,
+        )
+        return unknown, False
+
+
+def _price(subscription: Subscription, product: Product, asked: _Asked, at: datetime) -> Price:
+    agreement = asked.agreement
     if agreement is not None:
-        price = agreement.price
-        if price.currency != subscription.price.currency:
+        if agreement.price.currency != subscription.price.currency:
             raise InvalidInput(
                 "offer",
-                str(price),
+                str(agreement.price),
                 f"is not in {subscription.price.currency}, in which the subscription is paid",
                 "make an offer in that currency",
             )
-    elif same:
-        price = subscription.price
-    else:
-        price = product.price(interval, subscription.price.currency, at)
-    new = (product, price)
-    return _Judged(
-        f"{in_force.id} {in_force.version}",
-        old[0],
-        product,
-        price,
-        in_force.direction(old, new),
-        in_force.rule(old, new),
-    )
+        return agreement.price
+    if asked.price is not None:
+        return asked.price
+    if (asked.to, asked.interval) == (subscription.product, subscription.price.interval):
+        return subscription.price
+    return product.price(asked.interval, subscription.price.currency, at)
 
 
 @final
@@ -357,14 +294,15 @@ class _Place:
     index: int
     period: BillingPeriod
     span: BillingPeriod
+    in_trial: bool = False
 
 
 def _timing(
     subscription: Subscription, rule: ChangeRule, asked: ChangeTiming | None
 ) -> ChangeTiming:
-    past_due = subscription.state is SubscriptionState.PAST_DUE
+    unpaid = subscription.state not in _RUNNING
     if asked is None:
-        return ChangeTiming.IMMEDIATE if past_due else rule.timing
+        return ChangeTiming.IMMEDIATE if unpaid else rule.timing
     if asked not in rule.allows:
         raise InvalidInput(
             "timing",
@@ -372,7 +310,7 @@ def _timing(
             f"is not allowed by the rule {rule.name!r}",
             f"use one of {', '.join(sorted(rule.allows))}",
         )
-    if past_due and asked is ChangeTiming.END_OF_PERIOD:
+    if unpaid and asked is ChangeTiming.END_OF_PERIOD:
         raise IllegalTransition(
             "subscription", subscription.id, subscription.state, "change at its period's end"
         )
@@ -381,7 +319,7 @@ def _timing(
 
 def _valid_until(subscription: Subscription, at: datetime, valid_for: timedelta) -> datetime:
     until = at + valid_for
-    if subscription.state is SubscriptionState.ACTIVE:
+    if subscription.state in _RUNNING:
         return min(until, subscription.period.end)
     return until
 
@@ -390,23 +328,37 @@ def _placement(
     subscription: Subscription,
     rule: ChangeRule,
     interval: BillingInterval,
-    zone: str,
+    *,
     at: datetime,
+    zone: str,
+    moved: BillingAnchor | None,
 ) -> _Place:
     """Say where the subscription stands after a change at ``at``.
 
     At the period's end the bounds go on from there and keep their nominal day. In mid-period the
-    rule decides: KEEP charges the rest of the period, RESET starts a new one.
+    rule decides: KEEP charges the rest of the period, RESET starts a new one. Where the anchor is
+    moved, the rest of the period of its grid that contains ``at`` is charged.
     """
     old = subscription
-    active = old.state is SubscriptionState.ACTIVE
-    if active and at == old.period.end:
+    running = old.state in _RUNNING
+    trialing = old.state is SubscriptionState.TRIALING and at < old.period.end
+    if trialing and moved is not None:
+        raise IllegalTransition("subscription", old.id, old.state, "move its anchor")
+    if moved is not None:
+        index = moved.index_containing(interval, at)
+        period = moved.period(interval, index)
+        return _Place(moved, index, period, BillingPeriod(start=at, end=period.end))
+    if trialing and not (rule.in_trial and rule.anchor is AnchorRule.RESET):
+        span = BillingPeriod(start=at, end=old.period.end)
+        return _Place(old.anchor, old.index, old.period, span, in_trial=True)
+    if running and at == old.period.end:
         if interval == old.price.interval:
             return _Place(old.anchor, old.index + 1, old.next_period, old.next_period)
         anchor = old.anchor.moved(old.price.interval, old.index + 1)
         period = BillingPeriod(start=at, end=anchor.bound(interval, 1))
         return _Place(anchor, 0, period, period)
-    if active and rule.anchor is AnchorRule.KEEP and interval == old.price.interval:
+    keeps = rule.anchor is AnchorRule.KEEP and interval == old.price.interval
+    if running and keeps and not trialing:
         span = BillingPeriod(start=at, end=old.period.end)
         return _Place(old.anchor, old.index, old.period, span)
     anchor = BillingAnchor.at(at, zone)
@@ -415,7 +367,7 @@ def _placement(
 
 
 def _shares(
-    subscription: Subscription, price: Price, policy: ProrationPolicy, place: _Place, zone: str
+    subscription: Subscription, price: Money, policy: ProrationPolicy, place: _Place, zone: str
 ) -> ChangeProration:
     """Work out what goes back for unused time and what the time ahead costs.
 
@@ -425,19 +377,19 @@ def _shares(
     at = place.span.start
     if paid.span.contains(at):
         return prorate_change(
-            paid=paid.amount,
-            new_price=price.amount,
+            paid=base_of(paid),
+            new_price=price,
             whole=paid.whole,
             paid_for=paid.span,
             new_whole=place.period,
             at=at,
             zone=zone,
             policy=policy,
-            price=subscription.price.amount,
+            price=subscription.full_price,
         )
     return prorate_change(
         paid=money(0, price.currency),
-        new_price=price.amount,
+        new_price=price,
         whole=place.period,
         at=at,
         zone=zone,
@@ -445,36 +397,74 @@ def _shares(
     )
 
 
-def _returned(
-    books: Books, subscription: Subscription, credit: Money, at: datetime
-) -> tuple[Money, tuple[str, ...]]:
-    """Give what really goes back: a share whose lot has expired by then is lost."""
-    zero = money(0, credit.currency)
-    if not credit.amount:
-        return zero, ()
-    memo = Memo(EntryKind.PRORATION_CREDIT, at, at)
-    given = give_back(books, credit, subscription.charge.shares, memo, None)
-    back = zero if given is None else given.entry.money
-    lost = subtract(credit, back)
-    if not lost.amount:
-        return back, ()
-    text = f"{amount_text(lost)} {lost.currency.code} of the credit is lost: its lot has expired"
-    return back, (text,)
+@final
+@attrs.frozen
+class _Sums:
+    """Hold what a change moves, gross, with its tax, and which money would pay."""
+
+    credit: Money
+    charge: Money
+    returned: Money
+    credit_tax: TaxLine | None = None
+    charge_tax: TaxLine | None = None
+    paid_by: tuple[Funding, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def _digest(quote: ChangeQuote) -> str:
-    facts = {
-        "subscription": [quote.subscription, quote.subscription_version],
-        "catalog": quote.catalog,
-        "from": [quote.from_product, str(quote.from_price)],
-        "to": [quote.to_product, str(quote.to_price), quote.to_price.agreement],
-        "rule": [quote.rule, quote.timing],
-        "effective_at": quote.effective_at.isoformat(),
-        "period": [quote.period.start.isoformat(), quote.period.end.isoformat()],
-        "lines": [
-            [line.kind, line.amount_units, line.units, line.total, line.rounded_units]
-            for line in quote.lines
-        ],
-    }
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+def _sums(
+    books: Books,
+    subscription: Subscription,
+    catalog: AnyCatalog,
+    judged: _Judged,
+    shares: ChangeProration | None,
+    *,
+    at: datetime,
+    country: str,
+) -> _Sums:
+    zero = money(0, judged.price.currency)
+    if shares is None:
+        return _Sums(zero, zero, zero)
+    credit, credit_tax = credit_of(subscription.charge, negate(shares.credit))
+    tax = catalog.at(at).tax_for(judged.price, country, at)
+    charge_tax = gross_of(shares.charge, tax)
+    charge = shares.charge if charge_tax is None else charge_tax.gross
+    given = give_back_of(
+        books, subscription.charge, credit, Memo(EntryKind.PRORATION_CREDIT, at, at)
+    )
+    lost = subtract(credit, given.back)
+    warnings: tuple[str, ...] = ()
+    if lost.amount:
+        code = lost.currency.code
+        warnings = (f"{amount_text(lost)} {code} of the credit is lost: its lot has expired",)
+    paid_by = _funding(given.books, judged, charge, at)
+    return _Sums(credit, charge, given.back, credit_tax, charge_tax, paid_by, warnings)
+
+
+def _funding(books: Books, judged: _Judged, charge: Money, at: datetime) -> tuple[Funding, ...]:
+    """Say which money would pay a charge, in burn order, as far as there is."""
+    if not charge.amount:
+        return ()
+    balance = books.of(charge)
+    kind = FEE_KINDS[judged.product.family].pays_for
+    units = min(balance.units(charge), max(balance.available(kind, at), 0))
+    burned = burn(balance.lots, units, kind, at)
+    found = [
+        Funding(balance.money(one.units), one.lot.origin, one.lot.source)
+        for one in burned.shares
+        if one.lot.number != DEBT
+    ]
+    if burned.missing:
+        found.append(Funding(balance.money(burned.missing), None))
+    return tuple(found)
+
+
+def _available(books: Books, judged: _Judged, at: datetime) -> Money:
+    balance = books.balance(judged.price.currency)
+    return balance.money(balance.available(FEE_KINDS[judged.product.family].pays_for, at))
+
+
+def _renewal(catalog: AnyCatalog, price: Price, quantity: int, country: str, at: datetime) -> Money:
+    """Give what the next renewal takes, gross, as far as the catalog says today."""
+    amount = price.amount if quantity == 1 else price.times(quantity)
+    split = gross_of(amount, catalog.at(at).tax_for(price, country, at))
+    return amount if split is None else split.gross

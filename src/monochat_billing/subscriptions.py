@@ -130,7 +130,8 @@ class Charge:
     (the two are equal for a full period). ``shares`` let a credit go back to the lots that paid;
     ``entry`` is the debit's number. A free period has a zero amount, no shares and no entry.
     ``tax`` splits the amount at the rate of its day; None where the catalog names no tax.
-    ``credited`` is what was given back of it before; None is nothing.
+    ``credited`` is what was given back of it before, gross, and ``credited_net`` the net of that;
+    None is nothing.
     """
 
     amount: Money
@@ -140,6 +141,7 @@ class Charge:
     entry: int | None = None
     tax: TaxLine | None = None
     credited: Money | None = None
+    credited_net: Money | None = None
 
 
 @final
