@@ -325,8 +325,7 @@ def resume(
     version = subscription.version + 1
     if at < subscription.period.end:
         resumed = attrs.evolve(subscription, state=state, paused_at=None, version=version)
-        nothing = money(0, subscription.price.currency)
-        event = attrs.evolve(_paid(SubscriptionResumed, resumed, at), amount=nothing, tax=None)
+        event = _paid(SubscriptionResumed, resumed, at, charged=False)
         return Decision(books=books, subscription=resumed, events=(event,))
     if price is not None and price != subscription.price:
         subscription = subscription.repriced(price, at)
@@ -439,15 +438,18 @@ def _pay_late(
     return Decision(books=books, subscription=paid, entries=entries, events=(event,))
 
 
-def _paid(kind: Callable[..., Any], subscription: Subscription, at: datetime) -> Event:
+def _paid(
+    kind: Callable[..., Any], subscription: Subscription, at: datetime, *, charged: bool = True
+) -> Event:
+    charge = subscription.charge
     told: Event = kind(
         account=subscription.account,
         at=at,
         subscription=subscription.id,
         product=subscription.product,
-        amount=subscription.charge.amount,
+        amount=charge.amount if charged else money(0, charge.amount.currency),
         period_start=subscription.period.start,
         period_end=subscription.period.end,
-        tax=subscription.charge.tax,
+        tax=charge.tax if charged else None,
     )
     return told

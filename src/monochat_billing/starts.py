@@ -180,7 +180,7 @@ def _pay_all(
     """Charge every span, or refuse with what all of them need together."""
     owed = [one.amount if one.split is None else one.split.gross for one in spans]
     if len(owed) > 1:
-        due = total(owed)
+        due = total(owed, owed[0].currency)
         if due.amount:
             debit(books, due, memo)
     charges: list[Charge] = []
