@@ -18,12 +18,15 @@ from monochat_billing.repositories import Reader, RecordedEvent, Storage, Wanted
 from monochat_billing.service.accounts import Accounts
 from monochat_billing.service.balances import Balances
 from monochat_billing.service.context import Context, new_id, utc_now
+from monochat_billing.service.group_commit import GroupCommit
 from monochat_billing.service.holds import Holds
+from monochat_billing.service.joining import joined
 from monochat_billing.service.pipeline import advance
 from monochat_billing.service.schedule import Schedule
 from monochat_billing.service.subscriptions import Subscriptions
 from monochat_billing.service.top_ups import TopUps
 from monochat_billing.service.usage import Usage
+from monochat_billing.top_up_policies import TopUpPolicy
 
 __all__ = ["Billing", "RunReport"]
 
@@ -58,7 +61,9 @@ class Billing:
     ``storage`` keeps the books, ``catalog`` says what is sold, ``rates`` what messages cost,
     ``gateways`` take payments. ``clock`` is any callable that returns an aware instant; ``ids``
     one that returns a fresh unique string. ``usage_reader`` tells how many users or channels an
-    account has, so that a preview can warn of limits. Every command first applies whatever is
+    account has, so that a preview can warn of limits; ``top_up_policy`` which amounts can be topped
+    up, with which bonus. ``group_commit`` says how threads that call at once share commits; None
+    gives every call its own. Every command first applies whatever is
     due on its account, so it does not matter when, or whether, :meth:`run_due` is called.
 
     >>> from monochat_billing import MONTH, money, sample_catalog
@@ -90,6 +95,8 @@ class Billing:
         clock: Callable[[], datetime] = utc_now,
         ids: Callable[[], str] = new_id,
         usage_reader: UsageReader | None = None,
+        top_up_policy: TopUpPolicy = TopUpPolicy(),  # noqa: B008 - a frozen value
+        group_commit: GroupCommit | None = GroupCommit(),  # noqa: B008 - a frozen value
     ) -> None:
         by_name: dict[str, PaymentGateway] = {}
         for gateway in gateways:
@@ -104,7 +111,12 @@ class Billing:
             clock=clock,
             ids=ids,
             usage_reader=usage_reader,
+            top_up_policy=top_up_policy,
+            group_commit=group_commit,
         )
+        self._furnish()
+
+    def _furnish(self) -> None:
         self.accounts = Accounts(self._context)
         self.balances = Balances(self._context)
         self.holds = Holds(self._context)
@@ -112,6 +124,23 @@ class Billing:
         self.subscriptions = Subscriptions(self._context)
         self.schedule = Schedule(self._context)
         self.usage = Usage(self._context)
+
+    def using(self, host: object) -> "Billing":
+        """Return the same service within a transaction of the host's.
+
+        What is done through it commits or rolls back with what the host writes there, remembered
+        refusals and events included. ``host`` is what the storage can join: for an SQL storage a
+        connection or a session of SQLAlchemy's or a driver's connection; for every storage the
+        unit of work of its own ``write``.
+
+        Raises:
+            InvalidInput: the storage cannot join it.
+        """
+        storage = joined(self._context.storage, host)
+        other = object.__new__(Billing)
+        other._context = attrs.evolve(self._context, storage=storage, group_commit=None)
+        other._furnish()
+        return other
 
     def run_due(self) -> RunReport:
         """Apply what is due on every account: renewals, scheduled changes, expiries.

@@ -2,7 +2,7 @@
 
 import enum
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, final
 
@@ -14,15 +14,17 @@ from monochat_billing.accounts import (
     catch_up,
     require_account,
 )
-from monochat_billing.errors import BillingError, InvalidInput, UnknownName
+from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.money import MAX_SCALE, amount_text, to_units
 from monochat_billing.payments import PaymentGateway
 from monochat_billing.periods import utc
 from monochat_billing.plans import AnyCatalog, UsageReader
 from monochat_billing.rating import RateCards
 from monochat_billing.repositories import Loaded, Reader, Storage, Wanted
+from monochat_billing.service.group_commit import GroupCommit, Lane
 from monochat_billing.service.pipeline import Command, execute
 from monochat_billing.texts import check_identity
+from monochat_billing.top_up_policies import TopUpPolicy
 from monochat_billing.units import Amount, Units
 
 __all__ = [
@@ -104,6 +106,13 @@ class Context:
     clock: Callable[[], datetime]
     ids: Callable[[], str]
     usage_reader: UsageReader | None = None
+    top_up_policy: TopUpPolicy = attrs.field(factory=TopUpPolicy)
+    group_commit: GroupCommit | None = None
+    lane: Lane | None = attrs.field(init=False, eq=False, repr=False)
+
+    @lane.default
+    def _new_lane(self) -> Lane | None:
+        return None if self.group_commit is None else Lane(self.execute, self.group_commit)
 
     def now(self) -> datetime:
         """Ask the clock.
@@ -115,10 +124,14 @@ class Context:
 
     def run(self, command: Command) -> Any:  # noqa: ANN401 - every verb has its own result
         """Run one command; give its result or raise its error."""
-        (result,) = execute(self.storage, self.catalog, [command], self.now())
-        if isinstance(result, BillingError):
+        result = self.execute([command])[0] if self.lane is None else self.lane.run(command)
+        if isinstance(result, BaseException):
             raise result
         return result
+
+    def execute(self, commands: Sequence[Command]) -> list[Any]:
+        """Run commands in one unit of work; give a result or an error for each."""
+        return execute(self.storage, self.catalog, commands, self.now())
 
     def change(
         self,

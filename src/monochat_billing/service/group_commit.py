@@ -1,0 +1,241 @@
+"""Group commit: callers that arrive together share one load, one decision loop and one commit.
+
+Owns who of the waiting callers works for all of them, how long it waits for more, and what each is
+told when a batch fails.
+Does not own how a batch is run (``pipeline``) or what a commit guarantees (the storage).
+
+One caller leads: it takes those who queue, runs everybody's command, and hands out the answers.
+Meanwhile new callers queue, and the first of them leads next. A caller that comes alone leads
+itself at once and waits for nobody, so there is no thread in the background and nothing to stop.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, final
+
+import attrs
+
+from monochat_billing.errors import (
+    CorruptBooks,
+    InvalidInput,
+    SchemaMismatch,
+    StorageError,
+    StoreBusy,
+    StoreUnreachable,
+)
+from monochat_billing.service.pipeline import Command
+
+__all__ = ["GroupCommit", "Lane", "settle"]
+
+Execute = Callable[[Sequence[Command]], list[Any]]
+
+_MICROSECONDS: Final = 10**6
+_LONGEST: Final = _MICROSECONDS
+_NOTHING_WRITTEN: Final = (StoreBusy, StoreUnreachable, SchemaMismatch)
+
+
+def _within(low: int, high: int) -> Callable[[Any, Any, Any], None]:
+    def check(_: object, field: Any, value: object) -> None:  # noqa: ANN401 - attrs gives it
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise InvalidInput(field.name, value, "is not possible", f"use {low} to {high}")
+
+    return check
+
+
+@final
+@attrs.frozen(kw_only=True)
+class GroupCommit:
+    """Say how callers are gathered.
+
+    ``window`` is how many microseconds a leader waits, at most, until as many callers have come as
+    were there last time; nobody waits for the first. ``batch`` is how many commands one commit
+    takes, ``queue`` how many may wait for theirs: whoever comes then is refused with
+    :class:`~monochat_billing.errors.StoreBusy` and nothing was written.
+
+    Raises:
+        InvalidInput: a number is out of its bounds.
+
+    >>> GroupCommit(batch=100)
+    GroupCommit(window=500, batch=100, queue=10000)
+    """
+
+    window: int = attrs.field(default=500, validator=_within(0, _LONGEST))
+    batch: int = attrs.field(default=1000, validator=_within(1, 10_000))
+    queue: int = attrs.field(default=10_000, validator=_within(1, 1_000_000))
+
+
+def settle(execute: Execute, commands: Sequence[Command]) -> list[Any]:
+    """Run a batch and give an answer for each command: a result, or the error that is its own.
+
+    A batch that failed is run again one by one, so that one command's failure is nobody else's.
+    That is safe where the outcome is in doubt: what was committed is found by its key. A command
+    of which only the first, common failure is known is in doubt.
+    """
+    try:
+        return execute(commands)
+    except _NOTHING_WRITTEN as failure:
+        return [_copied(failure) for _ in commands]
+    except Exception as failure:  # noqa: BLE001 - it is handed to the one whose it is
+        if len(commands) == 1:
+            return [failure]
+        return _one_by_one(execute, commands, failure)
+
+
+def _one_by_one(execute: Execute, commands: Sequence[Command], common: Exception) -> list[Any]:
+    in_doubt = isinstance(common, StorageError) and not isinstance(common, CorruptBooks)
+    answers: list[Any] = []
+    for command in commands:
+        try:
+            answers += execute([command])
+        except _NOTHING_WRITTEN as failure:
+            # It will be no better for the next, and each would wait for the storage's deadline.
+            first = common if in_doubt else failure
+            return answers + [_copied(first) for _ in commands[len(answers) :]]
+        except StorageError as failure:
+            answers.append(_copied(common) if in_doubt else failure)
+        except Exception as failure:  # noqa: BLE001 - as above
+            answers.append(failure)
+    return answers
+
+
+def _copied(failure: BaseException) -> BaseException:
+    """Give a copy with the same cause, so that no two threads raise one exception."""
+    copy: BaseException = type(failure)(*failure.args)
+    copy.__cause__ = failure.__cause__
+    return copy
+
+
+class _Caller:
+    """Wait for an answer, or for one's turn to lead."""
+
+    __slots__ = ("answer", "command", "leads", "woken")
+
+    def __init__(self, command: Command, *, leads: bool) -> None:
+        self.command = command
+        self.answer: Any = None
+        self.leads = leads
+        if not leads:
+            self.woken = threading.Lock()
+            self.woken.acquire()
+
+
+@final
+class Lane:
+    """Run commands of many threads in batches, one batch at a time.
+
+    ``execute`` runs a batch and gives a result for each command; it raises when the storage fails.
+    A forked process starts with an empty lane.
+    """
+
+    def __init__(self, execute: Execute, settings: GroupCommit) -> None:
+        self._execute = execute
+        self._settings = settings
+        self._forget_process()
+
+    def _forget_process(self) -> None:
+        self._process = os.getpid()
+        self._mutex = threading.Lock()
+        self._queue: deque[_Caller] = deque()
+        self._leader: int | None = None
+        self._expected = 0
+        self._gate: threading.Lock | None = None
+
+    def run(self, command: Command) -> Any:  # noqa: ANN401 - any verb's result
+        """Run one command, together with whoever else is there; give its result or its error.
+
+        Raises:
+            StoreBusy: too many callers wait already; nothing was written.
+        """
+        if self._process != os.getpid():
+            self._forget_process()
+        me = threading.get_ident()
+        with self._mutex:
+            if self._leader == me:
+                caller = None
+            elif self._leader is None:
+                self._leader = me
+                caller = _Caller(command, leads=True)
+            else:
+                caller = self._join(command)
+        if caller is None:
+            # A function of the host's, called while its thread leads, asks in its turn. It may not
+            # wait for itself; the storage says that a unit of work is open.
+            return settle(self._execute, [command])[0]
+        if not caller.leads:
+            self._wait(caller)
+        return self._lead(caller) if caller.leads else caller.answer
+
+    def _join(self, command: Command) -> _Caller:
+        queued = len(self._queue) + 1
+        if queued > self._settings.queue:
+            raise StoreBusy("queue", f"{self._settings.queue} callers wait already")
+        caller = _Caller(command, leads=False)
+        self._queue.append(caller)
+        if self._gate is not None and queued >= self._expected:
+            self._gate.release()
+            self._gate = None
+        return caller
+
+    def _wait(self, caller: _Caller) -> None:
+        """Sleep until there is an answer, or until it is this caller's turn to lead."""
+        try:
+            caller.woken.acquire()
+        except BaseException:
+            with self._mutex:
+                if caller in self._queue:
+                    self._queue.remove(caller)
+                leads = caller.leads
+            if leads:
+                self._hand_over(0)
+            raise
+
+    def _lead(self, leader: _Caller) -> Any:  # noqa: ANN401 - as above
+        batch = [leader]
+        answers: list[Any] = []
+        self._leader = threading.get_ident()
+        try:
+            self._gather(batch)
+            answers = settle(self._execute, [one.command for one in batch])
+        finally:
+            for caller, answer in zip(batch, answers or _interrupted(batch), strict=True):
+                caller.answer = answer
+                if caller is not leader:
+                    caller.woken.release()
+            self._hand_over(len(batch) - 1)
+        return leader.answer
+
+    def _gather(self, batch: list[_Caller]) -> None:
+        """Wait for as many as were there last time, and take who is there now."""
+        gate = None
+        with self._mutex:
+            if len(self._queue) < self._expected and self._settings.window:
+                gate = self._gate = threading.Lock()
+                gate.acquire()
+        if gate is not None:
+            gate.acquire(timeout=self._settings.window / _MICROSECONDS)
+        with self._mutex:
+            self._gate = None
+            many = min(len(self._queue), self._settings.batch - 1)
+            batch += [self._queue.popleft() for _ in range(many)]
+
+    def _hand_over(self, served: int) -> None:
+        """Let the first who waits lead; expect whoever was served, and whoever waits, to come."""
+        with self._mutex:
+            self._expected = min(served + len(self._queue), self._settings.batch - 1)
+            if not self._queue:
+                self._leader = None
+                return
+            following = self._queue.popleft()
+            following.leads = True
+            self._leader = _CHOSEN
+        following.woken.release()
+
+
+_CHOSEN: Final = -1
+"""Stand for a leader that was chosen and is not awake yet."""
+
+
+def _interrupted(batch: Sequence[_Caller]) -> list[StorageError]:
+    return [StorageError("write", "the thread that wrote for all was interrupted") for _ in batch]
