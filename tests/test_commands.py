@@ -7,10 +7,10 @@ from typing import Any
 import attrs
 import pytest
 
-from monochat_billing import commands, plan_commands
+from monochat_billing import commands, plan_commands, top_up_commands
 from monochat_billing.accounts import AccountState, Step
 from monochat_billing.balance import Entry, EntryKind, Terms
-from monochat_billing.commands import PaymentReceipt, UsageReport
+from monochat_billing.commands import UsageReport
 from monochat_billing.errors import (
     IllegalTransition,
     InsufficientFunds,
@@ -32,6 +32,7 @@ from monochat_billing.periods import MONTH, YEAR
 from monochat_billing.plans import ChangeTiming, Family
 from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageRecord
 from monochat_billing.scheduling import ScheduleState
+from monochat_billing.top_up_commands import PaymentReceipt
 from tests.scene import BUYER, CATALOG, START, Scene, instant, lira, scene
 
 CARDS = RateCards(
@@ -323,7 +324,7 @@ class TestTopUps:
 
     @staticmethod
     def start(state: AccountState, amount: Money) -> Step:
-        return commands.start_top_up(
+        return top_up_commands.start_top_up(
             state,
             top_up_id="top-1",
             amount=amount,
@@ -348,8 +349,8 @@ class TestTopUps:
         first = Checkout(
             top_up="top-1", gateway="sandbox", amount=lira("100"), redirect_url="https://a.example"
         )
-        opened = commands.attach_checkout(step.state, first)
-        again = commands.attach_checkout(
+        opened = top_up_commands.attach_checkout(step.state, first)
+        again = top_up_commands.attach_checkout(
             opened.state, attrs.evolve(first, redirect_url="https://b.example")
         )
         assert again.state is opened.state
@@ -367,27 +368,27 @@ class TestTopUps:
         made.subscribe(START, "growth")
         made.run("2026-11-06")
         state = self.start(made.state, lira("2000")).state
-        step = commands.receive_payment(state, self.said(lira("2000")), instant("2026-11-06"))
+        step = top_up_commands.receive_payment(state, self.said(lira("2000")), instant("2026-11-06"))
         receipt: PaymentReceipt = step.result
         assert receipt.entry is step.entries[0]
         assert receipt.revived == ("plan",)
         assert not receipt.repeated
         assert [entry.money for entry in step.entries] == [lira("2000"), lira("-1499")]
-        again = commands.receive_payment(step.state, self.said(lira("2000")), START)
+        again = top_up_commands.receive_payment(step.state, self.said(lira("2000")), START)
         assert again.state is step.state
         assert again.result == PaymentReceipt(top_up=step.state.top_ups["top-1"], repeated=True)
 
     def test_a_payment_that_does_not_match_credits_nothing(self) -> None:
         """And revives nobody."""
         state = self.start(scene().state, lira("2000")).state
-        step = commands.receive_payment(state, self.said(lira("1")), START)
+        step = top_up_commands.receive_payment(state, self.said(lira("1")), START)
         assert (step.result.entry, step.result.revived, step.entries) == (None, (), ())
         assert step.result.top_up.state is TopUpState.QUARANTINED
 
     def test_of_a_stranger_is_refused(self) -> None:
         """There is no such top-up."""
         with pytest.raises(UnknownName, match="top_up: 'top-1'"):
-            commands.receive_payment(scene().state, self.said(lira("1")), START)
+            top_up_commands.receive_payment(scene().state, self.said(lira("1")), START)
 
 
 class TestUsage:

@@ -21,7 +21,7 @@ from monochat_billing.balance import (
 )
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
 from monochat_billing.campaigns import CampaignPart, Estimate, affordable, estimate
-from monochat_billing.commands import PaymentReceipt, UsageReport
+from monochat_billing.commands import UsageReport
 from monochat_billing.errors import (
     BillingError,
     CorruptBooks,
@@ -94,6 +94,7 @@ from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.service import Billing, Reconciliation, RunReport
 from monochat_billing.statements import Statement
 from monochat_billing.subscriptions import Subscription
+from monochat_billing.top_up_commands import PaymentReceipt, RefundReceipt
 from monochat_billing.units import Amount, Units
 
 __all__ = [
@@ -176,6 +177,7 @@ __all__ = [
     "RateCards",
     "Reading",
     "Reconciliation",
+    "RefundReceipt",
     "Rejected",
     "Rest",
     "RunReport",

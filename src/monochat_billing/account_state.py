@@ -10,6 +10,7 @@ from typing import Any, final
 
 import attrs
 
+from monochat_billing.auto_top_ups import AutomaticTopUp, ask
 from monochat_billing.balance import Books, Entry
 from monochat_billing.errors import UnknownName
 from monochat_billing.events import Event
@@ -35,7 +36,7 @@ class Account:
     balances, the first being the one it pays from unless a command names another. ``as_of`` is
     the latest instant it has seen, ``next_due_at`` the next at which something falls due by
     itself (None when nothing will), ``events`` the number of its last event, ``watches`` what it
-    wants to hear of its balances.
+    wants to hear of its balances, ``automatic`` when they are to be topped up.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Account:
     next_due_at: datetime | None = None
     events: int = 0
     watches: tuple[Watch, ...] = ()
+    automatic: tuple[AutomaticTopUp, ...] = ()
 
 
 @final
@@ -108,6 +110,9 @@ class AccountState:
                     yield Due(lot.expires_at, DueKind.LOT_EXPIRY, 0, lot.granted_at, number)
                 if lot.waiting and lot.effective_at is not None and lot.remaining:
                     yield Due(lot.effective_at, DueKind.LOT_START, 0, lot.granted_at, number)
+        for rule in self.account.automatic:
+            if rule.asks_from is not None:
+                yield Due(rule.asks_from, DueKind.ASK_AGAIN, 0, rule.asks_from, rule.name)
 
     def with_books(self, books: Books) -> "AccountState":
         """Return the state with other books."""
@@ -190,8 +195,14 @@ class Step:
 
 
 def noticed(step: Step, at: datetime) -> Step:
-    """Add to a step the events of the thresholds that it crossed; without watches it is free."""
+    """Add to a step what follows from the thresholds that it crossed; without any it is free.
+
+    Watches tell of it, and automatic top-ups ask for money.
+    """
     account = step.state.account
+    if account.automatic:
+        step = _asked(step, at)
+        account = step.state.account
     if not account.watches:
         return step
     watches, events = notice(account.watches, step.state.books, at)
@@ -199,6 +210,19 @@ def noticed(step: Step, at: datetime) -> Step:
         return step
     state = attrs.evolve(step.state, account=attrs.evolve(account, watches=watches))
     return attrs.evolve(step, state=state, events=step.events + events)
+
+
+def _asked(step: Step, at: datetime) -> Step:
+    state, account = step.state, step.state.account
+    done = ask(
+        account.automatic, state.books, zone=account.zone, profile=account.profile, at=at
+    )
+    if done.rules is account.automatic:
+        return step
+    top_ups = {**state.top_ups, **{one.id: one for one in done.top_ups}}
+    account = attrs.evolve(account, automatic=done.rules)
+    after = attrs.evolve(state, account=account, top_ups=top_ups)
+    return attrs.evolve(step, state=after, events=step.events + done.events)
 
 
 def require_account(state: AccountState | None, account: str) -> AccountState:

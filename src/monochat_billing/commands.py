@@ -13,7 +13,6 @@ from typing import final
 
 import attrs
 
-from monochat_billing import payments
 from monochat_billing.accounts import (
     Account,
     AccountState,
@@ -36,7 +35,6 @@ from monochat_billing.balance import (
 from monochat_billing.errors import (
     InsufficientFunds,
     InvalidInput,
-    UnknownName,
 )
 from monochat_billing.events import (
     AccountOpened,
@@ -45,16 +43,7 @@ from monochat_billing.events import (
     UsageCharged,
     UsageRefused,
 )
-from monochat_billing.gateways import PaymentMode
 from monochat_billing.money import Money, amount_text, check_currency, from_units
-from monochat_billing.payments import (
-    CallbackAnswer,
-    Checkout,
-    Payment,
-    Settlement,
-    TopUp,
-    TopUpState,
-)
 from monochat_billing.periods import check_zone
 from monochat_billing.postings import posting_events
 from monochat_billing.profiles import BillingProfile
@@ -63,34 +52,13 @@ from monochat_billing.texts import check_line
 from monochat_billing.units import Amount, Units
 
 __all__ = [
-    "PaymentReceipt",
     "UsageReport",
-    "attach_checkout",
     "charge",
-    "expire_top_up",
     "grant",
     "open_account",
-    "receive_payment",
     "record_usage",
-    "start_top_up",
     "update_profile",
 ]
-
-
-@final
-@attrs.frozen(kw_only=True)
-class PaymentReceipt:
-    """Return what a callback led to; ``repeated`` says that it had been handled before.
-
-    ``revived`` names the past-due subscriptions that the new money paid at once. ``answer`` is
-    what the gateway wants to hear.
-    """
-
-    top_up: TopUp
-    repeated: bool
-    entry: Entry | None = None
-    revived: tuple[str, ...] = ()
-    answer: CallbackAnswer = attrs.field(factory=CallbackAnswer)
 
 
 @final
@@ -263,87 +231,6 @@ def grant(
 def _check_reason(reason: str) -> None:
     if not isinstance(reason, str) or not reason.strip():
         raise InvalidInput("reason", reason, "is empty", "say what it is for")
-
-
-def start_top_up(
-    state: AccountState,
-    *,
-    top_up_id: str,
-    amount: Money,
-    gateway: str,
-    return_url: str,
-    now: datetime,
-    mode: PaymentMode | None = None,
-) -> Step:
-    """Record the intent to top up, before any gateway is called.
-
-    Raises:
-        InvalidInput: the amount is not above zero or finer than the currency's minor unit, or the
-            account has no billing profile.
-        UnknownName: the account has no balance in that currency.
-    """
-    state.books.balance(amount.currency.code)
-    top_up = payments.start_top_up(
-        top_up_id=top_up_id,
-        account=state.account.id,
-        gateway=gateway,
-        amount=amount,
-        return_url=return_url,
-        profile=state.account.profile,
-        at=now,
-        mode=mode,
-    )
-    return Step(state.with_top_up(state.books, top_up), result=top_up)
-
-
-def attach_checkout(state: AccountState, checkout: Checkout) -> Step:
-    """Note the checkout that a gateway opened for a top-up; the first one stays."""
-    top_up = state.top_ups[checkout.top_up]
-    if top_up.state is not TopUpState.CREATED:
-        return Step(state, result=top_up)
-    opened = top_up.opened(checkout)
-    return Step(state.with_top_up(state.books, opened), result=opened)
-
-
-def receive_payment(state: AccountState, payment: Payment, now: datetime) -> Step:
-    """Act on what a gateway's verified callback says, once, and revive what was past due.
-
-    Raises:
-        UnknownName: the account has no such top-up.
-    """
-    top_up = state.top_ups.get(payment.top_up)
-    if top_up is None:
-        raise UnknownName("top_up", payment.top_up, "does not exist", "look at the gateway")
-    return _settled(state, payments.settle(state.books, top_up, payment, now, now), now)
-
-
-def expire_top_up(state: AccountState, top_up: str, now: datetime) -> Step:
-    """Give up on a top-up that nobody paid; a success that comes later still credits.
-
-    Raises:
-        UnknownName: the account has no such top-up.
-    """
-    found = state.top_ups.get(top_up)
-    if found is None:
-        raise UnknownName("top_up", top_up, "does not exist", "start a top-up first")
-    return _settled(state, payments.expire(state.books, found, now), now)
-
-
-def _settled(state: AccountState, done: Settlement, now: datetime) -> Step:
-    if done.repeated:
-        return Step(state, result=PaymentReceipt(top_up=done.top_up, repeated=True))
-    step = Step(state.with_top_up(done.books, done.top_up), done.entries, done.events)
-    entry = done.entries[0] if done.entries else None
-    revived: tuple[str, ...] = ()
-    if entry is not None:
-        step = step.then(revive(step.state, now, now))
-        revived = tuple(
-            one.id
-            for one in step.state.subscriptions.values()
-            if one is not state.subscriptions.get(one.id)
-        )
-    result = PaymentReceipt(top_up=done.top_up, repeated=False, entry=entry, revived=revived)
-    return attrs.evolve(step, result=result)
 
 
 def record_usage(

@@ -7,6 +7,8 @@ Does not own when something is due (:mod:`monochat_billing.scheduling`), in whic
 
 from datetime import datetime
 
+import attrs
+
 from monochat_billing import changes
 from monochat_billing.account_state import AccountState, Step
 from monochat_billing.balance import expire_lots, start_lots
@@ -32,6 +34,8 @@ def apply_due(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime)
         return _expire(state, due, now)
     if due.kind is DueKind.LOT_START:
         return _start(state, due, now)
+    if due.kind is DueKind.ASK_AGAIN:
+        return _let_ask(state, due)
     if due.kind is DueKind.RENEWAL:
         subscription = state.subscriptions[due.id]
         price = renewal_price(
@@ -49,6 +53,16 @@ def apply_due(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime)
         return _apply_scheduled(state, change, catalog, due.at, now)
     except (InsufficientFunds, InvalidInput) as refusal:
         return _fail_scheduled(state, change, due.at, str(refusal))
+
+
+def _let_ask(state: AccountState, due: Due) -> Step:
+    """Let an automatic top-up ask again; whether it does is seen when the step is noticed."""
+    rules = tuple(
+        attrs.evolve(one, asks_from=None) if one.name == due.id else one
+        for one in state.account.automatic
+    )
+    account = attrs.evolve(state.account, automatic=rules)
+    return Step(attrs.evolve(state, account=account))
 
 
 def _expire(state: AccountState, due: Due, now: datetime) -> Step:

@@ -45,8 +45,10 @@ class PaymentStatus(enum.StrEnum):
 
     ``OPEN``: nobody has paid yet, or the provider knows nothing of it. ``PENDING``: the buyer has
     paid and the provider has not decided (a fraud review, a bank debit under way). ``PAID`` and
-    ``FAILED``: this payment is decided. ``EXPIRED``: the checkout closed unpaid. ``OTHER``: a
-    genuine callback about something that this version does not know.
+    ``FAILED``: this payment is decided. ``EXPIRED``: the checkout closed unpaid. ``REFUNDED``: some
+    of it has gone back, how much in all is told. ``DISPUTED``: the buyer's bank wants it back;
+    ``DISPUTE_LOST`` and ``DISPUTE_WON`` end that. ``OTHER``: a genuine callback about something
+    that this version does not know.
     """
 
     OPEN = "OPEN"
@@ -54,6 +56,10 @@ class PaymentStatus(enum.StrEnum):
     PAID = "PAID"
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
+    REFUNDED = "REFUNDED"
+    DISPUTED = "DISPUTED"
+    DISPUTE_LOST = "DISPUTE_LOST"
+    DISPUTE_WON = "DISPUTE_WON"
     OTHER = "OTHER"
 
 
@@ -118,12 +124,13 @@ class PaymentReference:
     """Name a payment to its provider, by whatever is known of it.
 
     ``top_up`` is our own reference, ``checkout`` the provider's id of the checkout (a session, a
-    token), ``payment`` its id of the payment. Blank is unknown.
+    token), ``payment`` its id of the payment, ``dispute`` its id of a dispute. Blank is unknown.
     """
 
     top_up: str = ""
     checkout: str = ""
     payment: str = ""
+    dispute: str = ""
 
 
 @final
@@ -154,7 +161,8 @@ class Payment:
 
     ``top_up`` is our own reference that the gateway gives back (blank in a callback that names
     only the provider's ``checkout``), ``payment`` the gateway's id of the payment, ``amount`` what
-    the buyer paid, a surcharge for instalments included (None unless it is paid or pending).
+    the buyer paid, a surcharge for instalments included (None unless it is paid or pending); of a
+    refund it is what has gone back in all so far, of a dispute what is disputed, under ``dispute``.
     ``mode`` is None where the gateway knows no modes, ``kind`` the provider's own name of what
     happened, ``actor`` the person who vouches for it, ``paid_at`` when it was paid, where known.
     """
@@ -169,11 +177,17 @@ class Payment:
     kind: str = ""
     actor: str = ""
     paid_at: datetime | None = None
+    dispute: str = ""
 
     @property
     def reference(self) -> PaymentReference:
         """Give what a gateway needs to look the payment up."""
-        return PaymentReference(top_up=self.top_up, checkout=self.checkout, payment=self.payment)
+        return PaymentReference(
+            top_up=self.top_up,
+            checkout=self.checkout,
+            payment=self.payment,
+            dispute=self.dispute,
+        )
 
 
 @final
@@ -207,7 +221,8 @@ class GatewayCapabilities:
     ``callback_is_proof`` is False where a callback must be followed by ``retrieve`` before money
     moves. ``create_is_idempotent`` and ``refund_is_idempotent`` say that repeating the call
     cannot do it twice. ``retrieves``, ``refunds``, ``partial_refunds`` and ``cancels`` say which
-    verbs exist at all. ``mode`` is None where the gateway knows no modes.
+    verbs exist at all, ``tells_refunds`` that it can be asked how much has gone back. ``mode`` is
+    None where the gateway knows no modes.
     """
 
     currencies: frozenset[str] | None = None
@@ -219,6 +234,7 @@ class GatewayCapabilities:
     refunds: bool = False
     partial_refunds: bool = False
     refund_is_idempotent: bool = False
+    tells_refunds: bool = False
     cancels: bool = False
     mode: PaymentMode | None = None
 

@@ -1,28 +1,11 @@
-"""Top-ups and the port to payment gateways.
+"""The port to payment gateways, and the judgment of what they say of a payment.
 
-Owns the top-up's state table, what a gateway must be able to do, and the judgment of a payment:
-credit it, wait for it, refuse it, or set it aside for a person.
-Does not own the network: adapters speak to providers, this module decides on what they verified.
-
-The state table, drawn from :data:`TOP_UP_MOVES`::
-
-    from         open    await      credit      fail      expire     quarantine
-    CREATED      OPEN    PENDING    CREDITED    FAILED    EXPIRED    QUARANTINED
-    OPEN                 PENDING    CREDITED    FAILED    EXPIRED    QUARANTINED
-    PENDING              PENDING    CREDITED    FAILED               QUARANTINED
-    FAILED               PENDING    CREDITED    FAILED    EXPIRED    QUARANTINED
-    EXPIRED              PENDING    CREDITED                         QUARANTINED
-    QUARANTINED                                                      QUARANTINED
-    CREDITED
-
-A buyer may fail once and then pay on the same page, or pay a moment before the page closes, so
-neither FAILED nor EXPIRED is the end: a late success credits. PENDING is paid but not yet final (a
-fraud review, a bank debit under way), and only the provider ends it. CREDITED is the end: what
-comes after it for the same payment is a repetition, not an error.
+Owns what a gateway must be able to do, and what is made of a payment: credit it, wait for it,
+refuse it, or set it aside for a person.
+Does not own the top-up and its state table (:mod:`monochat_billing.top_ups`), refunds, disputes,
+nor the network: adapters speak to providers, this module decides on what they verified.
 """
 
-import enum
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Protocol, final
@@ -30,12 +13,13 @@ from typing import Final, Protocol, final
 import attrs
 
 from monochat_billing.balance import BalanceState, Books, Entry, EntryKind, Memo, credit
-from monochat_billing.errors import IllegalTransition, InvalidInput
+from monochat_billing.errors import IllegalTransition, InvalidInput, UnknownName
 from monochat_billing.events import (
     CallbackNotUnderstood,
     Event,
     PaymentPending,
     PaymentQuarantined,
+    QuarantineResolved,
     TopUpExpired,
     TopUpFailed,
     TopUpSettled,
@@ -47,13 +31,21 @@ from monochat_billing.gateways import (
     Checkout,
     GatewayCapabilities,
     Payment,
-    PaymentMode,
     PaymentReference,
     PaymentStatus,
     Refund,
 )
-from monochat_billing.money import Money, amount_text, minor_digits, to_units
-from monochat_billing.profiles import BillingProfile
+from monochat_billing.money import Money, amount_text
+from monochat_billing.top_ups import (
+    TOP_UP_MOVES,
+    UNSETTLED,
+    QuarantinedPayment,
+    Resolution,
+    TopUp,
+    TopUpMove,
+    TopUpState,
+    start_top_up,
+)
 
 __all__ = [
     "TOP_UP_MOVES",
@@ -67,112 +59,12 @@ __all__ = [
     "TopUp",
     "TopUpMove",
     "TopUpState",
+    "dismiss",
     "expire",
+    "resolve_by_credit",
     "settle",
     "start_top_up",
 ]
-
-
-class TopUpState(enum.StrEnum):
-    """Name what a top-up is now."""
-
-    CREATED = "CREATED"
-    OPEN = "OPEN"
-    PENDING = "PENDING"
-    CREDITED = "CREDITED"
-    FAILED = "FAILED"
-    EXPIRED = "EXPIRED"
-    QUARANTINED = "QUARANTINED"
-
-
-class TopUpMove(enum.StrEnum):
-    """Name what can happen to a top-up."""
-
-    OPEN = "open"
-    AWAIT = "await"
-    CREDIT = "credit"
-    FAIL = "fail"
-    EXPIRE = "expire"
-    QUARANTINE = "quarantine"
-
-
-_WEB_ADDRESS: Final = re.compile(r"(?=.{1,2000}\Z)https?://[!-.0->@-~]+(?:[/?#][!-~]*)?")
-_UNPAID: Final = (
-    TopUpState.CREATED,
-    TopUpState.OPEN,
-    TopUpState.PENDING,
-    TopUpState.FAILED,
-    TopUpState.EXPIRED,
-)
-_FAILING: Final = tuple(state for state in _UNPAID if state is not TopUpState.EXPIRED)
-_EXPIRING: Final = (TopUpState.CREATED, TopUpState.OPEN, TopUpState.FAILED)
-
-TOP_UP_MOVES: Final[Mapping[tuple[TopUpState, TopUpMove], TopUpState]] = {
-    (TopUpState.CREATED, TopUpMove.OPEN): TopUpState.OPEN,
-    **{(state, TopUpMove.AWAIT): TopUpState.PENDING for state in _UNPAID},
-    **{(state, TopUpMove.CREDIT): TopUpState.CREDITED for state in _UNPAID},
-    **{(state, TopUpMove.FAIL): TopUpState.FAILED for state in _FAILING},
-    **{(state, TopUpMove.EXPIRE): TopUpState.EXPIRED for state in _EXPIRING},
-    **{(state, TopUpMove.QUARANTINE): TopUpState.QUARANTINED for state in _UNPAID},
-    (TopUpState.QUARANTINED, TopUpMove.QUARANTINE): TopUpState.QUARANTINED,
-}
-"""Every legal move; whatever is not here raises and changes nothing."""
-
-UNSETTLED: Final = frozenset(_FAILING)
-"""The states that a sweep still asks the provider about."""
-
-
-@final
-@attrs.frozen(kw_only=True)
-class TopUp:
-    """Record the intent to add ``amount`` to a balance, and what became of it.
-
-    It is stored before the gateway is called. ``profile`` is the billing profile as it was then.
-    ``mode`` is the gateway's at that time: a test payment never credits a live top-up. ``payment``
-    is the gateway's id of the payment that settled it, ``paid`` what the buyer paid (above
-    ``amount`` by a surcharge for instalments), ``paid_at`` when, where the gateway says so,
-    ``entry`` the credit's number, ``set_aside`` the ids of payments that were quarantined.
-    """
-
-    id: str
-    account: str
-    gateway: str
-    amount: Money
-    return_url: str
-    state: TopUpState
-    created_at: datetime
-    profile: BillingProfile
-    checkout: Checkout | None = None
-    payment: str | None = None
-    entry: int | None = None
-    set_aside: tuple[str, ...] = ()
-    mode: PaymentMode | None = None
-    paid: Money | None = None
-    paid_at: datetime | None = None
-
-    @property
-    def reference(self) -> PaymentReference:
-        """Give what the gateway needs to look the payment up."""
-        return PaymentReference(
-            top_up=self.id,
-            checkout=self.checkout.reference if self.checkout else "",
-            payment=self.payment or "",
-        )
-
-    def moved(self, move: TopUpMove) -> "TopUp":
-        """Return the top-up after ``move``.
-
-        Raises:
-            IllegalTransition: the state table has no such move.
-        """
-        state = TOP_UP_MOVES.get((self.state, move))
-        if state is None:
-            raise IllegalTransition("top-up", self.id, self.state, move)
-        return attrs.evolve(self, state=state)
-
-    def opened(self, checkout: Checkout) -> "TopUp":
-        """Return the top-up with its checkout open."""
-        return attrs.evolve(self.moved(TopUpMove.OPEN), checkout=checkout)
 
 
 class PaymentGateway(Protocol):
@@ -230,11 +122,22 @@ class PaymentGateway(Protocol):
     def refund(self, reference: PaymentReference, amount: Money, *, key: str) -> Refund:
         """Give back all or part of a payment to where it came from.
 
-        ``key`` makes a repetition safe where ``capabilities.refund_is_idempotent``; elsewhere a
-        refund in doubt has to be looked up at the provider before it is asked for again.
+        ``key`` makes a repetition safe where ``capabilities.refund_is_idempotent``, and such a
+        repetition gives what has become of the refund since; elsewhere a refund in doubt has to be
+        looked up at the provider before it is asked for again.
 
         Raises:
             GatewayError: the provider did not answer as agreed; the outcome is in doubt.
+        """
+        ...
+
+    def refunded(self, reference: PaymentReference, currency: str) -> Money:
+        """Ask the provider how much of a payment has gone back in all.
+
+        It settles a refund in doubt where refunds are not idempotent.
+
+        Raises:
+            GatewayError: the provider did not answer as agreed.
         """
         ...
 
@@ -259,56 +162,6 @@ class Settlement:
     repeated: bool = False
 
 
-def start_top_up(
-    *,
-    top_up_id: str,
-    account: str,
-    gateway: str,
-    amount: Money,
-    return_url: str,
-    profile: BillingProfile | None,
-    at: datetime,
-    mode: PaymentMode | None = None,
-) -> TopUp:
-    """Record the intent to top up; no gateway has been called yet.
-
-    Raises:
-        InvalidInput: the amount is not above zero or finer than the currency's minor unit, the
-            return URL is not an absolute http(s) URL, or the account has no billing profile to
-            invoice.
-    """
-    if not isinstance(return_url, str) or not _WEB_ADDRESS.fullmatch(return_url):
-        raise InvalidInput(
-            "return_url",
-            return_url,
-            "is not an absolute http(s) URL",
-            "pass one of at most 2000 ASCII characters, such as https://shop.example/billing",
-        )
-    units = to_units(amount, minor_digits(amount.currency), field="amount")
-    if units <= 0:
-        raise InvalidInput(
-            "amount", amount_text(amount), "is not above zero", "pass a positive amount"
-        )
-    if profile is None:
-        raise InvalidInput(
-            "profile",
-            None,
-            f"is missing on account {account!r}",
-            "give the account a billing profile before it pays",
-        )
-    return TopUp(
-        id=top_up_id,
-        account=account,
-        gateway=gateway,
-        amount=amount,
-        return_url=return_url,
-        state=TopUpState.CREATED,
-        created_at=at,
-        profile=profile,
-        mode=mode,
-    )
-
-
 def settle(
     books: Books, top_up: TopUp, payment: Payment, at: datetime, recorded_at: datetime
 ) -> Settlement:
@@ -323,33 +176,146 @@ def settle(
         return _noted(books, top_up, payment, at)
     if payment.status is not PaymentStatus.PAID:
         return _unpaid(books, top_up, payment, at)
-    if top_up.state is TopUpState.CREDITED and payment.payment == top_up.payment:
+    known = top_up.entry is not None and payment.payment == top_up.payment
+    if known or payment.payment in top_up.set_aside:
         return Settlement(top_up=top_up, books=books, repeated=True)
     wrong = _mismatch(top_up, payment) or _closed(books, top_up)
     if wrong:
         return _quarantined(books, top_up, payment, at, wrong)
     reason = f"top-up by {payment.gateway}"
     memo = Memo(EntryKind.TOP_UP, at, recorded_at, reason, top_up.id, payment.actor)
-    posted = credit(books, top_up.amount, memo)
+    paid = attrs.evolve(top_up, paid=payment.amount, paid_at=payment.paid_at)
+    return _credited(books, paid, payment.payment, memo)
+
+
+def _credited(books: Books, top_up: TopUp, payment: str, memo: Memo) -> Settlement:
+    """Credit what the top-up is worth, and the bonus that was promised on top of it."""
+    posted = credit(books, top_up.value, memo)
+    books, entries = posted.books, posted.entries
+    bonus: int | None = None
+    if top_up.bonus is not None:
+        granted = credit(
+            books,
+            top_up.bonus.amount,
+            attrs.evolve(memo, kind=EntryKind.GRANT, reason="bonus on a top-up"),
+            top_up.bonus.terms(memo.effective_at),
+        )
+        books, bonus = granted.books, granted.entry.number
+        entries = (*entries, *granted.entries)
     settled = TopUpSettled(
         account=top_up.account,
-        at=at,
+        at=memo.effective_at,
         top_up=top_up.id,
-        gateway=payment.gateway,
-        amount=top_up.amount,
+        gateway=top_up.gateway,
+        amount=top_up.value,
         entry=posted.entry.number,
     )
     return Settlement(
         top_up=attrs.evolve(
             top_up.moved(TopUpMove.CREDIT),
-            payment=payment.payment,
+            payment=payment,
             entry=posted.entry.number,
-            paid=payment.amount,
-            paid_at=payment.paid_at,
+            bonus_entry=bonus,
         ),
-        books=posted.books,
-        entries=posted.entries,
+        books=books,
+        entries=entries,
         events=(settled,),
+    )
+
+
+def resolve_by_credit(
+    books: Books, top_up: TopUp, payment: str, *, at: datetime, reason: str, actor: str
+) -> Settlement:
+    """Credit what a quarantined payment paid, because a person decided so.
+
+    The top-up's first payment credits it, without a bonus where less was paid than ordered. A
+    further one is a credit of its own: it is not part of what the top-up can be refunded for.
+
+    Raises:
+        IllegalTransition: it has been resolved, or the balance is closed.
+        InvalidInput: it is a test payment for a live top-up or of unknown amount.
+        UnknownName: no such payment was quarantined, or the account has no such balance.
+    """
+    found = _unresolved(top_up, payment, "credited")
+    if found.amount is None:
+        raise InvalidInput(
+            "payment", payment, "has no known amount", "adjust the balance, then dismiss it"
+        )
+    if found.mode is not top_up.mode:
+        raise InvalidInput(
+            "payment", payment, f"was paid in {found.mode} mode", "dismiss it: no such money came"
+        )
+    memo = Memo(EntryKind.TOP_UP, at, at, reason, top_up.id, actor)
+    if top_up.entry is None:
+        whole = found.amount == top_up.amount
+        worth = attrs.evolve(
+            top_up,
+            credited=None if whole else found.amount,
+            paid=found.amount,
+            bonus=top_up.bonus if whole else None,
+        )
+        done = _credited(books, worth, payment, memo)
+    else:
+        posted = credit(books, found.amount, memo)
+        done = Settlement(top_up=top_up, books=posted.books, entries=posted.entries)
+    decided = attrs.evolve(
+        found,
+        resolution=Resolution.CREDIT,
+        because=reason,
+        actor=actor,
+        entry=done.entries[0].number,
+    )
+    return _resolved(done, decided, at)
+
+
+def dismiss(
+    books: Books, top_up: TopUp, payment: str, *, at: datetime, reason: str, actor: str
+) -> Settlement:
+    """Let a quarantined payment be, because a person has dealt with it or it is none.
+
+    A top-up that nothing credited is given up on; another payment that comes later still credits.
+
+    Raises:
+        IllegalTransition: it has been resolved.
+        UnknownName: no such payment was quarantined.
+    """
+    found = _unresolved(top_up, payment, "dismissed")
+    done = Settlement(top_up=top_up, books=books)
+    decided = attrs.evolve(found, resolution=Resolution.DISMISS, because=reason, actor=actor)
+    done = _resolved(done, decided, at)
+    waiting = any(one.resolution is None for one in done.top_up.quarantine)
+    if top_up.state is TopUpState.QUARANTINED and not waiting:
+        done = attrs.evolve(done, top_up=done.top_up.moved(TopUpMove.EXPIRE))
+    return done
+
+
+def _unresolved(top_up: TopUp, payment: str, action: str) -> QuarantinedPayment:
+    found = top_up.quarantined(payment)
+    if found is None:
+        known = ", ".join(one.payment for one in top_up.quarantine)
+        raise UnknownName(
+            "payment",
+            payment,
+            f"is no quarantined payment of top-up {top_up.id!r}",
+            f"use one of {known or 'none: nothing was set aside'}",
+        )
+    if found.resolution is not None:
+        raise IllegalTransition("quarantined payment", payment, found.resolution, f"be {action}")
+    return found
+
+
+def _resolved(done: Settlement, decided: QuarantinedPayment, at: datetime) -> Settlement:
+    event = QuarantineResolved(
+        account=done.top_up.account,
+        at=at,
+        top_up=done.top_up.id,
+        payment=decided.payment,
+        resolution=decided.resolution or "",
+        reason=decided.because,
+        actor=decided.actor,
+    )
+    return attrs.evolve(
+        done, top_up=done.top_up.with_quarantined(decided), events=(*done.events, event)
     )
 
 
@@ -358,7 +324,8 @@ def expire(books: Books, top_up: TopUp, at: datetime) -> Settlement:
 
     What is pending, decided or expired already stays as it is.
     """
-    if (top_up.state, TopUpMove.EXPIRE) not in TOP_UP_MOVES:
+    waits = top_up.state is TopUpState.QUARANTINED
+    if waits or (top_up.state, TopUpMove.EXPIRE) not in TOP_UP_MOVES:
         return Settlement(top_up=top_up, books=books, repeated=True)
     event = TopUpExpired(account=top_up.account, at=at, top_up=top_up.id, gateway=top_up.gateway)
     return Settlement(top_up=top_up.moved(TopUpMove.EXPIRE), books=books, events=(event,))
@@ -401,19 +368,22 @@ _WAITING: Final[
 }
 
 
+_SET_ASIDE: Final = (TopUpState.QUARANTINED, TopUpState.REFUNDING, TopUpState.REFUNDED)
+
+
 def _mismatch(top_up: TopUp, payment: Payment) -> str:
     ordered = _told(top_up.amount)
     if payment.gateway != top_up.gateway:
         return f"paid through {payment.gateway}, ordered through {top_up.gateway}"
     if payment.mode is not top_up.mode:
         return f"paid in {payment.mode} mode, ordered in {top_up.mode} mode"
-    if top_up.state is TopUpState.CREDITED:
+    if top_up.entry is not None:
         return f"second payment; {top_up.payment} was credited"
     if payment.amount is None or payment.amount.currency != top_up.amount.currency:
         return f"ordered {ordered}, paid {_told(payment.amount)}"
     if payment.amount < top_up.amount:
         return f"ordered {ordered}, paid only {amount_text(payment.amount)}"
-    return "already quarantined" if top_up.state is TopUpState.QUARANTINED else ""
+    return "already quarantined" if top_up.state in _SET_ASIDE else ""
 
 
 def _closed(books: Books, top_up: TopUp) -> str:
@@ -429,8 +399,6 @@ def _told(amount: Money | None) -> str:
 def _quarantined(
     books: Books, top_up: TopUp, payment: Payment, at: datetime, reason: str
 ) -> Settlement:
-    if payment.payment in top_up.set_aside:
-        return Settlement(top_up=top_up, books=books, repeated=True)
     event = PaymentQuarantined(
         account=top_up.account,
         at=at,
@@ -439,8 +407,11 @@ def _quarantined(
         payment=payment.payment,
         reason=reason,
     )
+    aside = QuarantinedPayment(
+        payment=payment.payment, problem=reason, at=at, amount=payment.amount, mode=payment.mode
+    )
     moved = top_up
-    if top_up.state is not TopUpState.CREDITED:
+    if top_up.entry is None and top_up.state is not TopUpState.REFUNDING:
         moved = top_up.moved(TopUpMove.QUARANTINE)
-    kept = attrs.evolve(moved, set_aside=(*top_up.set_aside, payment.payment))
+    kept = moved.with_quarantined(aside)
     return Settlement(top_up=kept, books=books, events=(event,))

@@ -299,6 +299,10 @@ class Reader(EntrySource, Protocol):
         """
         ...
 
+    def top_ups(self, gateway: str, *, after: str = "", limit: int = 100) -> Sequence[TopUp]:
+        """Give up to ``limit`` top-ups of a gateway whose ids sort after ``after``, ascending."""
+        ...
+
     def due(self, until: datetime, limit: int) -> Sequence[str]:
         """Give up to ``limit`` accounts whose ``next_due_at`` is not after ``until``.
 

@@ -13,7 +13,7 @@ posted here, because every class of difference has another cause and a person ha
 
 import enum
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import UTC, date
 from typing import final
 
 import attrs
@@ -102,12 +102,15 @@ def compare_settlement(
     *,
     fee_of: Callable[[TopUp], Money] | None = None,
     day_of: Callable[[TopUp], date] | None = None,
+    since: date | None = None,
+    until: date | None = None,
 ) -> SettlementReport:
     """Compare the lines of one gateway's settlement file with its top-ups.
 
     Of ``top_ups`` those that are credited count, by the payment that settled them. ``fee_of`` and
     ``day_of`` say what fee and which day were agreed; without them neither is compared. Differences
-    come in the order of the lines, then what stands in none of them.
+    come in the order of the lines, then what stands in none of them, of which only what was paid
+    (or else started) from ``since`` to ``until`` counts, in days of UTC, both inclusive.
     """
     ours = {one.payment: one for one in top_ups if one.payment is not None}
     seen: set[str] = set()
@@ -135,9 +138,14 @@ def compare_settlement(
             ours=_told(one.paid or one.amount),
         )
         for payment, one in ours.items()
-        if payment not in seen
+        if payment not in seen and _within(one, since, until)
     ]
     return SettlementReport(lines=count, matched=matched, differences=(*found, *unknown, *missing))
+
+
+def _within(top_up: TopUp, since: date | None, until: date | None) -> bool:
+    day = (top_up.paid_at or top_up.created_at).astimezone(UTC).date()
+    return (since is None or since <= day) and (until is None or day <= until)
 
 
 def _line_differences(

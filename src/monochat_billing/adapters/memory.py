@@ -548,6 +548,17 @@ class _Unit:
         )
         return tuple(open_ones[: max(limit, 0)])
 
+    def top_ups(self, gateway: str, *, after: str = "", limit: int = 100) -> Sequence[TopUp]:
+        mine = sorted(
+            (top_up, account)
+            for (through, top_up), account in self._shelf.routes.items()
+            if through == gateway and top_up > after
+        )
+        return tuple(
+            self._shelf.accounts[account].top_ups[top_up]
+            for top_up, account in mine[: max(limit, 0)]
+        )
+
     def due(self, until: datetime, limit: int) -> Sequence[str]:
         soonest = islice(self._shelf.due, max(limit, 0))
         return tuple(account for due_at, account in soonest if due_at <= until)

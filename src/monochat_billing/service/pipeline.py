@@ -164,7 +164,7 @@ class _Desk:
         if state is not None and command.entries:
             state = state.with_entries(self._posted_of(command.entries))
         try:
-            step = noticed(command.decide(state, at), at)
+            step = noticed(command.decide(state, at), at, self._catalog)
         except Rejected as refusal:
             self._keep(command, refusal, at)
             return refusal
@@ -244,6 +244,6 @@ _PARTS: Final = tuple(
 
 def _differs(before: AccountState | None, after: AccountState) -> bool:
     """Tell whether there is anything to save; that time has passed alone is not."""
-    return before is None or any(
-        getattr(before, part) is not getattr(after, part) for part in _PARTS
-    )
+    if before is None or before.account.automatic is not after.account.automatic:
+        return True
+    return any(getattr(before, part) is not getattr(after, part) for part in _PARTS)

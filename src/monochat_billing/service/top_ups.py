@@ -11,14 +11,14 @@ from typing import Final, cast, final
 
 import attrs
 
-from monochat_billing import commands
-from monochat_billing.commands import PaymentReceipt
+from monochat_billing import top_up_commands
 from monochat_billing.errors import GatewayError, UnknownName
 from monochat_billing.gateways import NOBODY, Buyer, PaymentStatus
 from monochat_billing.money import Money
 from monochat_billing.payments import Checkout, Payment, PaymentGateway, TopUp, TopUpState
-from monochat_billing.repositories import Wanted
-from monochat_billing.service.context import Context, fingerprint_of
+from monochat_billing.service.context import fingerprint_of
+from monochat_billing.service.refunds import TopUpRefunds
+from monochat_billing.top_up_commands import PaymentReceipt
 
 __all__ = ["Reconciliation", "TopUps"]
 
@@ -33,9 +33,9 @@ class Reconciliation:
     """Return what a sweep over unsettled top-ups found.
 
     The counts are of top-ups, by what they were afterwards; ``credited`` ones were credited by
-    this sweep. ``in_doubt`` names account, top-up and error where the gateway did not answer.
-    ``stopped`` says that the gateway failed several times in a row and the rest was left for the
-    next sweep.
+    this sweep, or are whole again after a refund that failed. ``in_doubt`` names account, top-up
+    and error where the gateway did not answer. ``stopped`` says that the gateway failed several
+    times in a row and the rest was left for the next sweep.
     """
 
     looked_at: int = 0
@@ -45,6 +45,8 @@ class Reconciliation:
     failed: int = 0
     expired: int = 0
     quarantined: int = 0
+    refunded: int = 0
+    refunding: int = 0
     in_doubt: tuple[tuple[str, str, GatewayError], ...] = ()
     stopped: bool = False
 
@@ -52,16 +54,15 @@ class Reconciliation:
         return (
             f"{self.looked_at} looked at: {self.credited} credited, {self.still_open} open, "
             f"{self.pending} pending, {self.failed} failed, {self.expired} expired, "
-            f"{self.quarantined} quarantined, {len(self.in_doubt)} in doubt"
+            f"{self.quarantined} quarantined, {self.refunded} refunded, "
+            f"{self.refunding} refunding, {len(self.in_doubt)} in doubt"
         )
 
 
 @final
 @attrs.frozen
-class TopUps:
-    """Start top-ups, receive what gateways say of them, and ask what they did not say."""
-
-    _context: Context
+class TopUps(TopUpRefunds):
+    """Start top-ups, receive what gateways say of them, ask what they did not say, give back."""
 
     def start(
         self,
@@ -81,7 +82,8 @@ class TopUps:
 
         Raises:
             InvalidInput: the amount is not above zero or finer than the currency's minor unit, the
-                gateway does not take it, or the account has no billing profile.
+                gateway or the service's policy does not take it, or the account has no billing
+                profile.
             UnknownName: there is no such account, balance or gateway.
             IdempotencyConflict: the key was used for something else.
             GatewayError: the gateway did not answer as agreed; in doubt.
@@ -99,13 +101,14 @@ class TopUps:
         started: TopUp = self._context.change(
             account,
             "top_ups.start",
-            lambda state, now: commands.start_top_up(
+            lambda state, now: top_up_commands.start_top_up(
                 state,
                 top_up_id=fresh,
                 amount=amount,
                 gateway=gateway,
                 return_url=return_url,
                 mode=can.mode,
+                policy=self._context.top_up_policy,
                 now=now,
             ),
             key=key,
@@ -122,7 +125,7 @@ class TopUps:
         opened: TopUp = self._context.change(
             account,
             "top_ups.open",
-            lambda state, _: commands.attach_checkout(state, checkout),
+            lambda state, _: top_up_commands.attach_checkout(state, checkout),
             wants={"top_ups": [top_up.id]},
         )
         return opened.checkout or checkout
@@ -139,20 +142,6 @@ class TopUps:
             return False
         self._settle(top_up.account, told)
         return True
-
-    def get(self, account: str, top_up: str) -> TopUp:
-        """Give a top-up as it is stored.
-
-        Raises:
-            UnknownName: the account has no such top-up.
-        """
-        state = self._context.load(Wanted(account, top_ups=frozenset([top_up]))).state
-        found = state.top_ups.get(top_up) if state else None
-        if found is None:
-            raise UnknownName(
-                "top_up", top_up, f"does not exist on account {account!r}", "start a top-up first"
-            )
-        return found
 
     def receive(self, gateway: str, headers: Mapping[str, str], body: bytes) -> PaymentReceipt:
         """Verify a gateway's callback and act on it: credit once, however often it comes.
@@ -231,6 +220,8 @@ class TopUps:
             failed=found[TopUpState.FAILED],
             expired=found[TopUpState.EXPIRED],
             quarantined=found[TopUpState.QUARANTINED],
+            refunded=found[TopUpState.REFUNDED] + found[TopUpState.PARTLY_REFUNDED],
+            refunding=found[TopUpState.REFUNDING],
             in_doubt=tuple(in_doubt),
             stopped=in_a_row >= _PATIENCE,
         )
@@ -247,6 +238,8 @@ class TopUps:
     ) -> TopUpState:
         """Ask about one top-up, act on the answer, and give what it is then."""
         top_up = self.get(account, top_up_id)
+        if top_up.state is TopUpState.REFUNDING:
+            return self._look_after_refund(port, top_up).state
         if port.capabilities.retrieves:
             top_up = self._settle(account, port.retrieve(top_up.reference), top_up).top_up
         closes_at = top_up.created_at + expire_after
@@ -257,7 +250,7 @@ class TopUps:
         receipt: PaymentReceipt = self._context.change(
             account,
             "top_ups.expire",
-            lambda state, now: commands.expire_top_up(state, top_up_id, now),
+            lambda state, now: top_up_commands.expire_top_up(state, top_up_id, now),
             wants={"top_ups": [top_up_id]},
         )
         return receipt.top_up.state
@@ -266,10 +259,20 @@ class TopUps:
         """Judge what the gateway says; an answer about another top-up than asked is none."""
         if asked is not None and payment.top_up != asked.id:
             raise GatewayError(asked.gateway, "retrieve", "the answer is about another top-up")
+        entry = self._disputed_entry(account, payment)
         receipt = self._context.change(
             account,
             "top_ups.receive",
-            lambda state, now: commands.receive_payment(state, payment, now),
-            wants={"top_ups": [payment.top_up]},
+            lambda state, now: top_up_commands.receive_payment(
+                state, payment, now, self._context.top_up_policy
+            ),
+            wants={"top_ups": [payment.top_up], "entries": [] if entry is None else [entry]},
         )
         return cast("PaymentReceipt", receipt)
+
+    def _disputed_entry(self, account: str, payment: Payment) -> int | None:
+        """Name the entry that a dispute took, which winning it reverses."""
+        if payment.status is not PaymentStatus.DISPUTE_WON:
+            return None
+        dispute = self.get(account, payment.top_up).dispute(payment.dispute)
+        return dispute.entry if dispute else None

@@ -14,7 +14,6 @@ import attrs
 
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.balance import EntryKind
-from monochat_billing.commands import PaymentReceipt
 from monochat_billing.errors import StorageError
 from monochat_billing.gateways import Buyer, Checkout
 from monochat_billing.money import Money, money
@@ -24,6 +23,7 @@ from monochat_billing.profiles import Address, BillingProfile, TaxId, TaxIdKind
 from monochat_billing.repositories import Reader, Storage, UnitOfWork
 from monochat_billing.service import Billing
 from monochat_billing.testing.fake_provider import Callback, Fault
+from monochat_billing.top_up_commands import PaymentReceipt
 
 __all__ = [
     "ACCOUNT",

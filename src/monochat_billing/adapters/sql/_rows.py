@@ -12,6 +12,7 @@ from monochat_billing import lots as _lots
 from monochat_billing.accounts import Account, ChargedUsage
 from monochat_billing.adapters.sql import documents
 from monochat_billing.adapters.sql.documents import Malformed
+from monochat_billing.auto_top_ups import AutomaticTopUp
 from monochat_billing.balance import Balance, BalanceState, Entry, EntryKind, Exchange
 from monochat_billing.errors import BillingError, CorruptBooks
 from monochat_billing.events import EVENT_TYPES
@@ -111,13 +112,14 @@ def account_row(account: Account, last_entry: int, last_usage: int, version: int
         last_usage,
         version,
         documents.write(account.watches) if account.watches else None,
+        documents.write(account.automatic) if account.automatic else None,
     )
 
 
 def account(row: Row) -> Account:
     """Read a row of ``billing_accounts``."""
     identity, zone, currencies, profile, opened_at, as_of, next_due_at, _, events, *more = row
-    watches = more[-1]
+    *_, watches, automatic = more
     return Account(
         id=identity,
         zone=zone,
@@ -128,6 +130,9 @@ def account(row: Row) -> Account:
         next_due_at=_maybe_instant(next_due_at),
         events=events,
         watches=() if watches is None else documents.read(tuple[Watch, ...], watches),
+        automatic=(
+            () if automatic is None else documents.read(tuple[AutomaticTopUp, ...], automatic)
+        ),
     )
 
 

@@ -37,6 +37,7 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.expression import Executable
 
 from monochat_billing.adapters.sql import schema
+from monochat_billing.adapters.sql._message_statements import MessageStatements
 
 Pairs = Iterable[tuple[str, str]]
 Integer = ColumnElement[int]
@@ -282,12 +283,14 @@ class Statements:
     def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
         self._dialect = shapes.dialect()
+        self.messages = MessageStatements(self)
         self._compile_load()
         self._compile_save()
         self._compile_pages()
         self._compile_history()
 
-    def _compiled(self, statement: Executable, bulk: Executable | None = None) -> Statement:
+    def compiled(self, statement: Executable, bulk: Executable | None = None) -> Statement:
+        """Compile a statement, and beside it the one that writes many rows at once."""
         compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
         names = tuple(compiled.positiontup or ())
@@ -301,21 +304,21 @@ class Statements:
         s = schema
         accounts = select(s.ACCOUNTS).where(self.shapes.among(s.ACCOUNTS.c.id))
         accounts = accounts.order_by(s.ACCOUNTS.c.id)
-        self.accounts = self._compiled(accounts)
-        self.accounts_to_change = self._compiled(accounts.with_for_update())
+        self.accounts = self.compiled(accounts)
+        self.accounts_to_change = self.compiled(accounts.with_for_update())
         self.balances = self._of_accounts(s.BALANCES)
         self.open_lots = self._of_accounts(s.LOTS, s.LOTS.c.remaining > literal_column("0"))
         self.subscriptions = self._of_accounts(s.SUBSCRIPTIONS)
         self.pending = self._of_accounts(s.SCHEDULE, s.SCHEDULE.c.state == _literal("PENDING"))
         self.open_holds = self._of_accounts(s.HOLDS, s.HOLDS.c.state == _literal("OPEN"))
-        self.asked_holds = self._of_pairs(s.HOLDS, s.HOLDS.c.id)
+        self.asked_holds = self.of_pairs(s.HOLDS, s.HOLDS.c.id)
         self.asked_entries = self._of_numbers(s.ENTRIES, s.ENTRIES.c.number)
         self.corrections = self._of_numbers(s.ENTRIES, s.ENTRIES.c.corrects)
         self.asked_lots = self._of_numbers(s.LOTS, s.LOTS.c.number)
-        self.asked_changes = self._of_pairs(s.SCHEDULE, s.SCHEDULE.c.id)
-        self.asked_top_ups = self._of_pairs(s.TOP_UPS, s.TOP_UPS.c.id)
-        self.asked_keys = self._of_pairs(s.KEYS, s.KEYS.c.key)
-        self.known_usage = self._of_pairs(
+        self.asked_changes = self.of_pairs(s.SCHEDULE, s.SCHEDULE.c.id)
+        self.asked_top_ups = self.of_pairs(s.TOP_UPS, s.TOP_UPS.c.id)
+        self.asked_keys = self.of_pairs(s.KEYS, s.KEYS.c.key)
+        self.known_usage = self.of_pairs(
             s.USAGE, s.USAGE.c.record_id, s.USAGE.c.account_id, s.USAGE.c.record_id
         )
         self.parts_of_accounts = (
@@ -332,12 +335,14 @@ class Statements:
             ("top_ups", "load top-ups", self.asked_top_ups),
             ("usage", "load usage", self.known_usage),
             ("keys", "load keys", self.asked_keys),
+            ("messages", "load messages", self.messages.asked_messages),
+            ("tallies", "load tallies", self.messages.asked_tallies),
         )
 
     def _of_accounts(self, table: Table, *also: ColumnElement[bool]) -> Statement:
-        return self._compiled(select(table).where(self.shapes.among(table.c.account_id), *also))
+        return self.compiled(select(table).where(self.shapes.among(table.c.account_id), *also))
 
-    def _of_pairs(self, table: Table, name: "Column[str]", *columns: "Column[Any]") -> Statement:
+    def of_pairs(self, table: Table, name: "Column[str]", *columns: "Column[Any]") -> Statement:
         """Look pairs up one by one in the table's key.
 
         An outer join without a condition on the table keeps the pairs on the outside of the loop,
@@ -345,48 +350,49 @@ class Statements:
         """
         given, first, second = self.shapes.pairs()
         joined = given.outerjoin(table, and_(table.c.account_id == first, name == second))
-        return self._compiled(select(*(columns or table.columns)).select_from(joined))
+        return self.compiled(select(*(columns or table.columns)).select_from(joined))
 
     def _of_numbers(self, table: Table, number: "Column[int]") -> Statement:
-        """Look (account, number) pairs up as :meth:`_of_pairs` does; numbers travel as text."""
+        """Look (account, number) pairs up as :meth:`of_pairs` does; numbers travel as text."""
         given, first, second = self.shapes.pairs()
         asked = cast(second, BigInteger)
         joined = given.outerjoin(table, and_(table.c.account_id == first, number == asked))
-        return self._compiled(select(*table.columns).select_from(joined))
+        return self.compiled(select(*table.columns).select_from(joined))
 
     def _compile_save(self) -> None:
         s = schema
         self.insert = {
-            table.name: self._compiled(
+            table.name: self.compiled(
                 insert(table).values(_all_columns(table)).inline(),
                 self.shapes.in_bulk(table, None),
             )
             for table in s.METADATA.sorted_tables
         }
-        self.replace_balances = self._replace(
+        self.replace_balances = self.replace(
             s.BALANCES, "posted", "held", "credit_limit", "owed", "debts", "state"
         )
-        self.replace_lots = self._replace(s.LOTS, "remaining", "waiting", "pinned")
-        self.replace_subscriptions = self._replace(
+        self.replace_lots = self.replace(s.LOTS, "remaining", "waiting", "pinned")
+        self.replace_subscriptions = self.replace(
             s.SUBSCRIPTIONS, "state", "period_end", "document"
         )
-        self.replace_schedule = self._replace(s.SCHEDULE, "state", "document")
-        self.replace_holds = self._replace(s.HOLDS, "state", "document")
-        self.replace_top_ups = self._replace(s.TOP_UPS, "state", "document")
+        self.replace_schedule = self.replace(s.SCHEDULE, "state", "document")
+        self.replace_holds = self.replace(s.HOLDS, "state", "document")
+        self.replace_top_ups = self.replace(s.TOP_UPS, "state", "document")
         accounts, changing = s.ACCOUNTS, _account_columns()
         one = {**changing, "version": _next_version(changing["version"])}
         given = _given({**{name: accounts.c[name].type for name in changing}, "account": Text()})
         many = {name: given.c[name] for name in changing}
         many["version"] = _next_version(given.c.version)
-        self.change_account = self._compiled(
+        self.change_account = self.compiled(
             update(accounts).where(accounts.c.id == bindparam("account")).values(one),
             self.shapes.whole(
                 update(accounts).where(accounts.c.id == given.c.account).values(many)
             ),
         )
 
-    def _replace(self, table: Table, *replaced: str) -> Statement:
-        return self._compiled(
+    def replace(self, table: Table, *replaced: str) -> Statement:
+        """Insert rows, or replace those columns of the ones with their keys."""
+        return self.compiled(
             self.shapes.replace(table, replaced), self.shapes.in_bulk(table, replaced)
         )
 
@@ -395,23 +401,21 @@ class Statements:
         self.entries = self._page(s.ENTRIES, s.ENTRIES.c.number)
         self.events = self._page(s.OUTBOX, s.OUTBOX.c.number)
         self.usage = self._page(s.USAGE, s.USAGE.c.ordinal)
-        self.last_entries = self._compiled(
+        self.last_entries = self.compiled(
             _of_account(s.ENTRIES).order_by(s.ENTRIES.c.number.desc()).limit(_limit())
         )
-        self.lots = self._compiled(_of_account(s.LOTS).order_by(s.LOTS.c.number))
-        self.schedule = self._compiled(
+        self.lots = self.compiled(_of_account(s.LOTS).order_by(s.LOTS.c.number))
+        self.schedule = self.compiled(
             _of_account(s.SCHEDULE).order_by(s.SCHEDULE.c.requested_at, s.SCHEDULE.c.id)
         )
-        self.holds = self._compiled(
-            _of_account(s.HOLDS).order_by(s.HOLDS.c.placed_at, s.HOLDS.c.id)
-        )
-        self.route = self._compiled(
+        self.holds = self.compiled(_of_account(s.HOLDS).order_by(s.HOLDS.c.placed_at, s.HOLDS.c.id))
+        self.route = self.compiled(
             select(s.ROUTES.c.account_id)
             .where(s.ROUTES.c.gateway == bindparam("gateway"))
             .where(s.ROUTES.c.reference == bindparam("reference"))
         )
         top_ups = s.TOP_UPS.c
-        self.unsettled_top_ups = self._compiled(
+        self.unsettled_top_ups = self.compiled(
             select(top_ups.account_id, top_ups.id)
             .where(top_ups.gateway == bindparam("gateway"))
             .where(literal_column(s.UNSETTLED_STATES))
@@ -422,13 +426,29 @@ class Statements:
             .order_by(top_ups.account_id, top_ups.id)
             .limit(_limit())
         )
-        self.due = self._compiled(
+        routes = s.ROUTES.c
+        self.gateway_top_ups = self.compiled(
+            select(s.TOP_UPS)
+            .join(
+                s.ROUTES,
+                and_(
+                    routes.gateway == top_ups.gateway,
+                    routes.reference == top_ups.id,
+                    routes.account_id == top_ups.account_id,
+                ),
+            )
+            .where(routes.gateway == bindparam("gateway"))
+            .where(routes.reference > bindparam("after"))
+            .order_by(routes.reference)
+            .limit(_limit())
+        )
+        self.due = self.compiled(
             select(s.ACCOUNTS.c.id)
             .where(s.ACCOUNTS.c.next_due_at <= bindparam("until"))
             .order_by(s.ACCOUNTS.c.next_due_at, s.ACCOUNTS.c.id)
             .limit(_limit())
         )
-        self.account_ids = self._compiled(
+        self.account_ids = self.compiled(
             select(s.ACCOUNTS.c.id)
             .where(s.ACCOUNTS.c.id > bindparam("after"))
             .order_by(s.ACCOUNTS.c.id)
@@ -460,13 +480,13 @@ class Statements:
             e.effective_at > literal_column("-9223372036854775807", BigInteger),
             e.number + literal_column("0") <= bindparam("through"),
         )
-        self.recorded_upto = self._compiled(
+        self.recorded_upto = self.compiled(
             select(e.balance_after)
             .where(*counts, recorded)
             .order_by(e.recorded_at.desc(), e.number.desc())
             .limit(literal_column("1"))
         )
-        self.late_upto = self._compiled(
+        self.late_upto = self.compiled(
             select(func.sum(case((effective, e.amount), else_=-e.amount))).where(
                 *late_counts,
                 late,
@@ -480,7 +500,7 @@ class Statements:
     def _history(self, at: "Column[int]", *also: ColumnElement[bool]) -> Statement:
         e = schema.ENTRIES.c
         page = select(schema.ENTRIES).where(*_within(at), *also)
-        return self._compiled(page.order_by(at, e.number).limit(_limit()))
+        return self.compiled(page.order_by(at, e.number).limit(_limit()))
 
     def _movements(self, at: "Column[int]", *also: ColumnElement[bool]) -> Statement:
         e, lots = schema.ENTRIES.c, schema.LOTS
@@ -488,7 +508,7 @@ class Statements:
         zero = literal_column("0", BigInteger)
         named = and_(lots.c.account_id == e.account_id, lots.c.number == lot)
         columns = (e.account_id, e.kind, lot, lots.c.origin, lots.c.source)
-        return self._compiled(
+        return self.compiled(
             select(
                 *columns,
                 func.sum(case((units > zero, units), else_=zero)),
@@ -500,7 +520,7 @@ class Statements:
         )
 
     def _page(self, table: Table, number: "Column[int]") -> Statement:
-        return self._compiled(
+        return self.compiled(
             _of_account(table).where(number > bindparam("after")).order_by(number).limit(_limit())
         )
 

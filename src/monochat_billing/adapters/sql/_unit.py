@@ -15,6 +15,7 @@ import attrs
 
 from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.adapters.sql import _rows, schema
+from monochat_billing.adapters.sql._messages import MessageReader, MessageWriter, traffic
 from monochat_billing.adapters.sql._rows import Row, each
 from monochat_billing.adapters.sql._session import Ask, Session
 from monochat_billing.adapters.sql._sheets import Counters, Sheets
@@ -23,6 +24,7 @@ from monochat_billing.adapters.sql.documents import Malformed
 from monochat_billing.balance import Books, Entry
 from monochat_billing.holds import Hold
 from monochat_billing.lots import DEBT, Lot
+from monochat_billing.payments import TopUp
 from monochat_billing.readings import Movement, Place, Reading, Window
 from monochat_billing.repositories import Changes, Loaded, RecordedEvent, Wanted
 from monochat_billing.scheduling import ScheduledChange
@@ -35,7 +37,7 @@ _VERSION: Final = 10
 _NONE: Final[Mapping[str, list[Row]]] = {}
 
 
-class SqlReader:
+class SqlReader(MessageReader):
     """Read the books within one database transaction."""
 
     def __init__(self, session: Session) -> None:
@@ -83,6 +85,8 @@ class SqlReader:
             asked.get("top_ups", _NONE),
             asked.get("usage", _NONE),
             asked.get("keys", _NONE),
+            asked.get("messages", _NONE),
+            asked.get("tallies", _NONE),
         )
         return rows, {
             account: parts.loaded(account, rows[account]) if account in rows else Loaded(None)
@@ -223,6 +227,13 @@ class SqlReader:
         rows = self._session.rows("read unsettled top-ups", statement, values)
         return tuple((row[0], row[1]) for row in rows)
 
+    def top_ups(self, gateway: str, *, after: str = "", limit: int = 100) -> Sequence[TopUp]:
+        """Give up to ``limit`` top-ups of a gateway whose ids sort after ``after``, ascending."""
+        statement = self._session.statements.gateway_top_ups
+        values = statement.values(gateway=gateway, after=after, limit=max(limit, 0))
+        rows = self._session.rows("read top-ups", statement, values)
+        return tuple(each(schema.TOP_UPS, rows, _rows.top_up))
+
     def due(self, until: datetime, limit: int) -> Sequence[str]:
         """Give up to ``limit`` accounts whose ``next_due_at`` is not after ``until``."""
         statement = self._session.statements.due
@@ -264,6 +275,8 @@ class _Parts:
     top_ups: Mapping[str, list[Row]]
     usage: Mapping[str, list[Row]]
     keys: Mapping[str, list[Row]]
+    messages: Mapping[str, list[Row]]
+    tallies: Mapping[str, list[Row]]
 
     def loaded(self, account: str, row: Row) -> Loaded:
         """Put one account together."""
@@ -289,6 +302,7 @@ class _Parts:
             known_usage=frozenset(one[1] for one in self.usage.get(account, ())),
             holds={one.id: one for one in sorted(holds, key=lambda one: (one.placed_at, one.id))},
             entries=dict(sorted(self.entries.get(account, {}).items())),
+            traffic=traffic(self.messages.get(account, ()), self.tallies.get(account, ())),
         )
         return Loaded(state, {one.key: one for one in keys})
 
@@ -302,7 +316,7 @@ class _Parts:
         return sorted(rows.values(), key=lambda row: (row[3], row[1]))
 
 
-class SqlUnit(SqlReader):
+class SqlUnit(SqlReader, MessageWriter):
     """Read and change accounts within one database transaction."""
 
     def __init__(self, session: Session) -> None:
@@ -343,6 +357,7 @@ class SqlUnit(SqlReader):
             except Malformed as error:
                 raise self._session.misused("save", f"account {account!r}: {error}") from error
         self._write(sheets)
+        self.write_messages(changes)
 
     def _write(self, sheets: Sheets) -> None:
         write, statements = self._session.write, self._session.statements

@@ -29,9 +29,10 @@ from cattrs import BaseConverter, Converter, ForbiddenExtraKeysError, StructureH
 
 from monochat_billing import errors
 from monochat_billing.accounts import Account, ChargedUsage
+from monochat_billing.auto_top_ups import AutomaticTopUp
 from monochat_billing.balance import Balance, Entry
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
-from monochat_billing.commands import PaymentReceipt, UsageReport
+from monochat_billing.commands import UsageReport
 from monochat_billing.errors import BillingError, Rejected
 from monochat_billing.events import EVENT_TYPES
 from monochat_billing.hold_commands import HoldReport
@@ -44,6 +45,7 @@ from monochat_billing.profiles import BillingProfile
 from monochat_billing.quotes import ChangeQuote
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
+from monochat_billing.top_up_commands import PaymentReceipt, RefundReceipt
 from monochat_billing.units import Amount, Units, is_currency
 from monochat_billing.watches import Watch
 
@@ -58,6 +60,7 @@ class Malformed(ValueError):
 
 _RESULTS: Final = (
     Account,
+    AutomaticTopUp,
     Balance,
     BatchReport,
     BillingProfile,
@@ -72,6 +75,7 @@ _RESULTS: Final = (
     Lot,
     Payment,
     PaymentReceipt,
+    RefundReceipt,
     ScheduledChange,
     Subscription,
     TopUp,

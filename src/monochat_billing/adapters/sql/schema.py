@@ -6,8 +6,9 @@ Does not own what a document holds (:mod:`monochat_billing.adapters.sql.document
 * Amounts are signed 64-bit integers in the smallest unit of their balance.
 * Instants are signed 64-bit integers: microseconds since 1970-01-01T00:00Z. Exact, sortable, the
   same on every database, and without a session's time zone.
-* Every unique key begins with the account, so that an account can live on one shard. The one
-  exception is the table of routes, which answers whose a gateway's reference is.
+* Every unique key begins with the account, so that an account can live on one shard. The
+  exceptions answer whose something is: a gateway's reference, a business number, and what was set
+  aside because nobody knew.
 * What no query looks into is a JSON document in a text column.
 * Foreign keys guard the small tables. The tables that grow with every command have none: their
   rows are written together with the account's own row, which guards them by its version.
@@ -32,24 +33,28 @@ from sqlalchemy.types import TypeEngine
 
 __all__ = [
     "ACCOUNTS",
+    "ASIDES",
     "BALANCES",
     "ENTRIES",
     "HEAD",
     "HOLDS",
     "KEYS",
     "LOTS",
+    "MESSAGES",
     "METADATA",
+    "NUMBERS",
     "OUTBOX",
     "ROUTES",
     "SCHEDULE",
     "SUBSCRIPTIONS",
+    "TALLIES",
     "TOP_UPS",
     "UNSETTLED_STATES",
     "USAGE",
     "VERSION_TABLE",
 ]
 
-HEAD: Final = "billing_0003"
+HEAD: Final = "billing_0005"
 """The schema version that this library reads and writes."""
 
 VERSION_TABLE: Final = "billing_schema_version"
@@ -106,10 +111,11 @@ ACCOUNTS: Final = Table(
     _integer("last_usage"),
     _integer("version"),
     _text("watches", nullable=True),
+    _text("automatic", nullable=True),
 )
 """One row per account; ``version`` grows with every save, so a lost race is noticed.
 
-``watches`` is a JSON document, NULL where nobody watches.
+``watches`` and ``automatic`` are JSON documents, NULL where nobody watches or asks for money.
 """
 
 Index(
@@ -283,7 +289,7 @@ TOP_UPS: Final = Table(
 )
 """Every intent to add money, and what became of it."""
 
-UNSETTLED_STATES: Final = "state IN ('CREATED', 'FAILED', 'OPEN', 'PENDING')"
+UNSETTLED_STATES: Final = "state IN ('CREATED', 'FAILED', 'OPEN', 'PENDING', 'REFUNDING')"
 """What a sweep still asks about, in the words of its index: the query has to repeat them."""
 
 Index(
@@ -346,3 +352,70 @@ OUTBOX: Final = Table(
     _text("document"),
 )
 """Every event, in the order of its account."""
+
+MESSAGES: Final = Table(
+    "billing_messages",
+    METADATA,
+    _account(),
+    Column("id", _identity(), primary_key=True),
+    _text("number"),
+    _text("state"),
+    _text("market"),
+    _text("category", nullable=True),
+    _integer("at"),
+    _text("hold"),
+    _integer("share"),
+    _text("expected", nullable=True),
+    Column("expected_free", SmallInteger, nullable=True),
+    Column("free", SmallInteger, nullable=False),
+    _integer("provider"),
+    _integer("own"),
+    _integer("tax"),
+    _text("card"),
+    Column("tier", SmallInteger, nullable=True),
+    _integer("place"),
+    _text("prepaid"),
+    _integer("entry", nullable=True),
+    _integer("excess", nullable=True),
+    sqlite_with_rowid=False,
+)
+"""What an account sent, and what became of each message; an id tells nothing of a recipient."""
+
+TALLIES: Final = Table(
+    "billing_message_tallies",
+    METADATA,
+    _account(),
+    Column("name", _identity(), primary_key=True),
+    _integer("messages"),
+    _integer("free"),
+    _integer("provider"),
+    _integer("own"),
+    _integer("tax"),
+    sqlite_with_rowid=False,
+)
+"""What a month has counted, by the name of what is counted."""
+
+NUMBERS: Final = Table(
+    "billing_numbers",
+    METADATA,
+    Column("id", _identity(), primary_key=True),
+    Column("account_id", _identity(), ForeignKey("billing_accounts.id"), nullable=False),
+    _text("zone"),
+    sqlite_with_rowid=False,
+)
+"""Whose a business number is: the other key that does not begin with the account."""
+
+ASIDES: Final = Table(
+    "billing_set_asides",
+    METADATA,
+    Column("id", _identity(), primary_key=True),
+    Column("number", _identity(), nullable=False),
+    _text("account_id"),
+    _text("reason"),
+    _text("detail"),
+    _integer("received_at"),
+    _text("document"),
+)
+"""Statuses that were neither applied nor dropped; whose they are may not be known yet."""
+
+Index("ix_billing_set_asides_number", ASIDES.c.number, ASIDES.c.id)
