@@ -54,6 +54,7 @@ class Wanted:
     """Name what a command needs of one account beside its live state.
 
     Of ``entries`` it also needs those that correct them, and every lot that any of these names.
+    With ``ended`` it needs the subscriptions that have ended, too.
     """
 
     account: str
@@ -65,6 +66,7 @@ class Wanted:
     entries: frozenset[int] = frozenset()
     messages: frozenset[str] = frozenset()
     tallies: frozenset[str] = frozenset()
+    ended: bool = False
 
 
 @final
@@ -267,6 +269,10 @@ class Reader(EntrySource, Protocol):
 
     def lots(self, account: str) -> Sequence[Lot]:
         """Give every lot of the account by number, spent ones too."""
+        ...
+
+    def subscriptions(self, account: str) -> Sequence[Subscription]:
+        """Give every subscription of the account, ended ones too, in the order they were stored."""
         ...
 
     def schedule(self, account: str) -> Sequence[ScheduledChange]:

@@ -41,6 +41,7 @@ from monochat_billing.repositories import (
     Wanted,
 )
 from monochat_billing.scheduling import ScheduledChange
+from monochat_billing.subscriptions import Subscription
 
 __all__ = ["MemoryStorage"]
 
@@ -110,6 +111,7 @@ class _Account:
     state: AccountState
     entries: list[Entry] = attrs.field(factory=list)
     lots: dict[int, Lot] = attrs.field(factory=dict)
+    subscriptions: dict[str, Subscription] = attrs.field(factory=dict)
     schedule: dict[str, ScheduledChange] = attrs.field(factory=dict)
     holds: dict[str, Hold] = attrs.field(factory=dict)
     corrections: dict[int, list[int]] = attrs.field(factory=dict)
@@ -151,11 +153,7 @@ class _Account:
             ("scheduled change", self.schedule, [one.id for one in changes.new_schedule]),
             ("hold", self.holds, [one.id for one in changes.new_holds]),
             ("top-up", self.top_ups, [one.id for one in changes.new_top_ups]),
-            (
-                "subscription",
-                self.state.subscriptions,
-                [one.id for one in changes.new_subscriptions],
-            ),
+            ("subscription", self.subscriptions, [one.id for one in changes.new_subscriptions]),
         ):
             for identity in new:
                 if identity in kept:
@@ -167,6 +165,7 @@ class _Account:
         state, entries, events = self.state, len(self.entries), len(self.events)
         parts: tuple[tuple[dict[Any, Any], list[Any]], ...] = (
             (self.lots, [one.number for one in changes.lots]),
+            (self.subscriptions, [one.id for one in changes.subscriptions]),
             (self.schedule, [one.id for one in changes.schedule]),
             (self.holds, [one.id for one in changes.holds]),
             (self.top_ups, [one.id for one in changes.top_ups]),
@@ -200,6 +199,7 @@ class _Account:
         for entry in changes.entries:
             if entry.corrects is not None:
                 self.corrections.setdefault(entry.corrects, []).append(entry.number)
+        self.subscriptions.update((one.id, one) for one in changes.subscriptions)
         for change in changes.schedule:
             self.schedule[change.id] = change
         for hold in changes.holds:
@@ -350,7 +350,7 @@ class MemoryStorage:
 
 
 def _live(state: AccountState) -> AccountState:
-    """Drop what is history: spent lots, decided changes, resolved holds, and what was asked for.
+    """Drop what is history: what is spent, ended, decided or resolved, and what was asked for.
 
     A state that holds none of that is kept as it is, which is what most debits leave behind.
     """
@@ -359,19 +359,21 @@ def _live(state: AccountState) -> AccountState:
         if not all(lot.remaining for lot in balance.lots):
             open_lots = tuple(lot for lot in balance.lots if lot.remaining)
             books = books.with_balance(balance.with_lots(open_lots))
-    schedule, holds = state.schedule, state.holds
+    subscriptions, schedule, holds = state.subscriptions, state.schedule, state.holds
+    if not all(one.live for one in subscriptions.values()):
+        subscriptions = {key: one for key, one in subscriptions.items() if one.live}
     if not all(change.pending for change in schedule.values()):
         schedule = {key: one for key, one in schedule.items() if one.pending}
     if not all(hold.open for hold in holds.values()):
         holds = {key: one for key, one in holds.items() if one.open}
     asked = state.top_ups or state.known_usage or state.entries or state.traffic is not NO_TRAFFIC
     same = books is state.books and schedule is state.schedule and holds is state.holds
-    if same and not asked:
+    if same and subscriptions is state.subscriptions and not asked:
         return state
     return AccountState(
         account=state.account,
         books=books,
-        subscriptions=state.subscriptions,
+        subscriptions=subscriptions,
         schedule=schedule,
         holds=holds,
     )
@@ -447,7 +449,12 @@ class _Unit:
             return Loaded(None)
         keys = {key: kept.keys[key] for key in wanted.keys if key in kept.keys}
         if not (
-            wanted.usage or wanted.top_ups or wanted.schedule or wanted.holds or wanted.entries
+            wanted.usage
+            or wanted.top_ups
+            or wanted.schedule
+            or wanted.holds
+            or wanted.entries
+            or wanted.ended
         ):
             return Loaded(kept.in_sight(kept.state, wanted), keys)
         asked = {key: kept.schedule[key] for key in wanted.schedule if key in kept.schedule}
@@ -456,6 +463,7 @@ class _Unit:
         state = attrs.evolve(
             kept.state,
             books=_with_lots_of(kept, entries.values()),
+            subscriptions=dict(kept.subscriptions) if wanted.ended else kept.state.subscriptions,
             entries=entries,
             holds={**holds, **kept.state.holds},
             schedule={**asked, **kept.state.schedule},
@@ -511,6 +519,10 @@ class _Unit:
     def lots(self, account: str) -> Sequence[Lot]:
         kept = self._shelf.accounts.get(account)
         return tuple(lot for _, lot in sorted(kept.lots.items())) if kept else ()
+
+    def subscriptions(self, account: str) -> Sequence[Subscription]:
+        kept = self._shelf.accounts.get(account)
+        return tuple(kept.subscriptions.values()) if kept else ()
 
     def schedule(self, account: str) -> Sequence[ScheduledChange]:
         kept = self._shelf.accounts.get(account)

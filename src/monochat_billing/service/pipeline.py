@@ -51,6 +51,7 @@ class Command:
     entries: frozenset[int] = frozenset()
     messages: frozenset[str] = frozenset()
     tallies: frozenset[str] = frozenset()
+    ended: bool = False
 
     @property
     def fingerprint(self) -> Mapping[str, str]:
@@ -119,6 +120,7 @@ def _wanted(commands: Sequence[Command]) -> list[Wanted]:
             frozenset[int]().union(*(one.entries for one in asked)),
             none.union(*(one.messages for one in asked)),
             none.union(*(one.tallies for one in asked)),
+            any(one.ended for one in asked),
         )
         for account, asked in sorted(by_account.items())
     ]
@@ -136,6 +138,7 @@ def _wanted_by(command: Command) -> Wanted:
         command.entries,
         command.messages,
         command.tallies,
+        command.ended,
     )
 
 

@@ -38,6 +38,7 @@ from sqlalchemy.sql.expression import Executable
 
 from monochat_billing.adapters.sql import schema
 from monochat_billing.adapters.sql._message_statements import MessageStatements
+from monochat_billing.subscriptions import ENDED
 
 Pairs = Iterable[tuple[str, str]]
 Integer = ColumnElement[int]
@@ -308,7 +309,9 @@ class Statements:
         self.accounts_to_change = self.compiled(accounts.with_for_update())
         self.balances = self._of_accounts(s.BALANCES)
         self.open_lots = self._of_accounts(s.LOTS, s.LOTS.c.remaining > literal_column("0"))
-        self.subscriptions = self._of_accounts(s.SUBSCRIPTIONS)
+        ended = s.SUBSCRIPTIONS.c.state.in_([_literal(one) for one in sorted(ENDED)])
+        self.live_subscriptions = self._of_accounts(s.SUBSCRIPTIONS, not_(ended))
+        self.ended_subscriptions = self._of_accounts(s.SUBSCRIPTIONS, ended)
         self.pending = self._of_accounts(s.SCHEDULE, s.SCHEDULE.c.state == _literal("PENDING"))
         self.open_holds = self._of_accounts(s.HOLDS, s.HOLDS.c.state == _literal("OPEN"))
         self.asked_holds = self.of_pairs(s.HOLDS, s.HOLDS.c.id)
@@ -326,7 +329,7 @@ class Statements:
             ("load balances", self.balances),
             ("load lots", self.open_lots),
             ("load holds", self.open_holds),
-            ("load subscriptions", self.subscriptions),
+            ("load subscriptions", self.live_subscriptions),
             ("load schedule", self.pending),
         )
         self.parts_asked_for = (
@@ -405,6 +408,9 @@ class Statements:
             _of_account(s.ENTRIES).order_by(s.ENTRIES.c.number.desc()).limit(_limit())
         )
         self.lots = self.compiled(_of_account(s.LOTS).order_by(s.LOTS.c.number))
+        self.subscriptions = self.compiled(
+            _of_account(s.SUBSCRIPTIONS).order_by(s.SUBSCRIPTIONS.c.position, s.SUBSCRIPTIONS.c.id)
+        )
         self.schedule = self.compiled(
             _of_account(s.SCHEDULE).order_by(s.SCHEDULE.c.requested_at, s.SCHEDULE.c.id)
         )

@@ -28,6 +28,7 @@ from monochat_billing.payments import TopUp
 from monochat_billing.readings import Movement, Place, Reading, Window
 from monochat_billing.repositories import Changes, Loaded, RecordedEvent, Wanted
 from monochat_billing.scheduling import ScheduledChange
+from monochat_billing.subscriptions import Subscription
 
 T = TypeVar("T")
 
@@ -64,6 +65,11 @@ class SqlReader(MessageReader):
             if pairs:
                 kinds.append(kind)
                 asks.append(Ask(name, one, self._shapes.bound_pairs(pairs)))
+        past = [account for account, one in wanted.items() if one.ended]
+        if past:
+            kinds.append("ended")
+            bound = (self._shapes.ids(past),)
+            asks.append(Ask("load subscriptions", statements.ended_subscriptions, bound))
         accounts, *found = self._session.ask(asks)
         rows = {row[0]: row for row in accounts}
         of_accounts = len(asks) - 1 - len(kinds)
@@ -87,6 +93,7 @@ class SqlReader(MessageReader):
             asked.get("keys", _NONE),
             asked.get("messages", _NONE),
             asked.get("tallies", _NONE),
+            asked.get("ended", _NONE),
         )
         return rows, {
             account: parts.loaded(account, rows[account]) if account in rows else Loaded(None)
@@ -183,6 +190,13 @@ class SqlReader(MessageReader):
         rows = self._session.rows("read lots", statement, statement.values(account=account))
         return tuple(each(schema.LOTS, rows, _rows.lot))
 
+    def subscriptions(self, account: str) -> Sequence[Subscription]:
+        """Give every subscription of the account, ended ones too, in the order they were stored."""
+        statement = self._session.statements.subscriptions
+        values = statement.values(account=account)
+        rows = self._session.rows("read subscriptions", statement, values)
+        return tuple(each(schema.SUBSCRIPTIONS, rows, _rows.subscription))
+
     def schedule(self, account: str) -> Sequence[ScheduledChange]:
         """Give every scheduled change of the account, in order of request."""
         statement = self._session.statements.schedule
@@ -277,6 +291,7 @@ class _Parts:
     keys: Mapping[str, list[Row]]
     messages: Mapping[str, list[Row]]
     tallies: Mapping[str, list[Row]]
+    ended: Mapping[str, list[Row]]
 
     def loaded(self, account: str, row: Row) -> Loaded:
         """Put one account together."""
@@ -285,7 +300,8 @@ class _Parts:
         lots = each(schema.LOTS, {row[1]: row for row in lot_rows}.values(), _rows.lot)
         hold_rows = (*self.asked_holds.get(account, ()), *self.holds.get(account, ()))
         holds = each(schema.HOLDS, {row[1]: row for row in hold_rows}.values(), _rows.hold)
-        subscriptions = sorted(self.subscriptions.get(account, ()), key=lambda one: one[2])
+        held = (*self.subscriptions.get(account, ()), *self.ended.get(account, ()))
+        subscriptions = sorted(held, key=lambda one: (one[2], one[1]))
         changes = each(schema.SCHEDULE, self._changes(account), _rows.scheduled)
         top_ups = each(schema.TOP_UPS, self.top_ups.get(account, ()), _rows.top_up)
         keys = each(schema.KEYS, self.keys.get(account, ()), _rows.key)
