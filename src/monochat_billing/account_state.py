@@ -85,6 +85,12 @@ class AccountState:
     entries: Mapping[int, Entry] = attrs.field(factory=dict)
     traffic: Traffic = NO_TRAFFIC
 
+    @property
+    def country(self) -> str:
+        """Give the country of the buyer's address, for tax; empty while it is not known."""
+        profile = self.account.profile
+        return "" if profile is None else profile.address.country
+
     def subscription(self, family: Family) -> Subscription | None:
         """Give the subscription of one product family that has not ended, if there is one.
 
@@ -214,9 +220,7 @@ def noticed(step: Step, at: datetime) -> Step:
 
 def _asked(step: Step, at: datetime) -> Step:
     state, account = step.state, step.state.account
-    done = ask(
-        account.automatic, state.books, zone=account.zone, profile=account.profile, at=at
-    )
+    done = ask(account.automatic, state.books, zone=account.zone, profile=account.profile, at=at)
     if done.rules is account.automatic:
         return step
     top_ups = {**state.top_ups, **{one.id: one for one in done.top_ups}}
