@@ -1,14 +1,14 @@
 """Told statuses: what a provider's status means on its local day, before any account is asked.
 
 *Owns* reading statuses by cards and zones: local day, market, whether it can be priced, and which
-messages and tallies an account has to load for it.
+messages and tallies an account has to load for it; the protocol of whoever brings statuses.
 *Does not own* what becomes of the message (:mod:`monochat_billing.message_charging`).
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Final, NamedTuple, final
+from typing import Final, NamedTuple, Protocol, final
 
 from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import check_zone
@@ -26,7 +26,7 @@ from monochat_billing.messages import (
 )
 from monochat_billing.rating import MessageCategory
 
-__all__ = ["Reading", "Told", "read_statuses", "set_aside", "tallies_of"]
+__all__ = ["MessageChannel", "Reading", "Told", "read_statuses", "set_aside", "tallies_of"]
 
 _NOTHING: Final[tuple[str, ...]] = ()
 
@@ -175,3 +175,35 @@ def set_aside(
         status=status,
         received_at=received_at,
     )
+
+
+class MessageChannel(Protocol):
+    """Say how one provider's webhooks are read, and by which terms its messages are charged."""
+
+    @property
+    def terms(self) -> MessageTerms:
+        """Give the terms that messages are charged by."""
+        ...
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> tuple[StatusReport, ...]:
+        """Check that a webhook is genuine and give what its statuses say.
+
+        What of a genuine webhook cannot be understood is among them, with its problem.
+
+        Raises:
+            ForgedCallback: it is not genuine.
+            InvalidInput: as a whole it is no webhook of messages, or too long.
+        """
+        ...
+
+    def message_id(self, provider_id: str) -> str:
+        """Give the id of a message by what the provider calls it; it tells nobody's number."""
+        ...
+
+    def markets(self, phone_number: str) -> tuple[str, ...]:
+        """Give the markets that a number can belong to, the most specific first.
+
+        Raises:
+            InvalidInput: it is no international phone number.
+        """
+        ...

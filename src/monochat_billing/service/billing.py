@@ -10,6 +10,7 @@ from monochat_billing.accounts import Step, require_account
 from monochat_billing.audit import Audit, Difference, audit
 from monochat_billing.balance import Entry
 from monochat_billing.errors import CorruptBooks, InvalidInput
+from monochat_billing.message_told import MessageChannel
 from monochat_billing.overview import Overview, overview
 from monochat_billing.payments import PaymentGateway
 from monochat_billing.plans import AnyCatalog, UsageReader
@@ -21,6 +22,7 @@ from monochat_billing.service.context import Context, new_id, utc_now
 from monochat_billing.service.group_commit import GroupCommit
 from monochat_billing.service.holds import Holds
 from monochat_billing.service.joining import joined
+from monochat_billing.service.messages import Messages
 from monochat_billing.service.pipeline import advance
 from monochat_billing.service.schedule import Schedule
 from monochat_billing.service.subscriptions import Subscriptions
@@ -61,7 +63,8 @@ class Billing:
     ``storage`` keeps the books, ``catalog`` says what is sold, ``rates`` what messages cost,
     ``gateways`` take payments. ``clock`` is any callable that returns an aware instant; ``ids``
     one that returns a fresh unique string. ``usage_reader`` tells how many users or channels an
-    account has, so that a preview can warn of limits; ``top_up_policy`` which amounts can be topped
+    account has, so that a preview can warn of limits; ``channel`` reads the webhooks of messages
+    and holds their terms; ``top_up_policy`` says which amounts can be topped
     up, with which bonus. ``group_commit`` says how threads that call at once share commits; None
     gives every call its own. Every command first applies whatever is
     due on its account, so it does not matter when, or whether, :meth:`run_due` is called.
@@ -84,6 +87,7 @@ class Billing:
     subscriptions: Subscriptions
     schedule: Schedule
     usage: Usage
+    messages: Messages
 
     def __init__(
         self,
@@ -95,6 +99,7 @@ class Billing:
         clock: Callable[[], datetime] = utc_now,
         ids: Callable[[], str] = new_id,
         usage_reader: UsageReader | None = None,
+        channel: MessageChannel | None = None,
         top_up_policy: TopUpPolicy = TopUpPolicy(),  # noqa: B008 - a frozen value
         group_commit: GroupCommit | None = GroupCommit(),  # noqa: B008 - a frozen value
     ) -> None:
@@ -111,6 +116,7 @@ class Billing:
             clock=clock,
             ids=ids,
             usage_reader=usage_reader,
+            channel=channel,
             top_up_policy=top_up_policy,
             group_commit=group_commit,
         )
@@ -124,6 +130,7 @@ class Billing:
         self.subscriptions = Subscriptions(self._context)
         self.schedule = Schedule(self._context)
         self.usage = Usage(self._context)
+        self.messages = Messages(self._context)
 
     def using(self, host: object) -> "Billing":
         """Return the same service within a transaction of the host's.

@@ -15,6 +15,7 @@ from monochat_billing.accounts import (
     require_account,
 )
 from monochat_billing.errors import InvalidInput, UnknownName
+from monochat_billing.message_told import MessageChannel
 from monochat_billing.money import MAX_SCALE, amount_text, to_units
 from monochat_billing.payments import PaymentGateway
 from monochat_billing.periods import utc
@@ -106,6 +107,7 @@ class Context:
     clock: Callable[[], datetime]
     ids: Callable[[], str]
     usage_reader: UsageReader | None = None
+    channel: MessageChannel | None = None
     top_up_policy: TopUpPolicy = attrs.field(factory=TopUpPolicy)
     group_commit: GroupCommit | None = None
     lane: Lane | None = attrs.field(init=False, eq=False, repr=False)

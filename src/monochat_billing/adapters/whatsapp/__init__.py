@@ -16,9 +16,11 @@ Statuses carry a recipient's number only until the market is known: no usage rec
 has it. A message id is opaque to this library, but Meta's ids are known to encode the number.
 """
 
+from monochat_billing.adapters.whatsapp.channel import WhatsApp
 from monochat_billing.adapters.whatsapp.rates import (
     METER,
     market_of,
+    markets_of,
     meta_message_rates,
     meta_rate_cards,
 )
@@ -42,8 +44,10 @@ __all__ = [
     "MessageStatus",
     "SetAside",
     "SetAsideReason",
+    "WhatsApp",
     "collect_usage",
     "market_of",
+    "markets_of",
     "meta_message_rates",
     "meta_rate_cards",
     "parse_statuses",

@@ -14,7 +14,7 @@ from monochat_billing.message_tiers import CardTiers
 from monochat_billing.money import DEFAULT_SCALE
 from monochat_billing.rating import MessageCategory, RateCard, RateCards
 
-__all__ = ["METER", "market_of", "meta_message_rates", "meta_rate_cards"]
+__all__ = ["METER", "market_of", "markets_of", "meta_message_rates", "meta_rate_cards"]
 
 METER: Final = "whatsapp.message"
 """The meter of every usage record and rate card of WhatsApp."""
@@ -104,6 +104,34 @@ def _markets() -> tuple[Mapping[str, tuple[str, ...]], int, str]:
     return codes, max(map(len, codes)), data["fallback"]
 
 
+def markets_of(phone_number: str) -> tuple[str, ...]:
+    """Return the markets that a phone number's calling code belongs to, the most specific first.
+
+    The first of them that a card prices is the number's market while that card rules.
+
+    Raises:
+        InvalidInput: when the text is no phone number.
+
+    >>> markets_of("8800000000000")
+    ('Bangladesh', 'Rest of Asia Pacific')
+    """
+    match = _PHONE_NUMBER.fullmatch(phone_number)
+    if match is None:
+        raise InvalidInput(
+            "phone_number",
+            f"text of {len(phone_number)} characters",
+            "is not an international phone number",
+            "pass 7 to 15 digits that begin with the calling code",
+        )
+    codes, longest, fallback = _markets()
+    number = match[1]
+    for length in range(longest, 0, -1):
+        markets = codes.get(number[:length])
+        if markets is not None:
+            return markets
+    return (fallback,)
+
+
 def market_of(phone_number: str, card: RateCard | None = None) -> str:
     """Return Meta's market of a phone number in international form, with or without ``+``.
 
@@ -121,22 +149,7 @@ def market_of(phone_number: str, card: RateCard | None = None) -> str:
     >>> market_of("8800000000000", july), market_of("8800000000000", october)
     ('Rest of Asia Pacific', 'Bangladesh')
     """
-    match = _PHONE_NUMBER.fullmatch(phone_number)
-    if match is None:
-        raise InvalidInput(
-            "phone_number",
-            f"text of {len(phone_number)} characters",
-            "is not an international phone number",
-            "pass 7 to 15 digits that begin with the calling code",
-        )
-    codes, longest, fallback = _markets()
-    number = match[1]
-    found: tuple[str, ...] = (fallback,)
-    for length in range(longest, 0, -1):
-        markets = codes.get(number[:length])
-        if markets is not None:
-            found = markets
-            break
+    found = markets_of(phone_number)
     for market in found:
         if card is None or market in card.rates:
             return market

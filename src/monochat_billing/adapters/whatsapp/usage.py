@@ -1,6 +1,6 @@
 """From message statuses to usage records: each message once, in any order of its statuses."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, final
@@ -14,7 +14,14 @@ from monochat_billing.errors import InvalidInput
 from monochat_billing.periods import check_zone
 from monochat_billing.rating import MessageCategory, RateCards, UsageRecord
 
-__all__ = ["CollectedUsage", "SetAside", "SetAsideReason", "collect_usage"]
+__all__ = [
+    "CollectedUsage",
+    "SetAside",
+    "SetAsideReason",
+    "Unpriced",
+    "collect_usage",
+    "read_pricing",
+]
 
 _CATEGORIES: Final[Mapping[str, MessageCategory]] = {
     "authentication": MessageCategory.AUTHENTICATION,
@@ -78,7 +85,7 @@ class CollectedUsage:
     repeated: int
 
 
-class _Unpriced(Exception):
+class Unpriced(Exception):
     """Carry why a message is set aside up to where its ids are known."""
 
     def __init__(self, reason: SetAsideReason, detail: str) -> None:
@@ -123,7 +130,7 @@ def collect_usage(
         if arrived:
             try:
                 records.append(_record(own, arrived, cards, local))
-            except _Unpriced as why:
+            except Unpriced as why:
                 set_aside.append(_aside(first, why.reason, why.detail))
         elif "failed" in words:
             failed += 1
@@ -163,19 +170,19 @@ def _record(
     recipient = _agreed("recipient", {status.recipient for status in own if status.recipient})
     priced = [status for status in arrived if status.pricing_type is not None]
     if not priced:
-        raise _Unpriced(SetAsideReason.NO_PRICING, "")
-    category, billable = _pricing(priced)
+        raise Unpriced(SetAsideReason.NO_PRICING, "")
+    category, billable = read_pricing(priced)
     at = min([one for one in priced if one.status == "delivered"] or priced, key=_place).occurred_at
     try:
         card = cards.in_force(at.astimezone(zone).date())
     except InvalidInput as error:
-        raise _Unpriced(SetAsideReason.NO_CARD, str(error.value)) from None
+        raise Unpriced(SetAsideReason.NO_CARD, str(error.value)) from None
     try:
         market = market_of(recipient, card)
     except InvalidInput as error:
-        raise _Unpriced(SetAsideReason.UNKNOWN_MARKET, str(error.value)) from None
+        raise Unpriced(SetAsideReason.UNKNOWN_MARKET, str(error.value)) from None
     if billable and card.units_for(market, category) is None:
-        raise _Unpriced(SetAsideReason.NOT_OFFERED, f"{category.value} in {market} by {card.name}")
+        raise Unpriced(SetAsideReason.NOT_OFFERED, f"{category.value} in {market} by {card.name}")
     return UsageRecord(
         id=own[0].message_id,
         meter=METER,
@@ -190,26 +197,30 @@ def _record(
 def _agreed(what: str, values: set[str]) -> str:
     """Return the one value that the statuses of a message agree on, or empty text for none."""
     if len(values) > 1:
-        raise _Unpriced(SetAsideReason.CONTRADICTORY, f"more than one {what}")
+        raise Unpriced(SetAsideReason.CONTRADICTORY, f"more than one {what}")
     return next(iter(values), "")
 
 
-def _pricing(priced: list[MessageStatus]) -> tuple[MessageCategory, bool]:
-    """Return the category of a message and whether Meta charges it."""
+def read_pricing(priced: Sequence[MessageStatus]) -> tuple[MessageCategory, bool]:
+    """Return the category of a message and whether Meta charges it, by statuses with pricing.
+
+    Raises:
+        Unpriced: they do not agree, or say what this library does not know.
+    """
     types = {(status.pricing_type or "", status.pricing_subtype or "") for status in priced}
     words = {(status.pricing_category or "").lower().replace("-", "_") for status in priced}
     if len(types) > 1 or len(words) > 1:
         told = sorted({kind for kind, _ in types} | words)
-        raise _Unpriced(SetAsideReason.CONTRADICTORY, ", ".join(told))
+        raise Unpriced(SetAsideReason.CONTRADICTORY, ", ".join(told))
     kind, subtype = types.pop()
     word = words.pop()
     free = kind.startswith("free_")
     if not free and (kind != "regular" or subtype):
-        raise _Unpriced(SetAsideReason.UNKNOWN_TYPE, f"{kind} {subtype}".strip())
+        raise Unpriced(SetAsideReason.UNKNOWN_TYPE, f"{kind} {subtype}".strip())
     if word not in _CATEGORIES:
-        raise _Unpriced(SetAsideReason.UNKNOWN_CATEGORY, word)
+        raise Unpriced(SetAsideReason.UNKNOWN_CATEGORY, word)
     if any(status.pricing_billable is free for status in priced):  # None agrees with either
-        raise _Unpriced(SetAsideReason.CONTRADICTORY, f"{kind} and billable {str(free).lower()}")
+        raise Unpriced(SetAsideReason.CONTRADICTORY, f"{kind} and billable {str(free).lower()}")
     if word == _ALWAYS_FREE and not free:
-        raise _Unpriced(SetAsideReason.CONTRADICTORY, f"{kind} {word}")
+        raise Unpriced(SetAsideReason.CONTRADICTORY, f"{kind} {word}")
     return _CATEGORIES[word], not free

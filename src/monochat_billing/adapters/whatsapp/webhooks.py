@@ -12,7 +12,14 @@ import attrs
 
 from monochat_billing.errors import ForgedCallback, InvalidInput
 
-__all__ = ["MAX_BODY_BYTES", "MessageStatus", "parse_statuses", "verify_signature"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "MessageStatus",
+    "Refused",
+    "parse_statuses",
+    "sift_statuses",
+    "verify_signature",
+]
 
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024
 """The longest body that is read: Meta documents webhook payloads of up to 3 MB."""
@@ -178,6 +185,92 @@ def parse_statuses(body: bytes | str) -> tuple[MessageStatus, ...]:
     return tuple(statuses)
 
 
+@final
+@attrs.frozen(kw_only=True)
+class Refused:
+    """Name a part of a body that is malformed, and what is wrong with it.
+
+    ``message_id`` and ``phone_number_id`` are empty where they are what is wrong, or not known.
+    """
+
+    message_id: str
+    phone_number_id: str
+    problem: str
+
+
+def sift_statuses(body: bytes | str) -> tuple[list[MessageStatus], list[Refused]]:
+    """Read the message statuses of a body, and apart from them whatever of it is malformed.
+
+    So one malformed status costs the others nothing, where :func:`parse_statuses` refuses them all.
+
+    Raises:
+        InvalidInput: the body as a whole is too long, no JSON, or of another object.
+    """
+    root = _object(_json(body), "body")
+    if root.get("object") != "whatsapp_business_account":
+        raise InvalidInput(
+            "body.object",
+            _seen(root.get("object")),
+            "is not whatsapp_business_account",
+            "route other webhooks elsewhere",
+        )
+    statuses: list[MessageStatus] = []
+    refused: list[Refused] = []
+    for entry_at, entry in enumerate(_array(root, "entry", "body")):
+        path = f"body.entry[{entry_at}]"
+        try:
+            changes = _array(_object(entry, path), "changes", path)
+        except InvalidInput as error:
+            refused.append(_refused(error))
+            continue
+        for change_at, change in enumerate(changes):
+            _sift_change(change, f"{path}.changes[{change_at}]", statuses, refused)
+    return statuses, refused
+
+
+def _sift_change(
+    change: Any,  # noqa: ANN401 - JSON
+    path: str,
+    statuses: list[MessageStatus],
+    refused: list[Refused],
+) -> None:
+    try:
+        found = _statuses_of(_object(change, path), path)
+    except InvalidInput as error:
+        refused.append(_refused(error))
+        return
+    if found is None:
+        return
+    number, values = found
+    path = f"{path}.value.statuses"
+    for place, value in enumerate(values):
+        try:
+            statuses.append(_status(value, number, f"{path}[{place}]"))
+        except InvalidInput as error:
+            identity = value.get("id") if isinstance(value, dict) else None
+            sound = isinstance(identity, str) and 0 < len(identity) <= _LONGEST_ID
+            refused.append(_refused(error, str(identity) if sound else "", number))
+
+
+def _refused(error: InvalidInput, message_id: str = "", number: str = "") -> Refused:
+    problem = f"{error.field}: {_LONG_NUMBER.sub('…', str(error.value))[:80]} {error.problem}"
+    return Refused(message_id=message_id, phone_number_id=number, problem=problem[:200])
+
+
+def _statuses_of(change: Mapping[str, Any], path: str) -> tuple[str, list[Any]] | None:
+    """Give the business number and the statuses of a change, None where it holds none."""
+    if change.get("field") != "messages":
+        _text(change, "field", path)
+        return None
+    path = f"{path}.value"
+    value = _object(change.get("value"), path)
+    if value.get("statuses") is None:
+        return None
+    metadata = _object(value.get("metadata"), f"{path}.metadata")
+    phone_number_id = _text(metadata, "phone_number_id", f"{path}.metadata")
+    return phone_number_id, _array(value, "statuses", path)
+
+
 def _json(body: bytes | str) -> Any:  # noqa: ANN401 - JSON
     raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
     if len(raw) > MAX_BODY_BYTES:
@@ -204,18 +297,13 @@ def _refuse_constant(name: str) -> None:
 
 
 def _change(change: Mapping[str, Any], path: str) -> list[MessageStatus]:
-    if change.get("field") != "messages":
-        _text(change, "field", path)
+    found = _statuses_of(change, path)
+    if found is None:
         return []
-    value = _object(change.get("value"), f"{path}.value")
-    path = f"{path}.value"
-    if value.get("statuses") is None:
-        return []
-    metadata = _object(value.get("metadata"), f"{path}.metadata")
-    phone_number_id = _text(metadata, "phone_number_id", f"{path}.metadata")
+    number, values = found
     return [
-        _status(status, phone_number_id, f"{path}.statuses[{place}]")
-        for place, status in enumerate(_array(value, "statuses", path))
+        _status(status, number, f"{path}.value.statuses[{place}]")
+        for place, status in enumerate(values)
     ]
 
 
