@@ -46,6 +46,8 @@ class ChargeKind(enum.StrEnum):
     PLAN = "PLAN"
     SUPPORT = "SUPPORT"
     MESSAGE = "MESSAGE"
+    USAGE = "USAGE"
+    PACK = "PACK"
     OTHER = "OTHER"
 
 

@@ -6,7 +6,6 @@
 """
 
 import enum
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, final
 
@@ -16,6 +15,7 @@ from monochat_billing.errors import InvalidInput
 from monochat_billing.intervals import BillingInterval
 from monochat_billing.periods import BillingAnchor
 from monochat_billing.rating import MessageCategory
+from monochat_billing.units import Units
 
 __all__ = ["NO_REFUND", "PackScope", "RefundBasis", "RefundPolicy"]
 
@@ -28,43 +28,40 @@ def _category(value: Any) -> MessageCategory:  # noqa: ANN401 - whatever the cal
         raise InvalidInput("scope.category", value, "is unknown", f"use one of {known}") from None
 
 
-def _markets(value: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(value, str):
-        raise InvalidInput("scope.markets", value, "is no list", f'pass ["{value}"]')
-    return tuple(value)
-
-
 @final
 @attrs.frozen(kw_only=True)
 class PackScope:
     """Name the messages whose provider fee one unit of a pack pays, whatever that fee is.
 
-    ``markets`` are names of the rate card; none of them means every market.
+    ``market`` is a name of the rate card. The units of such a pack are counted by a meter of their
+    own, :attr:`meter`, so that nothing else can use them up.
 
     Raises:
-        InvalidInput: the category is unknown, or a market is empty or stands twice.
+        InvalidInput: the category is unknown, or the market is empty or its name too long.
 
-    >>> scope = PackScope(category="marketing", markets=["Turkey"])
-    >>> scope.covers(MessageCategory.MARKETING, "Turkey"), str(scope)
-    (True, 'marketing in Turkey')
+    >>> scope = PackScope(category="marketing", market="Rest of Latin America")
+    >>> scope.meter, str(scope)
+    ('whatsapp.marketing.rest-of-latin-america', 'marketing in Rest of Latin America')
     """
 
     category: MessageCategory = attrs.field(converter=_category)
-    markets: tuple[str, ...] = attrs.field(default=(), converter=_markets)
+    market: str
 
     def __attrs_post_init__(self) -> None:
-        fine = all(isinstance(one, str) and one.strip() for one in self.markets)
-        if not fine or len(set(self.markets)) != len(self.markets):
+        if not isinstance(self.market, str) or not self.market.strip():
             raise InvalidInput(
-                "scope.markets", self.markets, "names none, or one twice", "name each market once"
+                "scope.market", self.market, "is empty", "name a market of the rate card"
             )
+        Units(1, self.meter)
 
-    def covers(self, category: MessageCategory, market: str) -> bool:
-        """Tell whether a unit pays the fee of a message of ``category`` to ``market``."""
-        return category is self.category and (not self.markets or market in self.markets)
+    @property
+    def meter(self) -> str:
+        """Give the meter that counts the units of such packs."""
+        words = "".join([one if one.isalnum() else " " for one in self.market.lower()]).split()
+        return f"whatsapp.{self.category.value}.{'-'.join(words)}"
 
     def __str__(self) -> str:
-        return f"{self.category.value} in {', '.join(self.markets) or 'every market'}"
+        return f"{self.category.value} in {self.market}"
 
 
 class RefundBasis(enum.StrEnum):

@@ -330,8 +330,12 @@ class Product:
 class Grant:
     """Say what a pack brings: ``units`` of a meter, usable for ``valid_for`` from the purchase on.
 
-    With a ``scope`` each unit pays the provider's fee of one message of that category and those
-    markets; without one the units count like those of a plan's allowance.
+    With a ``scope`` each unit pays the provider's fee of one message of that category and market,
+    and the meter is the scope's; without one the units count like those of a plan's allowance.
+
+    Raises:
+        InvalidInput: it names no meter, the units are no count above zero, or the meter is not
+            that of the scope.
 
     >>> from monochat_billing.intervals import YEAR
     >>> print(Grant(meter="monochat.message", units=5_000, valid_for=YEAR))
@@ -345,6 +349,13 @@ class Grant:
 
     def __attrs_post_init__(self) -> None:
         Allowance(meter=self.meter, units=self.units)
+        if self.scope is not None and self.meter != self.scope.meter:
+            raise InvalidInput(
+                "grant.meter",
+                self.meter,
+                f"does not count {self.scope}",
+                f"name {self.scope.meter}",
+            )
 
     def __str__(self) -> str:
         scope = f" ({self.scope})" if self.scope else ""

@@ -1,0 +1,178 @@
+"""Meter charges: what a counter's charge gains, taken with its tax or given back.
+
+*Owns* the difference between two states of a counter as explained lines, its tax, and the lots
+that pay it or get it back.
+*Does not own* what is counted (:mod:`monochat_billing.metering`) or the rate
+(:mod:`monochat_billing.meter_rates`).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from fractions import Fraction
+from typing import Final, final
+
+import attrs
+
+from monochat_billing.balance import Books, DebitMode, Entry, EntryKind, Memo, debit, give_back
+from monochat_billing.charge_lines import Charge, ChargeLine, LineBasis, draft, total_of
+from monochat_billing.charge_models import ChargeModel, charge, charge_step
+from monochat_billing.counters import Counter, MeterRecord, merged_shares
+from monochat_billing.lots import Share
+from monochat_billing.meter_rates import MeterRate, MeterTerms
+from monochat_billing.money import Money, as_fraction, from_units, to_units
+from monochat_billing.percentages import Percentage
+from monochat_billing.quantities import Usage
+from monochat_billing.rounding import HALF_UP
+from monochat_billing.tax import TaxLine, tax_pieces
+
+__all__ = ["ChargedCounter", "added_charge", "reduced_shares", "take_charge", "true_up_charge"]
+
+_ZERO: Final = Fraction(0)
+
+
+@final
+@attrs.frozen
+class ChargedCounter:
+    """Hold what charging a counter has led to; ``amount`` is in the balance's smallest unit."""
+
+    books: Books
+    counter: Counter
+    amount: int = 0
+    scale: int = 0
+    tax: TaxLine | None = None
+    lines: tuple[ChargeLine, ...] = ()
+    entries: tuple[Entry, ...] = ()
+
+
+def added_charge(
+    rate: MeterRate,
+    before: Counter,
+    after: Counter,
+    record: MeterRecord | None,
+    *,
+    undo: int | None = None,
+) -> Charge:
+    """Say what a counter's charge gains from one state to the next, line by line.
+
+    A percentage counts transactions: each is charged by itself, and taken back as it was charged.
+    """
+    model = rate.model
+    if model is None:
+        raise AssertionError(rate.card)
+    if isinstance(model, Percentage):
+        if record is None:
+            return true_up_charge(-(undo or 0), rate)
+        free = model.free_events
+        amount = model.free_amount
+        model = attrs.evolve(
+            model,
+            free_events=None if free is None else max(free - before.records, 0),
+            free_amount=None if amount is None else max(amount - before.used, _ZERO),
+        )
+        return _of(rate, model, [record.quantity])
+    whole = _of(rate, model, after.above) if after.above else true_up_charge(0, rate)
+    start = before.above or None
+    known = 0 if start is None else _of(rate, model, start).units
+    if known == before.charged and after.above >= before.above and after.above:
+        return charge_step(
+            model,
+            before=start,
+            after=after.above,
+            currency=rate.currency,
+            rounding=rate.rounding,
+            source=rate.card,
+        )
+    if not before.charged:
+        return whole
+    return whole.less(from_units(before.charged, rate.currency, whole.digits))
+
+
+def _of(rate: MeterRate, model: ChargeModel, usage: Usage) -> Charge:
+    return charge(model, usage, currency=rate.currency, rounding=rate.rounding, source=rate.card)
+
+
+def true_up_charge(units: int, rate: MeterRate) -> Charge:
+    """Build a charge of so many of the rounding's units, below zero for what is given back."""
+    nothing = total_of([], rate.currency, rounding=rate.rounding)
+    if not units:
+        return nothing
+    if units < 0:
+        return nothing.less(from_units(-units, rate.currency, nothing.digits))
+    amount = as_fraction(from_units(units, rate.currency, nothing.digits))
+    line = draft(LineBasis.TRUE_UP, 1, amount)
+    return total_of([line], rate.currency, rounding=rate.rounding, source=rate.card)
+
+
+def take_charge(
+    books: Books,
+    terms: MeterTerms,
+    counter: Counter,
+    rate: MeterRate,
+    added: Charge,
+    *,
+    memo: Memo,
+    mode: DebitMode,
+    at: datetime,
+) -> ChargedCounter:
+    """Take what was added from the balance with its tax, or give it back to the lots that paid.
+
+    ``at`` is the instant of the usage, which decides the tax rate.
+
+    Raises:
+        InsufficientFunds: the balance does not cover it; nothing has changed.
+        UnknownName: the account has no balance in the rate's currency.
+    """
+    balance = books.balance(rate.currency)
+    money = _at_scale(added, balance.scale)
+    units = to_units(money, balance.scale)
+    done = ChargedCounter(books, counter, units, balance.scale, lines=added.lines)
+    if not units:
+        return done
+    tax = terms.tax(rate, at)
+    split: TaxLine | None = None
+    if tax is not None:
+        tax = attrs.evolve(tax, rounding=HALF_UP.at_scale(balance.scale))
+        charged = from_units(counter.charged, rate.currency, balance.scale)
+        (split,) = tax_pieces([money], tax, before=charged)
+    gross = units if split is None else to_units(split.gross, balance.scale)
+    counter = attrs.evolve(counter, charged=counter.charged + units, taken=counter.taken + gross)
+    done = attrs.evolve(done, counter=counter, tax=split)
+    if gross > 0:
+        amount = from_units(gross, rate.currency, balance.scale)
+        posted = debit(books, amount, memo.of(EntryKind.USAGE_FEE), mode)
+        paid = merged_shares(counter.paid, posted.shares)
+        return attrs.evolve(
+            done,
+            books=posted.books,
+            counter=attrs.evolve(counter, paid=paid),
+            entries=posted.entries,
+        )
+    if gross < 0:
+        amount = from_units(-gross, rate.currency, balance.scale)
+        undo = memo.of(EntryKind.REVERSAL)
+        given = give_back(books, amount, counter.paid, undo, None)
+        counter = attrs.evolve(counter, paid=reduced_shares(counter.paid, -gross))
+        done = attrs.evolve(done, counter=counter)
+        if given is not None:
+            done = attrs.evolve(done, books=given.books, entries=given.entries)
+    return done
+
+
+def _at_scale(added: Charge, scale: int) -> Money:
+    """Give the charge in no more decimals than the balance has."""
+    if added.digits <= scale:
+        return added.money
+    lost: int = 10 ** (added.digits - scale)
+    half = (abs(added.units) * 2 + lost) // (2 * lost)
+    return from_units(half if added.units >= 0 else -half, added.currency, scale)
+
+
+def reduced_shares(shares: Iterable[Share], units: int) -> tuple[Share, ...]:
+    """Take units off shares, the last that paid first."""
+    found: list[Share] = []
+    for share in reversed(tuple(shares)):
+        back = min(units, share.units)
+        units -= back
+        if share.units > back:
+            found.insert(0, Share(share.lot, share.units - back))
+    return tuple(found)
