@@ -5,57 +5,180 @@ Does not own when something is due (:mod:`monochat_billing.scheduling`), in whic
 (:mod:`monochat_billing.accounts`) or what it does to books and subscriptions.
 """
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Final, final
 
 import attrs
 
-from monochat_billing import changes
+from monochat_billing import changes, renewals
 from monochat_billing.account_state import AccountState, Step
 from monochat_billing.balance import expire_lots, start_lots
-from monochat_billing.changes import Decision
-from monochat_billing.errors import InsufficientFunds, InvalidInput
-from monochat_billing.events import HoldExpired, ScheduledChangeFailed
+from monochat_billing.cancellations import CancelMode, cancel
+from monochat_billing.charges import gross_of
+from monochat_billing.due_changes import apply_change, decided, plan_of
+from monochat_billing.errors import InsufficientFunds, Rejected, UnknownName
+from monochat_billing.events import HoldExpired
 from monochat_billing.holds import expire_hold
-from monochat_billing.money import amount_text
-from monochat_billing.plans import AnyCatalog, Family, renewal_price
+from monochat_billing.plans import AfterGrace, AnchorRule, AnyCatalog, Family, renewal_price
 from monochat_billing.postings import posting_events
 from monochat_billing.quotes import quote_change
-from monochat_billing.scheduling import Due, DueKind, ScheduledChange, ScheduleMove
-from monochat_billing.subscriptions import SubscriptionState
+from monochat_billing.scheduling import Due, DueKind
+from monochat_billing.subscriptions import Subscription, SubscriptionState
+from monochat_billing.units import Amount, plain_text, unit_of
 
-__all__ = ["apply_due", "revive"]
+__all__ = ["DuePayment", "apply_due", "first_dues", "revive", "unpaid"]
 
 
 def apply_due(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:
     """Do the one thing that is ``due``, as of its instant, recorded at ``now``."""
-    if due.kind is DueKind.HOLD_EXPIRY:
-        return _expire_hold(state, due, now)
-    if due.kind is DueKind.LOT_EXPIRY:
-        return _expire(state, due, now)
-    if due.kind is DueKind.LOT_START:
-        return _start(state, due, now)
-    if due.kind is DueKind.ASK_AGAIN:
-        return _let_ask(state, due)
-    if due.kind is DueKind.RENEWAL:
-        subscription = state.subscriptions[due.id]
-        price = renewal_price(
-            catalog,
-            subscription.product,
-            subscription.price,
-            pinned_at=subscription.pinned_at,
-            at=due.at,
-            agreement=subscription.agreement,
-        )
-        renewed = changes.renew(state.books, subscription, recorded_at=now, price=price)
-        return _decided(state, renewed)
-    change = state.schedule[due.id]
+    return _WORK[due.kind](state, due, catalog, now)
+
+
+def _apply_change(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:
+    return apply_change(state, state.schedule[due.id], catalog, due.at, now)
+
+
+def _end_trial(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:  # noqa: ARG001
+    ended = renewals.end_trial(state.books, state.subscriptions[due.id])
+    return decided(state, ended, catalog, due.at)
+
+
+# --------------------------------------------------------------------------------- what is unpaid
+
+
+def _renew(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:
+    subscription = state.subscriptions[due.id]
+    price = renewal_price(
+        catalog,
+        subscription.product,
+        subscription.price,
+        pinned_at=subscription.pinned_at,
+        at=due.at,
+        agreement=subscription.agreement,
+    )
+    plan = None
+    if subscription.first_payment:  # whether it gets a grace decides what a failure means
+        plan = plan_of(state, subscription, catalog, due.at)
+    renewed = renewals.renew(
+        state.books,
+        subscription,
+        recorded_at=now,
+        price=price,
+        tax=catalog.at(due.at).tax_for(price, state.country, due.at),
+        dunning=plan,
+    )
+    return decided(state, renewed, catalog, due.at)
+
+
+def _retry(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:
+    """Try again to charge what is due; of a period that is over by now, a new one is tried."""
+    subscription = state.subscriptions[due.id]
+    if subscription.next_period.end > due.at:
+        tax = None if subscription.dunning is None else subscription.dunning.tax
+        tried = renewals.retry(state.books, subscription, at=due.at, recorded_at=now, tax=tax)
+        return decided(state, tried, catalog, due.at)
+    tax = catalog.at(due.at).tax_for(subscription.price, state.country, due.at)
     try:
-        return _apply_scheduled(state, change, catalog, due.at, now)
-    except (InsufficientFunds, InvalidInput) as refusal:
-        return _fail_scheduled(state, change, due.at, str(refusal))
+        paid = renewals.revive(
+            state.books,
+            _from_now(subscription),
+            zone=state.account.zone,
+            at=due.at,
+            recorded_at=now,
+            tax=tax,
+        )
+    except InsufficientFunds as short:
+        dunning = subscription.dunning
+        missed = attrs.evolve(
+            subscription,
+            dunning=None if dunning is None else dunning.retried(),
+            version=subscription.version + 1,
+        )
+        told = renewals.renewal_failed(missed, due.at, short, tax)
+        after = state.with_subscription(state.books, missed)
+        return Step(after, events=(told,), result=missed)
+    return decided(state, paid, catalog, due.at)
 
 
-def _let_ask(state: AccountState, due: Due) -> Step:
+def _end_grace(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:
+    """Do what the dunning policy says: suspend, move to a free product, cancel, or give up."""
+    subscription = state.subscriptions[due.id]
+    dunning = subscription.dunning
+    if dunning is None:  # nothing else makes a grace end
+        raise AssertionError(subscription.id)
+    books, at = state.books, due.at
+    if subscription.state is SubscriptionState.SUSPENDED:
+        gone = renewals.expire(books, subscription, at=at, reason="nothing was paid")
+        return decided(state, gone, catalog, at)
+    if dunning.then is AfterGrace.CANCEL:
+        canceled = cancel(
+            books,
+            subscription,
+            mode=CancelMode.NOTHING,
+            zone=state.account.zone,
+            at=at,
+            recorded_at=now,
+        )
+        return decided(state, canceled, catalog, at)
+    if dunning.then is AfterGrace.MOVE and dunning.to is not None:
+        try:
+            return _move(state, subscription, catalog, to=dunning.to, at=at, now=now)
+        except (Rejected, UnknownName):
+            pass  # the free product is gone by now: suspended, it waits for money
+    return decided(state, renewals.suspend(books, subscription, at=at), catalog, at)
+
+
+def _move(
+    state: AccountState,
+    subscription: Subscription,
+    catalog: AnyCatalog,
+    *,
+    to: str,
+    at: datetime,
+    now: datetime,
+) -> Step:
+    """Move what was not paid to a free product: of the same interval, or of any that it has."""
+    held, in_force = subscription.price, catalog.at(at)
+    intervals = [
+        interval for interval, code in in_force.product(to).offers() if code == held.currency
+    ]
+    interval = held.interval if held.interval in intervals else next(iter(intervals), held.interval)
+    quote = quote_change(
+        state.books,
+        subscription,
+        catalog,
+        quote_id=f"dunning of {subscription.id}",
+        to=to,
+        interval=interval,
+        zone=state.account.zone,
+        at=at,
+        country=state.country,
+    )
+    moved = changes.execute_change(
+        state.books,
+        subscription,
+        catalog,
+        quote,
+        zone=state.account.zone,
+        recorded_at=now,
+        country=state.country,
+    )
+    return decided(state, moved, catalog, at)
+
+
+def _from_now(subscription: Subscription) -> Subscription:
+    """Let a payment begin a new period, because the one that was due is over."""
+    if subscription.dunning is None:
+        return subscription
+    reset = attrs.evolve(subscription.dunning, anchor=AnchorRule.RESET)
+    return attrs.evolve(subscription, dunning=reset)
+
+
+# ------------------------------------------------------------------------------ lots and holds
+
+
+def _let_ask(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:  # noqa: ARG001
     """Let an automatic top-up ask again; whether it does is seen when the step is noticed."""
     rules = tuple(
         attrs.evolve(one, asks_from=None) if one.name == due.id else one
@@ -65,19 +188,19 @@ def _let_ask(state: AccountState, due: Due) -> Step:
     return Step(attrs.evolve(state, account=account))
 
 
-def _expire(state: AccountState, due: Due, now: datetime) -> Step:
+def _expire(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:  # noqa: ARG001
     books, entries = expire_lots(state.books, due.at, now)
     told = posting_events(state.books, books, entries)
     return Step(state.with_books(books), tuple(entries), told)
 
 
-def _start(state: AccountState, due: Due, now: datetime) -> Step:
+def _start(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:  # noqa: ARG001
     books, _, covered = start_lots(state.books, due.at, now)
     step = Step(state.with_books(books), tuple(covered))
     return step.then(revive(step.state, due.at, now))
 
 
-def _expire_hold(state: AccountState, due: Due, now: datetime) -> Step:
+def _expire_hold(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:  # noqa: ARG001
     hold = state.holds[due.id]
     freed = expire_hold(state.books, hold, now)
     told = HoldExpired(account=state.account.id, at=due.at, hold=hold.id, freed=hold.left_value)
@@ -86,87 +209,115 @@ def _expire_hold(state: AccountState, due: Due, now: datetime) -> Step:
     return step.then(revive(step.state, due.at, now))
 
 
-def _decided(state: AccountState, decision: Decision) -> Step:
-    return Step(
-        state.with_subscription(decision.books, decision.subscription),
-        decision.entries,
-        decision.events,
-        result=decision.subscription,
-    )
+_WORK: Final[Mapping[DueKind, Callable[[AccountState, Due, AnyCatalog, datetime], Step]]] = {
+    DueKind.HOLD_EXPIRY: _expire_hold,
+    DueKind.LOT_EXPIRY: _expire,
+    DueKind.LOT_START: _start,
+    DueKind.TRIAL_END: _end_trial,
+    DueKind.CANCEL_PAUSE: _apply_change,
+    DueKind.SCHEDULED_CHANGE: _apply_change,
+    DueKind.RENEWAL: _renew,
+    DueKind.RETRY: _retry,
+    DueKind.GRACE_END: _end_grace,
+    DueKind.ASK_AGAIN: _let_ask,
+}
+"""What is done about each kind of due item."""
 
 
-def _apply_scheduled(
-    state: AccountState, change: ScheduledChange, catalog: AnyCatalog, at: datetime, now: datetime
-) -> Step:
-    """Judge a scheduled change against what is in force when it is due."""
-    subscription = state.subscriptions[change.subscription]
-    quote = quote_change(
-        state.books,
-        subscription,
-        catalog,
-        quote_id=change.id,
-        to=change.to,
-        interval=change.interval or subscription.price.interval,
-        zone=state.account.zone,
-        at=at,
-        timing=change.timing,
-        agreement=change.agreement,
-    )
-    if change.shown is not None and quote.to_price.amount > change.shown:
-        shown = f"{amount_text(change.shown)} {quote.to_price.currency}"
-        reason = f"{quote.to_price} is dearer than the {shown} that was shown"
-        return _fail_scheduled(state, change, at, reason)
-    if not quote.changes_anything:
-        done = change.ended(ScheduleMove.APPLY, at, "nothing to change")
-        return Step(state.with_schedule([done]), result=subscription)
-    decision = changes.execute_change(
-        state.books,
-        subscription,
-        catalog,
-        quote,
-        zone=state.account.zone,
-        recorded_at=now,
-        scheduled_change=change.id,
-    )
-    applied = change.ended(ScheduleMove.APPLY, at, quote.rule)
-    return _decided(state.with_schedule([applied]), decision)
+# ------------------------------------------------------------------------------- money has come
 
 
-def _fail_scheduled(
-    state: AccountState, change: ScheduledChange, at: datetime, reason: str
-) -> Step:
-    failed = change.ended(ScheduleMove.FAIL, at, reason)
-    event = ScheduledChangeFailed(
-        account=state.account.id,
-        at=at,
-        scheduled_change=change.id,
-        subscription=change.subscription,
-        reason=reason,
-    )
-    return Step(state.with_schedule([failed]), events=(event,))
+_UNPAID: Final = (SubscriptionState.PAST_DUE, SubscriptionState.SUSPENDED)
+_RANK: Final = {family: rank for rank, family in enumerate(Family)}
 
 
 def revive(state: AccountState, at: datetime, now: datetime) -> Step:
-    """Pay past-due subscriptions that the balance now covers, oldest first, plan before support.
+    """Pay what is past due or suspended and now covered, oldest first, plan before support.
 
-    The new period starts at ``at``; dead time is not charged. One that cannot be paid keeps the
-    later ones of its currency waiting, so that a small one never overtakes.
+    Within its grace the period that was due is paid, and its bounds stay; after it, or where that
+    period is over, a new period starts at ``at`` and dead time is not charged. One that cannot be
+    paid keeps the later ones of its currency waiting, so that a small one never overtakes.
     """
     step = Step(state)
-    past_due = [
-        one for one in state.subscriptions.values() if one.state is SubscriptionState.PAST_DUE
-    ]
-    order = list(Family)
     waiting: set[str] = set()
-    for one in sorted(past_due, key=lambda due: (due.period.end, order.index(due.family))):
+    for one in unpaid(state):
         if one.price.currency in waiting:
             continue
+        over = one.next_period.end <= at
         try:
-            decision = changes.revive(
-                step.state.books, one, zone=state.account.zone, at=at, recorded_at=now
+            decision = renewals.revive(
+                step.state.books,
+                _from_now(one) if over else one,
+                zone=state.account.zone,
+                at=at,
+                recorded_at=now,
+                tax=None if one.dunning is None else one.dunning.tax,
             )
         except InsufficientFunds:
             waiting.add(one.price.currency)
             continue
-        step = step.then(_decided(step.state, decision))
+        after = step.state.with_subscription(decision.books, decision.subscription)
+        step = step.then(Step(after, decision.entries, decision.events))
     return step
+
+
+def unpaid(state: AccountState) -> tuple[Subscription, ...]:
+    """List the subscriptions that wait for money, in the order in which money pays them."""
+    found = [one for one in state.subscriptions.values() if one.state in _UNPAID]
+    return tuple(sorted(found, key=lambda one: (one.period.end, _RANK[one.family], one.id)))
+
+
+@final
+@attrs.frozen(kw_only=True)
+class DuePayment:
+    """Name one thing that money on a balance pays first.
+
+    ``subscription`` is None for what is owed already: what was taken beyond the balance. ``since``
+    is when it fell due, None where that does not matter.
+    """
+
+    amount: Amount
+    subscription: str | None = None
+    product: str = ""
+    state: SubscriptionState | None = None
+    since: datetime | None = None
+
+    def __str__(self) -> str:
+        if self.subscription is None:
+            return f"{plain_text(self.amount)} {unit_of(self.amount)} that is owed"
+        since = "" if self.since is None else f" since {self.since:%Y-%m-%d}"
+        return f"{plain_text(self.amount)} {unit_of(self.amount)} for {self.product}{since}"
+
+
+def first_dues(state: AccountState) -> tuple[DuePayment, ...]:
+    """List what the next money on each balance will pay before anything else, in order.
+
+    First what is owed, then the subscriptions that are past due or suspended, the oldest first and
+    the plan before the support package. Amounts are with tax.
+
+    >>> from datetime import UTC
+    >>> from monochat_billing.commands import open_account
+    >>> t = datetime(2026, 10, 5, tzinfo=UTC)
+    >>> opened = open_account(
+    ...     account="acme", zone="UTC", currencies=["TRY"], profile=None, now=t
+    ... )
+    >>> first_dues(opened.state)
+    ()
+    """
+    owed = [
+        DuePayment(amount=balance.value(balance.owed))
+        for balance in state.books.balances.values()
+        if balance.owed
+    ]
+    for one in unpaid(state):
+        split = gross_of(one.full_price, None if one.dunning is None else one.dunning.tax)
+        owed.append(
+            DuePayment(
+                amount=one.full_price if split is None else split.gross,
+                subscription=one.id,
+                product=one.product,
+                state=one.state,
+                since=one.period.end,
+            )
+        )
+    return tuple(owed)

@@ -23,6 +23,7 @@ from monochat_billing.intervals import BillingInterval, check_interval
 from monochat_billing.periods import BillingAnchor
 from monochat_billing.products import Family, Product
 from monochat_billing.tables import table
+from monochat_billing.tax import Tax
 
 __all__ = [
     "WAIT_FOR_MONEY",
@@ -170,6 +171,7 @@ class Dunning:
 
     ``since`` is the instant of the failure, ``retries`` the instants of the attempts to come,
     ``tried`` how many there were. ``grace_ends_at`` is None where the grace has no end of its own.
+    ``tax`` is how the charge was taxed on the day on which it fell due.
 
     >>> from datetime import UTC
     >>> since, end = datetime(2026, 11, 5, tzinfo=UTC), datetime(2026, 11, 12, tzinfo=UTC)
@@ -187,6 +189,7 @@ class Dunning:
     then: AfterGrace = AfterGrace.WAIT
     to: str | None = None
     gives_up: BillingInterval | None = None
+    tax: Tax | None = None
 
     @property
     def retry_at(self) -> datetime | None:
