@@ -10,19 +10,27 @@ instant that the account has seen.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
+
+import attrs
 
 from monochat_billing.account_state import (
     Account,
     AccountState,
     ChargedUsage,
     Step,
-    noticed,
+    noticed as _noticed,
     require_account,
 )
 from monochat_billing.due_work import apply_due, revive
+from monochat_billing.entitlements import ENTITLED_DUES, do_due, followed, with_noted
+from monochat_billing.events import BalanceLow, RenewalFailed
 from monochat_billing.plans import AnyCatalog
-from monochat_billing.scheduling import Due
+from monochat_billing.scheduling import Due, DueKind
+from monochat_billing.subscriptions import SubscriptionState
+from monochat_billing.units import unit_of
 
 __all__ = [
     "Account",
@@ -31,10 +39,17 @@ __all__ = [
     "Step",
     "ahead",
     "catch_up",
+    "covered_until",
+    "followed",
     "noticed",
     "require_account",
     "revive",
 ]
+
+
+_LOOKED_AHEAD: Final = timedelta(days=366)
+_MOST_LOOKED_AT: Final = 1000
+_UNPAID: Final = (SubscriptionState.PAST_DUE, SubscriptionState.SUSPENDED)
 
 
 def catch_up(state: AccountState, catalog: AnyCatalog, now: datetime) -> Step:
@@ -77,6 +92,56 @@ def ahead(state: AccountState, catalog: AnyCatalog, until: datetime) -> Iterator
     ``until``.
     """
     while (due := state.next_due()) is not None and due.at <= until:
-        step = noticed(apply_due(state, due, catalog, until), due.at)
+        step = noticed(_done(state, due, catalog, until), due.at, catalog)
         yield due, step
         state = step.state
+
+
+def _done(state: AccountState, due: Due, catalog: AnyCatalog, until: datetime) -> Step:
+    """Do one thing that is due, and what an account is entitled to by it."""
+    if due.kind in ENTITLED_DUES:
+        return do_due(state, due, catalog, until)
+    if due.kind is DueKind.LOT_EXPIRY:
+        state = with_noted(state, due.at)
+    return followed(state, apply_due(state, due, catalog, until), catalog, due.at, until)
+
+
+def noticed(step: Step, at: datetime, catalog: AnyCatalog | None = None) -> Step:
+    """Add to a step what follows from the thresholds that it crossed; without any it is free.
+
+    With the ``catalog`` a :class:`~monochat_billing.events.BalanceLow` says how long what is left
+    covers the charges ahead.
+    """
+    told = _noticed(step, at)
+    events = told.events[len(step.events) :]
+    if catalog is None or not any(isinstance(event, BalanceLow) for event in events):
+        return told
+    horizon = at + _LOOKED_AHEAD
+    timed = [
+        attrs.evolve(
+            event, runway=covered_until(told.state, catalog, unit_of(event.threshold), at, horizon)
+        )
+        if isinstance(event, BalanceLow)
+        else event
+        for event in events
+    ]
+    return attrs.evolve(told, events=(*step.events, *timed))
+
+
+def covered_until(
+    state: AccountState, catalog: AnyCatalog, unit: str, at: datetime, horizon: datetime
+) -> datetime | None:
+    """Give the first instant from ``at`` on at which a renewal cannot be paid from a balance.
+
+    None where everything up to ``horizon`` (inclusive) can. It counts what falls due, no usage.
+    """
+    if any(
+        one.state in _UNPAID and one.price.currency == unit for one in state.subscriptions.values()
+    ):
+        return at
+    quiet = attrs.evolve(state, account=attrs.evolve(state.account, watches=()))
+    for due, step in islice(ahead(quiet, catalog, horizon), _MOST_LOOKED_AT):
+        for event in step.events:
+            if isinstance(event, RenewalFailed) and event.shortfall.currency.code == unit:
+                return due.at
+    return None

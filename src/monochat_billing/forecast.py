@@ -58,6 +58,7 @@ _WHAT: Final = {
     DueKind.HOLD_EXPIRY: mark("hold {id} ends"),
     DueKind.LOT_EXPIRY: mark("credit expires"),
     DueKind.LOT_START: mark("credit begins"),
+    DueKind.ASK_AGAIN: mark("automatic top-up {id} may ask again"),
     DueKind.TRIAL_END: mark("trial of {product} ends"),
     DueKind.CANCEL_PAUSE: mark("{product} is canceled"),
     DueKind.SCHEDULED_CHANGE: mark("change to {product}"),
@@ -149,7 +150,8 @@ class ForecastLine:
         parts = [self._outcome(words)]
         if self.tax is not None and self.tax.tax.amount:
             parts.append(words.say("tax {tax}", tax=words.money(_size(self.tax.tax))))
-        if self.state is not None:
+        expected = self.outcome is Outcome.FAILS and self.state is SubscriptionState.PAST_DUE
+        if self.state is not None and not expected:
             parts.append(words.say(_STATES[self.state]))
         return ", ".join(part for part in parts if part)
 
@@ -295,7 +297,7 @@ def upcoming(
     >>> for line in ahead.lines[:2]:
     ...     print(line)
     2026-11-05 00:00Z renewal of Growth -1,499.00 TRY: paid
-    2026-12-05 00:00Z renewal of Growth: fails: 997.00 TRY short, past due
+    2026-12-05 00:00Z renewal of Growth: fails: 997.00 TRY short
     """
     as_of = state.account.as_of
     until = utc(until, field="until")
@@ -356,7 +358,7 @@ class _Link:
         kind = self.due.kind
         if kind is DueKind.LOT_EXPIRY:
             yield from map(self._breakage, own)
-        elif kind in (DueKind.LOT_START, DueKind.HOLD_EXPIRY):
+        elif kind in (DueKind.LOT_START, DueKind.HOLD_EXPIRY, DueKind.ASK_AGAIN):
             yield ForecastLine(at=self.due.at, kind=kind, subject=self.due.id, outcome=Outcome.DONE)
         else:
             yield self._about(subject, own, change, kind)

@@ -11,7 +11,6 @@ from monochat_billing.audit import Audit, Difference, audit
 from monochat_billing.balance import Entry
 from monochat_billing.errors import CorruptBooks, InvalidInput
 from monochat_billing.message_told import MessageChannel
-from monochat_billing.overview import Overview, overview
 from monochat_billing.payments import PaymentGateway
 from monochat_billing.plans import AnyCatalog, UsageReader
 from monochat_billing.rating import RateCards
@@ -23,6 +22,7 @@ from monochat_billing.service.group_commit import GroupCommit
 from monochat_billing.service.holds import Holds
 from monochat_billing.service.joining import joined
 from monochat_billing.service.messages import Messages
+from monochat_billing.service.outlook import Outlook
 from monochat_billing.service.pipeline import advance
 from monochat_billing.service.schedule import Schedule
 from monochat_billing.service.subscriptions import Subscriptions
@@ -57,7 +57,7 @@ class RunReport:
 
 
 @final
-class Billing:
+class Billing(Outlook):
     """Run billing inside the host: no server, no thread, no state of its own.
 
     ``storage`` keeps the books, ``catalog`` says what is sold, ``rates`` what messages cost,
@@ -178,19 +178,6 @@ class Billing:
         except CorruptBooks as error:
             return attrs.evolve(report, failed=(*report.failed, (account, error)))
         return report.plus(steps)
-
-    def overview(self, account: str, *, last: int = 10) -> Overview:
-        """Show the Billing page of an account as it is now, with its ``last`` entries.
-
-        Raises:
-            UnknownName: there is no such account.
-        """
-        step, stored = self._context.view_with(
-            account, lambda reader: reader.last_entries(account, last)
-        )
-        entries: Sequence[Entry] = (*stored, *step.entries)
-        shown = entries[max(len(entries) - last, 0) :]
-        return overview(step.state, self._context.catalog, shown)
 
     def events(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
         """Give up to ``limit`` events of the outbox numbered above ``after``, oldest first."""

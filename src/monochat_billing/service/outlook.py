@@ -1,16 +1,17 @@
 """The verbs of the face that look ahead: what is coming, how long it lasts, what may be used."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Final
 
 from monochat_billing.accounts import AccountState
-from monochat_billing.balance import EntryKind
+from monochat_billing.balance import Entry, EntryKind
 from monochat_billing.errors import InvalidInput
 from monochat_billing.forecast import MOST_LINES, Forecast, upcoming
 from monochat_billing.instants import utc
 from monochat_billing.money import Money
+from monochat_billing.overview import Overview, limit_names, overview
 from monochat_billing.permissions import Permission, may_use
 from monochat_billing.quantities import Quantity
 from monochat_billing.runways import Burn, Runway, runway
@@ -33,6 +34,29 @@ class Outlook:
 
     balances: Balances
     _context: Context
+
+    def overview(self, account: str, *, last: int = 10) -> Overview:
+        """Show the Billing page of an account as it is now, with its ``last`` entries.
+
+        How long balances last counts what falls due and what usage took per day in the last 30
+        days. What is in use of limits is asked from the host's usage reader, where it gave one.
+
+        Raises:
+            UnknownName: there is no such account.
+        """
+        step, stored = self._context.view_with(
+            account, lambda reader: reader.last_entries(account, last)
+        )
+        state = step.state
+        entries: Sequence[Entry] = (*stored, *step.entries)
+        burns = {code: self._measured(state, code, _WINDOW) for code in state.account.currencies}
+        return overview(
+            state,
+            self._context.catalog,
+            entries[max(len(entries) - last, 0) :],
+            usage=self._in_use(account, limit_names(state, self._context.catalog)),
+            burns={unit: burn for unit, burn in burns.items() if burn.per_day},
+        )
 
     def upcoming(
         self, account: str, *, until: datetime | None = None, most: int = MOST_LINES
@@ -95,12 +119,12 @@ class Outlook:
         """
         state = self._context.view(account).state
         return may_use(
-            state, self._context.catalog, name, usage=self._in_use(account, name), more=more
+            state, self._context.catalog, name, usage=self._in_use(account, [name]), more=more
         )
 
-    def _in_use(self, account: str, name: str) -> Mapping[str, int] | None:
+    def _in_use(self, account: str, names: Iterable[str]) -> Mapping[str, int] | None:
         reader = self._context.usage_reader
-        return None if reader is None else reader.read(account, [name])
+        return None if reader is None else reader.read(account, names)
 
     def _measured(self, state: AccountState, unit: str, window: timedelta) -> Burn:
         """Average what usage took per day of 24 hours in the window, exactly."""
