@@ -100,6 +100,27 @@ class AccountState:
             (one for one in self.subscriptions.values() if one.family is family and one.live), None
         )
 
+    def held(self, name: str) -> Subscription:
+        """Give the subscription with this id, or the one that has not ended and holds this product.
+
+        Raises:
+            UnknownName: the account has none, or holds several of that product.
+        """
+        found = self.subscriptions.get(name)
+        if found is not None:
+            return found
+        holding = [one for one in self.subscriptions.values() if one.live and one.product == name]
+        if len(holding) == 1:
+            return holding[0]
+        live = [one for one in self.subscriptions.values() if one.live]
+        names = ", ".join(f"{one.id} ({one.product})" for one in holding or live)
+        raise UnknownName(
+            "subscription",
+            name,
+            "is held more than once" if holding else f"is not held by {self.account.id!r}",
+            f"use one of {names or 'none: subscribe first'}",
+        )
+
     def next_due(self) -> Due | None:
         """Give the next thing that falls due by itself, if anything will."""
         return min(self._ahead(), default=None)

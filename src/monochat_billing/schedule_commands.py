@@ -169,8 +169,10 @@ def schedule_action(
     Raises:
         IllegalTransition: it is not in a state from which that could ever happen, or it is
             canceled by then.
-        InvalidInput: the instant is not ahead.
+        InvalidInput: the instant is not ahead, or the quantity is no whole number above zero.
     """
+    if quantity is not None and (type(quantity) is not int or quantity < 1):
+        raise InvalidInput("quantity", quantity, "is no quantity", "pass an int above zero")
     change = ScheduledChange(
         id=schedule_id,
         account=state.account.id,

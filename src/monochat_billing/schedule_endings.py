@@ -5,7 +5,7 @@
 (:mod:`monochat_billing.scheduling`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import attrs
@@ -109,20 +109,22 @@ def _revoked(state: AccountState, changes: Sequence[ScheduledChange], now: datet
     return Step(state.with_schedule(decided), events=tuple(events), result=result)
 
 
-def replace_change(state: AccountState, schedule_id: str, new: Step, now: datetime) -> Step:
-    """Return ``new``, a request that was just planned, as the replacement of an earlier one.
+def replace_change(
+    state: AccountState, schedule_id: str, plan: Callable[[AccountState], Step], now: datetime
+) -> Step:
+    """Plan something in the place of what is pending: both happen, or neither does.
 
     Raises:
-        IllegalTransition: the earlier one is no longer pending.
+        IllegalTransition: it is no longer pending.
         UnknownName: the account has no such scheduled change.
     """
-    change: ScheduledChange = new.result
-    old = new.state.schedule.get(schedule_id) or known_change(state, schedule_id)
-    if old.id in change.replaced:  # it gave way already, by a rule of its own
-        return new
-    gone = old.ended(ScheduleMove.SUPERSEDE, now, f"replaced: {change.id}")
-    change = attrs.evolve(change, replaced=(*change.replaced, old.id))
-    events = (*superseded_events([gone], now), *new.events)
+    old = known_change(state, schedule_id)
+    away = old.ended(ScheduleMove.SUPERSEDE, now, "replaced")
+    step = plan(state.with_schedule([away]))
+    new: ScheduledChange = step.result
+    gone = attrs.evolve(away, outcome=f"replaced: {new.id}")
+    new = attrs.evolve(new, replaced=(old.id, *new.replaced))
+    events = (*superseded_events([gone], now), *step.events)
     return attrs.evolve(
-        new, state=new.state.with_schedule([gone, change]), events=events, result=change
+        step, state=step.state.with_schedule([gone, new]), events=events, result=new
     )
