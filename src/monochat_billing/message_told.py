@@ -165,6 +165,7 @@ def set_aside(
         str(status.billable),
         str(status.problem),
         status.detail,
+        ",".join(status.words),
     )
     digest = hashlib.sha256("\x1f".join(said).encode("utf-8", "surrogatepass")).hexdigest()
     return SetAsideStatus(
@@ -194,6 +195,10 @@ class MessageChannel(Protocol):
             ForgedCallback: it is not genuine.
             InvalidInput: as a whole it is no webhook of messages, or too long.
         """
+        ...
+
+    def reread(self, status: StatusReport) -> StatusReport:
+        """Read a status again that was set aside; what is understood by now has no problem."""
         ...
 
     def message_id(self, provider_id: str) -> str:

@@ -125,7 +125,8 @@ class StatusReport:
     tells nothing of its recipient. ``markets`` are those that the recipient's calling code can
     belong to, the most specific first: a card decides between them. ``billable`` is the provider's
     word on whether it charges, None where it says nothing; ``category`` then is None too.
-    ``problem`` says what of the status was not understood, with its ``detail``.
+    ``problem`` says what of the status was not understood, with its ``detail``; ``words`` are then
+    the provider's own, so that a later version of this library may understand them.
     """
 
     number: str
@@ -137,6 +138,7 @@ class StatusReport:
     billable: bool | None = None
     problem: AsideReason | None = None
     detail: str = ""
+    words: tuple[str, ...] = ()
 
 
 @final

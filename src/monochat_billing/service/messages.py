@@ -28,8 +28,9 @@ from monochat_billing.messages import (
     SetAsideStatus,
     StatusReport,
 )
+from monochat_billing.rating import MessageCategory
 from monochat_billing.repositories import Reader, UnitOfWork, Wanted
-from monochat_billing.service.context import Context
+from monochat_billing.service.context import Context, named
 from monochat_billing.texts import check_identity
 
 __all__ = ["Messages", "Received"]
@@ -191,21 +192,52 @@ class Messages:
     def retry(self, *, number: str = "", limit: int = 1000) -> Received:
         """Apply again what was set aside, up to ``limit`` statuses of one number or of all.
 
-        What still cannot be applied stays set aside. A malformed status stays for ever.
+        What still cannot be applied stays set aside. What was malformed stays until it is
+        dropped.
         """
-        found: dict[str, SetAsideStatus] = {}
+        found: dict[str, StatusReport] = {}
         after = ""
         while len(found) < limit and (page := self.set_aside(number=number, after=after)):
-            found |= {one.id: one for one in page if one.status.problem is None}
+            read = {one.id: self._channel.reread(one.status) for one in page}
+            found |= {name: one for name, one in read.items() if one.problem is None}
             after = page[-1].id
-        kept = [*found.values()][:limit]
-        numbers = self._numbers({one.status.number for one in kept})
+        return self._again(dict([*found.items()][:limit]))
+
+    def settle(
+        self, aside: SetAsideStatus, *, category: MessageCategory, billable: bool
+    ) -> Received:
+        """Decide a status that was set aside by what the provider's invoice or a person says.
+
+        The message is charged, or found free, as if the status had said so.
+
+        Raises:
+            InvalidInput: the status says not that a message arrived, or the category is unknown.
+        """
+        if not aside.status.word.arrived:
+            raise InvalidInput("aside", aside.id, "says not that a message arrived", "drop it")
+        found = attrs.evolve(
+            aside.status,
+            category=named(MessageCategory, category, "category"),
+            billable=billable,
+            problem=None,
+            detail="",
+            words=(),
+        )
+        return self._again({aside.id: found})
+
+    def drop(self, asides: Iterable[SetAsideStatus]) -> None:
+        """Forget statuses that were set aside, because somebody has dealt with them elsewhere."""
+        ids = [one.id for one in asides]
+        self._context.storage.write(lambda unit: unit.set_aside((), ids))
+
+    def _again(self, found: Mapping[str, StatusReport]) -> Received:
+        numbers = self._numbers({one.number for one in found.values()})
         retried: dict[str, frozenset[str]] = {}
-        for one in kept:
-            owner = numbers.get(one.status.number)
+        for name, one in found.items():
+            owner = numbers.get(one.number)
             if owner is not None:
-                retried[owner.account] = retried.get(owner.account, _NONE) | {one.id}
-        return self._apply([one.status for one in kept], retried)
+                retried[owner.account] = retried.get(owner.account, _NONE) | {name}
+        return self._apply([*found.values()], retried)
 
     # --------------------------------------------------------------------------------- sending
 

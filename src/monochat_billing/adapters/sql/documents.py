@@ -38,12 +38,14 @@ from monochat_billing.events import EVENT_TYPES
 from monochat_billing.hold_commands import HoldReport
 from monochat_billing.holds import Hold
 from monochat_billing.lots import Lot
+from monochat_billing.message_commands import SendHold
 from monochat_billing.money import Money, check_currency
 from monochat_billing.payments import Checkout, Payment, TopUp
 from monochat_billing.plan_commands import ChangeResult
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.quotes import ChangeQuote
 from monochat_billing.scheduling import ScheduledChange
+from monochat_billing.subscription_commands import CancelReport
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.top_up_commands import PaymentReceipt, RefundReceipt
 from monochat_billing.units import Amount, Units, is_currency
@@ -64,6 +66,7 @@ _RESULTS: Final = (
     Balance,
     BatchReport,
     BillingProfile,
+    CancelReport,
     ChangeQuote,
     ChangeResult,
     ChargedUsage,
@@ -77,6 +80,7 @@ _RESULTS: Final = (
     PaymentReceipt,
     RefundReceipt,
     ScheduledChange,
+    SendHold,
     Subscription,
     TopUp,
     TransferReport,

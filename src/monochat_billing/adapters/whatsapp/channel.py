@@ -24,11 +24,14 @@ from monochat_billing.rating import MessageCategory
 
 __all__ = ["WhatsApp"]
 
-_WORDS: Final = {word.value: word for word in StatusWord if word is not StatusWord.UNKNOWN}
+_WORDS: Final[Mapping[str, StatusWord]] = {
+    word.value: word for word in StatusWord if word is not StatusWord.UNKNOWN
+}
 _SIGNATURE: Final = "x-hub-signature-256"
 _NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REMEMBERED: Final = 4096
 _DIGEST: Final = 32
+_WORDS_OF_PRICING: Final = 4
 
 
 def _secrets(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -57,7 +60,7 @@ class WhatsApp:
 
     >>> channel = WhatsApp(app_secrets="app-secret")
     >>> channel.message_id("wamid.1")
-    'wam-f2e2f4a3a5d7e5a1'
+    'wam-da2f7f8d6171c4b37c6bbbfa87c9126b'
     """
 
     app_secrets: tuple[str, ...] = attrs.field(converter=_secrets, repr=False)
@@ -88,6 +91,17 @@ class WhatsApp:
         statuses, refused = sift_statuses(body)
         reports = [_report(status) for status in statuses]
         return (*reports, *map(_malformed, refused))
+
+    def reread(self, status: StatusReport) -> StatusReport:
+        """Read Meta's words again, of a status that was not understood when it came."""
+        if len(status.words) != _WORDS_OF_PRICING:
+            return status
+        kind, subtype, category, billable = (word or None for word in status.words)
+        flag = None if billable is None else billable == "true"
+        found, charged, problem, detail = _pricing(kind or "", subtype, category, flag)
+        return attrs.evolve(
+            status, category=found, billable=charged, problem=problem, detail=detail
+        )
 
     def message_id(self, provider_id: str) -> str:
         """Give the id that a message has here, by the one that Meta gave it."""
@@ -136,6 +150,7 @@ def _report(status: MessageStatus) -> StatusReport:
     word = _WORDS.get(status.status)
     problem, detail = None, ""
     category, billable = None, None
+    words: tuple[str, ...] = ()
     if word is None:
         word, problem, detail = StatusWord.UNKNOWN, AsideReason.UNKNOWN_STATUS, status.status[:80]
     elif word.arrived and status.pricing_type is not None:
@@ -145,16 +160,29 @@ def _report(status: MessageStatus) -> StatusReport:
             status.pricing_category,
             status.pricing_billable,
         )
+        if problem is not None:
+            words = _words(status)
     return StatusReport(
         number=status.phone_number_id,
         message=_message_id(status.message_id),
         word=word,
         at=status.occurred_at,
-        markets=_markets(status.recipient) if billable is not None else (),
+        markets=_markets(status.recipient) if status.pricing_type is not None else (),
         category=category,
         billable=billable,
         problem=problem,
         detail=detail,
+        words=words,
+    )
+
+
+def _words(status: MessageStatus) -> tuple[str, ...]:
+    flag = status.pricing_billable
+    return (
+        status.pricing_type or "",
+        status.pricing_subtype or "",
+        status.pricing_category or "",
+        "" if flag is None else str(flag).lower(),
     )
 
 
