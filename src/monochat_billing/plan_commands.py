@@ -19,7 +19,7 @@ from monochat_billing.accounts import AccountState, Step
 from monochat_billing.balance import Entry
 from monochat_billing.errors import IllegalTransition, InvalidInput, StaleQuote, UnknownName
 from monochat_billing.intervals import check_interval
-from monochat_billing.periods import BillingInterval
+from monochat_billing.periods import BillingAnchor, BillingInterval, utc
 from monochat_billing.plans import (
     Agreement,
     AnyCatalog,
@@ -27,20 +27,29 @@ from monochat_billing.plans import (
     Family,
     LimitCheck,
     NegotiatedPrice,
+    Product,
     as_timing,
     known_product,
 )
-from monochat_billing.quotes import DEFAULT_VALIDITY, FEE_KINDS, ChangeQuote, quote_change
-from monochat_billing.schedule_commands import schedule_change, target_of
+from monochat_billing.quotes import DEFAULT_VALIDITY, ChangeQuote, quote_change
+from monochat_billing.schedule_commands import schedule_action, schedule_change, target_of
 from monochat_billing.schedule_endings import revoke_change, superseded_events
-from monochat_billing.scheduling import ScheduledChange, superseded_by_immediate
-from monochat_billing.subscriptions import Subscription
+from monochat_billing.scheduling import (
+    Facet,
+    ScheduleAction,
+    ScheduledChange,
+    superseded_by_immediate,
+)
+from monochat_billing.starts import Alignment
+from monochat_billing.subscriptions import Subscription, SubscriptionState
 from monochat_billing.texts import check_line
 
 __all__ = [
     "ChangeResult",
     "change_subscription",
     "check_limit",
+    "has_had",
+    "held",
     "preview_change",
     "revoke_change",
     "schedule_change",
@@ -70,53 +79,103 @@ def subscribe(
     actor: str,
     now: datetime,
     offer: NegotiatedPrice | None = None,
+    quantity: int = 1,
+    start: datetime | None = None,
+    alignment: Alignment | None = None,
+    trial: bool = True,
+    follows: str | None = None,
 ) -> Step:
-    """Start the account's subscription to a plan or a support package.
+    """Start the account's subscription to a plan, a support package or an add-on.
 
-    It pays the list price that is in force now, or the price of an ``offer``, which is accepted
-    by that.
+    It pays the list price that is in force at its start, or the price of an ``offer``, which is
+    accepted by that. The product's trial comes first where the account has never had the product,
+    and neither takes an ``offer`` nor says that it wants no ``trial``. ``start`` lies in the past:
+    it is charged from then on. ``alignment`` is for add-ons; without it they take the days of the
+    plan, where there is one that is paid for. The state has to hold what has ended, too.
 
     Raises:
-        IllegalTransition: the account has one of this family already; change it instead. Or the
-            offer was accepted before.
-        InsufficientFunds: the balance does not cover the first period.
-        InvalidInput: it is an add-on, or the offer is not for this.
+        IllegalTransition: the account has one of this family, or this add-on, already; change it
+            instead. Or the offer was accepted before.
+        InsufficientFunds: the balance does not cover what is due.
+        InvalidInput: the product is not held so often, the start lies ahead, the alignment is not
+            possible, or the offer is not for this.
         UnknownName: no such product, price or balance.
     """
     check_interval(interval)
     check_line(actor, "actor")
-    wanted = catalog.at(now).product(product)
-    if wanted.family not in FEE_KINDS:
-        raise InvalidInput(
-            "product", product, f"is of family {wanted.family}", "choose a plan or support package"
-        )
+    at = now if start is None else utc(start, field="start")
+    if at > now:
+        raise InvalidInput("start", at.isoformat(), "lies ahead", "schedule the start instead")
+    in_force = catalog.at(at)
+    wanted = in_force.product(product)
     balance = state.books.balance(currency or state.account.currencies[0])
     agreement = None
     if offer is not None:
         agreement = _agree(state, offer, product, interval, now)
-    price = agreement.price if agreement else wanted.price(interval, balance.unit, now)
+    price = agreement.price if agreement else wanted.price(interval, balance.unit, at)
     if price.currency != balance.unit:
         raise InvalidInput(
             "offer", str(price), f"is not in {balance.unit}", "name the offer's currency"
         )
-    existing = state.subscription(wanted.family)
+    existing = _in_the_way(state, wanted)
     if existing is not None:
         raise IllegalTransition(
             f"{wanted.family} subscription", existing.id, existing.state, "subscribe again"
         )
+    tries = trial and wanted.trial is not None and offer is None and not has_had(state, product)
     decision = changes.subscribe(
         state.books,
         subscription_id=subscription_id,
         product=wanted,
         price=price,
         zone=state.account.zone,
-        at=now,
+        at=at,
         recorded_at=now,
         actor=actor,
         agreement=agreement,
+        quantity=quantity,
+        tax=in_force.tax_for(price, state.country, at),
+        trial=tries,
+        anchor=None if tries else _grid(state, wanted, alignment),
+        follows=follows,
     )
     after = state.with_subscription(decision.books, decision.subscription)
     return Step(after, decision.entries, decision.events, result=decision.subscription)
+
+
+def has_had(state: AccountState, product: str) -> bool:
+    """Tell whether the account has ever held a product, as far as the state remembers."""
+    return any(
+        line.product == product
+        for subscription in state.subscriptions.values()
+        for line in subscription.history
+    )
+
+
+def _in_the_way(state: AccountState, wanted: Product) -> Subscription | None:
+    """Give what keeps an account from subscribing: one per ladder, one per add-on product."""
+    if wanted.family.ladder:
+        return state.subscription(wanted.family)
+    held = (one for one in state.subscriptions.values() if one.live)
+    return next((one for one in held if one.product == wanted.id), None)
+
+
+def _grid(
+    state: AccountState, wanted: Product, alignment: Alignment | None
+) -> BillingAnchor | None:
+    """Give the anchor that a new subscription shares; None: its own.
+
+    A plan that is tried, unpaid or paused has no days to share.
+    """
+    plan = None if wanted.family.ladder else state.subscription(Family.PLAN)
+    shared = plan is not None and plan.state is SubscriptionState.ACTIVE
+    if alignment is Alignment.PLAN and not shared:
+        raise InvalidInput(
+            "alignment", alignment, "needs a plan that is paid for", "use OWN, or leave it out"
+        )
+    if alignment is Alignment.OWN or plan is None or not shared:
+        return None
+    return plan.anchor
 
 
 def preview_change(
@@ -130,8 +189,15 @@ def preview_change(
     now: datetime,
     offer: NegotiatedPrice | None = None,
     usage: Mapping[str, int] | None = None,
+    subscription: str | None = None,
+    quantity: int | None = None,
+    anchor: BillingAnchor | None = None,
 ) -> ChangeQuote:
-    """Quote a change of the subscription in the family of product ``to``.
+    """Quote a change of the subscription in the family of product ``to``, or of the one named.
+
+    ``subscription`` is its id or the product that it holds now: an add-on that becomes another
+    has to be named. ``quantity`` is how many are held after the change, ``anchor`` moves the days
+    of renewal, at once.
 
     With an ``offer`` its price is quoted, and executing the quote accepts it. ``usage`` is what
     is in use by the name of its limit: what the change would break is warned of.
@@ -141,7 +207,7 @@ def preview_change(
         InvalidInput: the catalog's rule does not allow the timing, or the offer is not for this.
         UnknownName: no such product or price, or no subscription of that family.
     """
-    subscription = target_of(state, catalog, to, now)
+    one = target_of(state, catalog, to, now) if subscription is None else held(state, subscription)
     agreement, valid_for = None, DEFAULT_VALIDITY
     if offer is not None:
         interval = interval or offer.price.interval
@@ -152,20 +218,45 @@ def preview_change(
         raise InvalidInput(
             "timing", timing, "has no price before its instant", "schedule it instead"
         )
+    if anchor is not None and timing is None:
+        timing = ChangeTiming.IMMEDIATE
+    if anchor is not None and timing is not ChangeTiming.IMMEDIATE:
+        raise InvalidInput("anchor", anchor.text, "moves at once", "leave the timing out")
     return quote_change(
         state.books,
-        subscription,
+        one,
         catalog,
         quote_id=quote_id,
         to=to,
-        interval=check_interval(interval or subscription.price.interval),
+        interval=check_interval(interval or one.price.interval),
         zone=state.account.zone,
         at=now,
         timing=timing,
         valid_for=valid_for,
         agreement=agreement,
         usage=usage,
+        quantity=quantity,
+        anchor=anchor,
+        country=state.country,
     )
+
+
+def held(state: AccountState, what: str) -> Subscription:
+    """Give the live subscription with this id, or the one that holds this product.
+
+    Raises:
+        UnknownName: the account holds no such thing.
+    """
+    live = [one for one in state.subscriptions.values() if one.live]
+    found = next((one for one in live if what in (one.id, one.product)), None)
+    if found is None:
+        raise UnknownName(
+            "subscription",
+            what,
+            f"is not held by account {state.account.id!r}",
+            f"use one of {', '.join(one.product for one in live) or 'none: subscribe first'}",
+        )
+    return found
 
 
 def change_subscription(
@@ -195,9 +286,77 @@ def change_subscription(
     if quote.agreement is not None:
         _refuse_accepted(state, quote.agreement.offer)
     if quote.timing is not ChangeTiming.IMMEDIATE:
-        changes.confirm_quote(state.books, subscription, catalog, quote, zone=state.account.zone)
-        step = schedule_change(
+        return _schedule(state, catalog, quote, schedule_id=schedule_id, actor=actor, now=now)
+    decision = changes.execute_change(
+        state.books,
+        subscription,
+        catalog,
+        quote,
+        zone=state.account.zone,
+        recorded_at=now,
+        actor=actor,
+        country=state.country,
+    )
+    after = state.with_subscription(decision.books, decision.subscription)
+    events = decision.events
+    for facet in _facets(quote):
+        gone = superseded_by_immediate(
+            subscription.id, after.schedule.values(), quote.effective_at, facet
+        )
+        after = after.with_schedule(gone)
+        events += superseded_events(gone, quote.effective_at)
+    result = ChangeResult(quote=quote, subscription=decision.subscription, entries=decision.entries)
+    return Step(after, decision.entries, events, result=result)
+
+
+def _facets(quote: ChangeQuote) -> tuple[Facet, ...]:
+    """Say which facets a quote is about; one that only moves the anchor is about none."""
+    found = []
+    if (quote.from_product, quote.from_price) != (quote.to_product, quote.to_price):
+        found.append(Facet.PRODUCT)
+    if quote.from_quantity != quote.to_quantity:
+        found.append(Facet.QUANTITY)
+    return tuple(found)
+
+
+def _schedule(
+    state: AccountState,
+    catalog: AnyCatalog,
+    quote: ChangeQuote,
+    *,
+    schedule_id: str,
+    actor: str,
+    now: datetime,
+) -> Step:
+    """Plan what a quote for the period's end shows: a product, a quantity, or both."""
+    subscription = state.subscriptions[quote.subscription]
+    changes.confirm_quote(
+        state.books,
+        subscription,
+        catalog,
+        quote,
+        zone=state.account.zone,
+        country=state.country,
+    )
+    step = Step(state)
+    scheduled: ScheduledChange | None = None
+    facets = _facets(quote)
+    if Facet.QUANTITY in facets:
+        step = schedule_action(
             state,
+            schedule_id=schedule_id if len(facets) == 1 else f"{schedule_id}-quantity",
+            action=ScheduleAction.QUANTITY,
+            subscription=subscription,
+            timing=quote.timing,
+            at=None,
+            actor=actor,
+            now=now,
+            quantity=quote.to_quantity,
+        )
+        scheduled = step.result
+    if Facet.PRODUCT in facets:
+        later = schedule_change(
+            step.state,
             catalog,
             schedule_id=schedule_id,
             to=quote.to_product,
@@ -211,22 +370,9 @@ def change_subscription(
             now=now,
             agreement=quote.agreement,
         )
-        result = ChangeResult(quote=quote, subscription=subscription, scheduled=step.result)
-        return attrs.evolve(step, result=result)
-    decision = changes.execute_change(
-        state.books,
-        subscription,
-        catalog,
-        quote,
-        zone=state.account.zone,
-        recorded_at=now,
-        actor=actor,
-    )
-    gone = superseded_by_immediate(subscription.id, state.schedule.values(), quote.effective_at)
-    after = state.with_subscription(decision.books, decision.subscription).with_schedule(gone)
-    result = ChangeResult(quote=quote, subscription=decision.subscription, entries=decision.entries)
-    events = (*decision.events, *superseded_events(gone, quote.effective_at))
-    return Step(after, decision.entries, events, result=result)
+        step, scheduled = step.then(later), later.result
+    result = ChangeResult(quote=quote, subscription=subscription, scheduled=scheduled)
+    return attrs.evolve(step, result=result)
 
 
 def check_limit(

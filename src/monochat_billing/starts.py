@@ -4,6 +4,7 @@
 *Does not own* who may subscribe to what (``plan_commands``) or what follows.
 """
 
+import enum
 from datetime import datetime
 from typing import Final, final
 
@@ -20,7 +21,17 @@ from monochat_billing.proration import prorate
 from monochat_billing.subscriptions import Charge, HistoryLine, Subscription, SubscriptionState
 from monochat_billing.tax import Tax, TaxLine
 
-__all__ = ["MOST_ELAPSED", "subscribe"]
+__all__ = ["MOST_ELAPSED", "Alignment", "subscribe"]
+
+
+class Alignment(enum.StrEnum):
+    """Name whose days an add-on renews on; they are chosen at its start and kept from then on."""
+
+    OWN = "OWN"
+    """The day on which it began."""
+    PLAN = "PLAN"
+    """Those of the plan; until the first of them a part of the price is charged."""
+
 
 MOST_ELAPSED: Final = 400
 """How many periods a start can lie back; further is a mistake in the date."""

@@ -144,13 +144,15 @@ class Context:
         key: str | None = None,
         content: Mapping[str, str] | None = None,
         wants: Mapping[str, Iterable[Any]] | None = None,
+        ended: bool = False,
     ) -> Any:  # noqa: ANN401 - every verb has its own result
         """Run one command on an account that must exist.
 
         With ``content``, the request field by field, it is remembered under ``key``, which must
         then be given; without, it is safe to repeat by itself.
         ``wants`` names, by kind (``usage``, ``top_ups``, ``schedule``, ``holds``, ``entries``),
-        what to load beside the account's live state.
+        what to load beside the account's live state, ``ended`` says that it needs the
+        subscriptions that have ended, too.
         """
         check_identity(account, "account")
         if content is not None:
@@ -166,6 +168,7 @@ class Context:
             decide=on_existing,
             key=key,
             content=content or {},
+            ended=ended,
             **extra,
         )
         return self.run(command)
@@ -175,16 +178,20 @@ class Context:
         check_identity(wanted.account, "account")
         return self.storage.read(lambda reader: reader.load([wanted])[wanted.account])
 
-    def view(self, account: str) -> Step:
+    def view(self, account: str, *, ended: bool = False) -> Step:
         """Read one account as it is now: with everything that is due applied, nothing stored.
+
+        With ``ended`` the subscriptions that have ended are in it, too.
 
         Raises:
             UnknownName: there is no such account.
         """
-        step, _ = self.view_with(account, lambda _: None)
+        step, _ = self.view_with(account, lambda _: None, ended=ended)
         return step
 
-    def view_with(self, account: str, look: Callable[[Reader], T]) -> tuple[Step, T]:
+    def view_with(
+        self, account: str, look: Callable[[Reader], T], *, ended: bool = False
+    ) -> tuple[Step, T]:
         """Read one account as it is now, and whatever ``look`` reads, from one consistent view.
 
         Raises:
@@ -193,7 +200,8 @@ class Context:
         check_identity(account, "account")
 
         def read(reader: Reader) -> tuple[AccountState, T]:
-            state = require_account(reader.load([Wanted(account)])[account].state, account)
+            wanted = Wanted(account, ended=ended)
+            state = require_account(reader.load([wanted])[account].state, account)
             return state, look(reader)
 
         state, found = self.storage.read(read)
