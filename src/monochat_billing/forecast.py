@@ -18,6 +18,7 @@ from monochat_billing.balance import Entry
 from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.events import Event, RenewalFailed, ScheduledChangeFailed
 from monochat_billing.instants import utc
+from monochat_billing.lots import LotOrigin
 from monochat_billing.money import Money, money, negate, total
 from monochat_billing.plans import AnyCatalog, known_product
 from monochat_billing.scheduling import Due, DueKind, ScheduleAction, ScheduledChange
@@ -25,7 +26,7 @@ from monochat_billing.subscriptions import SubscriptionState
 from monochat_billing.tables import table
 from monochat_billing.tax import TaxLine
 from monochat_billing.translations import mark, mark_in
-from monochat_billing.units import Amount, Units, amount_in
+from monochat_billing.units import Amount, Units, amount_in, is_currency
 from monochat_billing.wording import ENGLISH, Words
 
 __all__ = ["MOST_LINES", "Forecast", "ForecastLine", "Outcome", "amount_words", "tell", "upcoming"]
@@ -58,12 +59,14 @@ _WHAT: Final = {
     DueKind.HOLD_EXPIRY: mark("hold {id} ends"),
     DueKind.LOT_EXPIRY: mark("credit expires"),
     DueKind.LOT_START: mark("credit begins"),
+    DueKind.RECURRENCE: mark("credit that comes each period"),
+    DueKind.SETTLEMENT: mark("settlement of what was counted"),
     DueKind.ASK_AGAIN: mark("automatic top-up {id} may ask again"),
     DueKind.TRIAL_END: mark("trial of {product} ends"),
     DueKind.CANCEL_PAUSE: mark("{product} is canceled"),
     DueKind.SCHEDULED_CHANGE: mark("change to {product}"),
     DueKind.RENEWAL: mark("renewal of {product}"),
-    DueKind.RETRY: mark("another try to charge {product}"),
+    DueKind.RETRY: mark("retry for {product}"),
     DueKind.GRACE_END: mark("end of grace for {product}"),
 }
 _ACTIONS: Final = {
@@ -74,6 +77,8 @@ _ACTIONS: Final = {
     ScheduleAction.SUBSCRIBE: mark("{product} begins"),
 }
 _GOES_ON: Final = mark("{product} goes on")
+_INCLUDED: Final = mark("units that {product} includes")
+_FALLS_DUE: Final = mark("{id} falls due")
 _CONTEXT: Final = "forecast"
 _PAID: Final = mark_in("forecast", "paid")
 _CREDITED: Final = mark_in("forecast", "credited")
@@ -90,6 +95,10 @@ def amount_words(value: Amount, words: Words) -> str:
     return words.money(value)
 
 
+def _named(names: Mapping[str, str], language: str, otherwise: str) -> str:
+    return names.get(language) or names.get("en") or otherwise
+
+
 @final
 @attrs.frozen(kw_only=True)
 class ForecastLine:
@@ -97,10 +106,12 @@ class ForecastLine:
 
     ``kind`` is what falls due; None marks what follows from the line before at the same instant,
     such as a subscription that is revived. ``subject`` is the id of the subscription, hold or lot,
-    ``product`` what it will then be, ``action`` what was scheduled. ``amount`` is the change of
+    ``product`` what it is about, which ``becomes`` another without having been asked, ``action`` what
+    was scheduled. ``amount`` is the change of
     the balance, negative in a charge and None where no money moves, ``tax`` its split, and
     ``balance`` what is posted afterwards. ``shortfall`` is what lacks where it FAILS for lack of
     money, and ``reason`` why it fails otherwise. ``state`` is the subscription's, if it changes.
+    ``origin`` is that of the lot that expires.
     """
 
     at: datetime
@@ -109,6 +120,8 @@ class ForecastLine:
     outcome: Outcome
     product: str = ""
     names: Mapping[str, str] = attrs.field(factory=dict)
+    becomes: str = ""
+    becomes_names: Mapping[str, str] = attrs.field(factory=dict)
     action: ScheduleAction | None = None
     quantity: int = 1
     amount: Amount | None = None
@@ -118,10 +131,11 @@ class ForecastLine:
     shortfall: Money | None = None
     reason: str = ""
     state: SubscriptionState | None = None
+    origin: LotOrigin | None = None
 
     def name(self, language: str = "en") -> str:
         """Give the product's name in a language, else in English, else its id."""
-        return self.names.get(language) or self.names.get("en") or self.product
+        return _named(self.names, language, self.product)
 
     def what(self, locale: str = "en") -> str:
         """Say in a few words what falls due.
@@ -130,7 +144,9 @@ class ForecastLine:
             InvalidInput: there are no sentences in that language.
         """
         words = Words(locale)
-        text = _GOES_ON if self.kind is None else _WHAT[self.kind]
+        text = _WHAT.get(self.kind, _FALLS_DUE) if self.kind is not None else _GOES_ON
+        if self.kind is None and isinstance(self.amount, Units):
+            text = _INCLUDED
         if self.action is not None:
             text = _ACTIONS.get(self.action, text)
         return words.say(
@@ -162,11 +178,15 @@ class ForecastLine:
             if self.shortfall is not None:
                 return words.say("fails: {amount} short", amount=words.money(self.shortfall))
             return words.say("fails: {reason}", reason=self.reason)
+        if self.becomes:
+            to = _named(self.becomes_names, words.locale, self.becomes)
+            return words.say("moves to {product}", product=to)
         if self.amount is None:
             charges = (DueKind.RENEWAL, DueKind.SCHEDULED_CHANGE)
             return words.say("free of charge") if self.kind in charges else ""
-        count = self.amount.count if isinstance(self.amount, Units) else self.amount.amount
-        return words.say_in(_CONTEXT, _PAID if count < 0 else _CREDITED)
+        if isinstance(self.amount, Units):
+            return ""
+        return words.say_in(_CONTEXT, _PAID if self.amount.amount < 0 else _CREDITED)
 
     def __str__(self) -> str:
         ends = self.ends()
@@ -183,7 +203,7 @@ class Forecast:
     ``after`` is the account as it will be then. ``complete`` is False where there was more than
     the caller wanted; ``until`` is then the instant of the last line.
 
-    Printing it gives a table of at most 100 columns, with instants in the account's time zone.
+    Printing it gives a table of at most 100 columns, with days in the account's time zone.
     """
 
     account: str
@@ -213,40 +233,56 @@ class Forecast:
         """Give the lines that will fail as things stand."""
         return tuple(line for line in self.lines if line.outcome is Outcome.FAILS)
 
+    @property
+    def about_money(self) -> tuple[ForecastLine, ...]:
+        """Give the lines but those that move units of a meter."""
+        return tuple(line for line in self.lines if not isinstance(line.amount, Units))
+
     def explain(self, locale: str = "en") -> str:
-        """Lay out the lines as a table.
+        """Lay out the lines as a table, and those that move units of a meter as another.
 
         Raises:
             InvalidInput: there are no sentences in that language.
         """
         words = Words(locale)
-        rows = [
-            (
-                words.moment(line.at, self.zone),
-                line.what(locale),
-                _signed(line.amount, words),
-                "" if line.balance is None else amount_words(line.balance, words),
-                line.ends(locale),
-            )
-            for line in self.lines
+        until = words.moment(self.until, self.zone)
+        if not self.lines:
+            return words.say("nothing falls due until {until}", until=until)
+        units = [line for line in self.lines if isinstance(line.amount, Units)]
+        tables = [
+            table(self._heads(words), [self._row(line, words) for line in lines])
+            for lines in (self.about_money, units)
+            if lines
         ]
-        heads = (
+        if not self.complete:
+            tables.append(words.say("and more after {until}", until=until))
+        return "\n\n".join(tables)
+
+    @staticmethod
+    def _heads(words: Words) -> tuple[str, ...]:
+        return (
             words.say("upcoming"),
             words.say("what"),
             ">" + words.say("amount"),
             ">" + words.say("balance after"),
             words.say("outcome"),
         )
-        until = words.moment(self.until, self.zone)
-        if not rows:
-            return words.say("nothing falls due until {until}", until=until)
-        text = table(heads, rows)
-        if self.complete:
-            return text
-        return f"{text}\n" + words.say("and more after {until}", until=until)
+
+    def _row(self, line: ForecastLine, words: Words) -> tuple[str, ...]:
+        return (
+            words.local_short_day(line.at, self.zone),
+            line.what(words.locale),
+            _signed(line.amount, words),
+            "" if line.balance is None else _number(line.balance, words),
+            line.ends(words.locale),
+        )
 
     def __str__(self) -> str:
         return self.explain()
+
+
+def _number(value: Amount, words: Words) -> str:
+    return words.number(value.count) if isinstance(value, Units) else words.amount(value)
 
 
 def _signed(amount: Amount | None, words: Words) -> str:
@@ -354,19 +390,23 @@ class _Link:
         others = [
             name for name, one in after.items() if name != subject and before.get(name) is not one
         ]
-        own = [entry for entry in self.step.entries if entry.reference not in others]
         kind = self.due.kind
+        own = [entry for entry in self.step.entries if entry.reference not in others]
         if kind is DueKind.LOT_EXPIRY:
             yield from map(self._breakage, own)
-        elif kind in (DueKind.LOT_START, DueKind.HOLD_EXPIRY, DueKind.ASK_AGAIN):
-            yield ForecastLine(at=self.due.at, kind=kind, subject=self.due.id, outcome=Outcome.DONE)
-        else:
+        elif subject in before or subject in after:
             yield self._about(subject, own, change, kind)
+            yield from self._units(subject, own)
+        else:
+            yield from self._plain(own)
         for name in others:
             entries = [entry for entry in self.step.entries if entry.reference == name]
             yield self._about(name, entries)
+            yield from self._units(name, entries)
 
     def _breakage(self, entry: Entry) -> ForecastLine:
+        lots = self.before.books.balances[entry.unit].lots
+        number, _ = entry.parts[0]
         return ForecastLine(
             at=self.due.at,
             kind=self.due.kind,
@@ -374,7 +414,37 @@ class _Link:
             outcome=Outcome.LOST,
             amount=entry.value,
             balance=entry.balance_value,
+            origin=next((lot.origin for lot in lots if lot.number == number), None),
         )
+
+    def _plain(self, entries: Sequence[Entry]) -> Iterator[ForecastLine]:
+        """Tell what is about no subscription, with a line for each unit that it moves."""
+        moved = [*_sums(entries)] or [(None, None)]
+        for amount, balance in moved:
+            yield ForecastLine(
+                at=self.due.at,
+                kind=self.due.kind,
+                subject=self.due.id,
+                outcome=Outcome.DONE,
+                amount=amount,
+                balance=balance,
+            )
+
+    def _units(self, subject: str, entries: Sequence[Entry]) -> Iterator[ForecastLine]:
+        """Tell of the units that come and go with a subscription."""
+        one = self.step.state.subscriptions.get(subject)
+        product = "" if one is None else one.product
+        for amount, balance in _sums([one for one in entries if not is_currency(one.unit)]):
+            yield ForecastLine(
+                at=self.due.at,
+                kind=None,
+                subject=subject,
+                outcome=Outcome.DONE,
+                product=product,
+                names=_names(self.catalog, product, self.due.at),
+                amount=amount,
+                balance=balance,
+            )
 
     def _about(
         self,
@@ -390,13 +460,15 @@ class _Link:
         old = self.before.subscriptions.get(subject)
         new = self.step.state.subscriptions.get(subject)
         product, quantity = ("", 1) if new is None else (new.product, new.quantity)
+        moves = old is not None and new is not None and old.product != new.product
+        target = product if moves and change is None else ""
+        if old is not None and target:
+            product = old.product
         if change is not None:
             product, quantity = change.to or product, change.quantity or quantity
-        amount = balance = None
-        if entries:
-            last = entries[-1]
-            amount = amount_in(last.unit, last.scale, sum(entry.amount for entry in entries))
-            balance = last.balance_value
+        amount, balance = next(
+            _sums([one for one in entries if is_currency(one.unit)]), (None, None)
+        )
         moved = new is not None and (old is None or old.state is not new.state)
         return ForecastLine(
             at=self.due.at,
@@ -405,6 +477,8 @@ class _Link:
             outcome=Outcome.DONE if unpaid is None and failed is None else Outcome.FAILS,
             product=product,
             names=_names(self.catalog, product, self.due.at),
+            becomes=target,
+            becomes_names=_names(self.catalog, target, self.due.at),
             action=None if change is None else change.action,
             quantity=quantity,
             amount=amount,
@@ -415,6 +489,14 @@ class _Link:
             reason="" if failed is None else failed.reason,
             state=new.state if new is not None and moved else None,
         )
+
+
+def _sums(entries: Sequence[Entry]) -> Iterator[tuple[Amount | None, Amount | None]]:
+    """Give for each unit what entries move in sum, and what is posted after them."""
+    for unit in dict.fromkeys(entry.unit for entry in entries):
+        found = [entry for entry in entries if entry.unit == unit]
+        net = sum(entry.amount for entry in found)
+        yield amount_in(unit, found[0].scale, net), found[-1].balance_value
 
 
 def _names(catalog: AnyCatalog, product: str, at: datetime) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ import attrs
 from monochat_billing.accounts import AccountState
 from monochat_billing.balance import Balance, BalanceState, Entry
 from monochat_billing.errors import UnknownName
-from monochat_billing.forecast import Forecast, Outcome, amount_words, upcoming
+from monochat_billing.forecast import Forecast, ForecastLine, Outcome, amount_words, upcoming
 from monochat_billing.holds import Hold
 from monochat_billing.limits import Limit, LimitCheck, check
 from monochat_billing.lots import Lot, LotOrigin
@@ -22,7 +22,7 @@ from monochat_billing.overview_text import BalanceLine, PageText
 from monochat_billing.pages import Section, page_html, page_text
 from monochat_billing.plans import AnyCatalog, Family, known_product
 from monochat_billing.runways import NO_BURN, Burn, Runway, runway
-from monochat_billing.scheduling import ScheduledChange
+from monochat_billing.scheduling import DueKind, ScheduledChange
 from monochat_billing.subscriptions import Subscription, SubscriptionState
 from monochat_billing.translations import mark
 from monochat_billing.units import Amount
@@ -34,6 +34,7 @@ _AHEAD: Final = timedelta(days=31)
 _HORIZON: Final = timedelta(days=366)
 _SOON: Final = timedelta(days=14)
 _MOST_AHEAD: Final = 100
+_MOST_SHOWN: Final = 10
 
 
 class NoticeKind(enum.StrEnum):
@@ -166,8 +167,9 @@ class Overview:
             yield text.scheduled(
                 [(change, at, self._product_of(change)) for change, at in self.scheduled]
             )
-        if self.forecast.lines:
-            yield text.upcoming(self.forecast.lines)
+        ahead = [line for line in self.forecast.about_money if not _is_repetition(line)]
+        if ahead:
+            yield text.upcoming(ahead[:_MOST_SHOWN])
         if self.runways:
             yield Section(rows=tuple((one.explain(words.locale),) for one in self.runways))
         if self.limits:
@@ -202,6 +204,11 @@ class Overview:
             at=page.moment(one.at),
             text=text,
         )
+
+
+def _is_repetition(line: ForecastLine) -> bool:
+    """Tell whether a line only says again that something is not paid."""
+    return line.kind is DueKind.RETRY and line.outcome is Outcome.FAILS
 
 
 def overview(
@@ -389,7 +396,8 @@ class _Page:
     def _ahead(self, forecast: Forecast) -> Iterator[Notice]:
         waiting = {one.id for one in self._state.subscriptions.values() if one.state in _WAITING}
         for line in forecast.lines:
-            if line.outcome is Outcome.LOST and line.amount is not None:
+            lost = line.outcome is Outcome.LOST and line.origin is not LotOrigin.ALLOWANCE
+            if lost and line.amount is not None:
                 yield Notice(kind=NoticeKind.EXPIRES, at=line.at, amount=line.amount)
             elif line.outcome is Outcome.FAILS and line.subject not in waiting:
                 waiting.add(line.subject)

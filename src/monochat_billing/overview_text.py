@@ -13,7 +13,6 @@ import attrs
 from monochat_billing.balance import Entry, EntryKind
 from monochat_billing.forecast import ForecastLine
 from monochat_billing.holds import Hold
-from monochat_billing.instants import check_zone
 from monochat_billing.limits import LimitCheck
 from monochat_billing.lots import ChargeKind, Lot, LotOrigin
 from monochat_billing.pages import Section, aligned
@@ -363,7 +362,7 @@ class PageText:
         return self.words.say(text, day=self._day(at))
 
     def _day(self, at: datetime) -> str:
-        return self.words.short_day(at.astimezone(check_zone(self.zone)).date())
+        return self.words.local_short_day(at, self.zone)
 
     def _room(self, one: LimitCheck) -> str:
         if one.left is None:

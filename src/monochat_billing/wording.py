@@ -128,6 +128,10 @@ class Words:
         """Write the local calendar day of an instant, with the name of its month."""
         return self.day(instant.astimezone(check_zone(zone)).date())
 
+    def local_short_day(self, instant: datetime, zone: str) -> str:
+        """Write the local calendar day of an instant in digits."""
+        return self.short_day(instant.astimezone(check_zone(zone)).date())
+
     def moment(self, instant: datetime, zone: str) -> str:
         """Write an instant as local day and minute in digits.
 
