@@ -35,12 +35,14 @@ __all__ = [
     "ACCOUNTS",
     "ASIDES",
     "BALANCES",
+    "COUNTERS",
     "ENTRIES",
     "HEAD",
     "HOLDS",
     "KEYS",
     "LOTS",
     "MESSAGES",
+    "METERED",
     "METADATA",
     "NUMBERS",
     "OUTBOX",
@@ -54,7 +56,7 @@ __all__ = [
     "VERSION_TABLE",
 ]
 
-HEAD: Final = "billing_0005"
+HEAD: Final = "billing_0006"
 """The schema version that this library reads and writes."""
 
 VERSION_TABLE: Final = "billing_schema_version"
@@ -332,6 +334,34 @@ USAGE: Final = Table(
 )
 """Every billable fact that was recorded, in the order of its account."""
 
+COUNTERS: Final = Table(
+    "billing_counters",
+    METADATA,
+    _account(),
+    Column("id", _identity(), primary_key=True),
+    Column("bucket", _identity(), nullable=False),
+    _text("document"),
+)
+"""What was used of each meter in each period; ``bucket`` is the meter and the month of its end.
+
+Counters that settle by themselves are kept with their account until they have.
+"""
+
+Index("ix_billing_counters_bucket", COUNTERS.c.account_id, COUNTERS.c.bucket)
+
+METERED: Final = Table(
+    "billing_metered_usage",
+    METADATA,
+    _account(),
+    Column("id", _identity(), primary_key=True),
+    _text("meter"),
+    _integer("occurred_at"),
+    _text("document"),
+)
+"""Every usage record of any meter, and what it led to."""
+
+Index("ix_billing_metered_usage_at", METERED.c.account_id, METERED.c.occurred_at, METERED.c.id)
+
 KEYS: Final = Table(
     "billing_keys",
     METADATA,
@@ -377,9 +407,12 @@ MESSAGES: Final = Table(
     _text("prepaid"),
     _integer("entry", nullable=True),
     _integer("excess", nullable=True),
-    sqlite_with_rowid=False,
 )
-"""What an account sent, and what became of each message; an id tells nothing of a recipient."""
+"""What an account sent, and what became of each message; an id tells nothing of a recipient.
+
+On SQLite its rows stand in the order of sending: ids are digests, and rows in their order would
+lie on as many pages as a batch of statuses has messages.
+"""
 
 TALLIES: Final = Table(
     "billing_message_tallies",

@@ -1,6 +1,5 @@
 """Meta's webhook bodies: whose they are, and which message statuses they hold."""
 
-import hashlib
 import hmac
 import json
 import re
@@ -46,7 +45,7 @@ def verify_signature(body: bytes, header: str | None, app_secret: str) -> None:
     """
     if not app_secret:
         raise InvalidInput("app_secret", "", "is empty", "pass the secret of the Meta app")
-    digest = hmac.new(app_secret.encode(), body, hashlib.sha256).hexdigest()
+    digest = hmac.digest(app_secret.encode(), body, "sha256").hex()
     if header is None:
         raise ForgedCallback(
             "X-Hub-Signature-256", None, "is missing", "answer 401 and do not read the body"
@@ -281,7 +280,7 @@ def _json(body: bytes | str) -> Any:  # noqa: ANN401 - JSON
             f"refuse bodies above {MAX_BODY_BYTES} bytes before reading them",
         )
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        return _DECODE(raw.decode("utf-8"))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         raise InvalidInput("body", where, "is not JSON", "pass Meta's body unchanged") from None
@@ -294,6 +293,9 @@ def _json(body: bytes | str) -> Any:  # noqa: ANN401 - JSON
 def _refuse_constant(name: str) -> None:
     """Refuse NaN and Infinity, which JSON does not have and Python reads."""
     raise ValueError(name)
+
+
+_DECODE: Final = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def _change(change: Mapping[str, Any], path: str) -> list[MessageStatus]:

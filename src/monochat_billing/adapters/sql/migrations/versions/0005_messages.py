@@ -50,7 +50,6 @@ def upgrade() -> None:
         _integer("entry", nullable=True),
         _integer("excess", nullable=True),
         sa.PrimaryKeyConstraint("account_id", "id", name="pk_billing_messages"),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "billing_message_tallies",
