@@ -14,6 +14,7 @@ from monochat_billing.adapters.sql import documents
 from monochat_billing.adapters.sql.documents import Malformed
 from monochat_billing.auto_top_ups import AutomaticTopUp
 from monochat_billing.balance import Balance, BalanceState, Entry, EntryKind, Exchange
+from monochat_billing.counters import Counter
 from monochat_billing.errors import BillingError, CorruptBooks
 from monochat_billing.events import EVENT_TYPES
 from monochat_billing.holds import Hold
@@ -22,6 +23,7 @@ from monochat_billing.payments import TopUp
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.rating import MessageCategory, UsageRecord
 from monochat_billing.readings import Movement, Place, Window
+from monochat_billing.recurrences import Recurrence
 from monochat_billing.repositories import KeyRecord, RecordedEvent
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
@@ -90,6 +92,14 @@ def _scheduled(document: str) -> ScheduledChange:
 
 
 @lru_cache(maxsize=_REMEMBERED)
+def _recurrences(document: str) -> tuple[Recurrence, ...]:
+    return documents.read(tuple[Recurrence, ...], document)
+
+
+_written = lru_cache(maxsize=_REMEMBERED)(documents.write)
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def _profile(document: str) -> BillingProfile:
     return documents.read(BillingProfile, document)
 
@@ -113,13 +123,15 @@ def account_row(account: Account, last_entry: int, last_usage: int, version: int
         version,
         documents.write(account.watches) if account.watches else None,
         documents.write(account.automatic) if account.automatic else None,
+        _written(account.recurrences) if account.recurrences else None,
+        _written(account.counters) if account.counters else None,
     )
 
 
 def account(row: Row) -> Account:
     """Read a row of ``billing_accounts``."""
     identity, zone, currencies, profile, opened_at, as_of, next_due_at, _, events, *more = row
-    *_, watches, automatic = more
+    *_, watches, automatic, recurrences, counters = more
     return Account(
         id=identity,
         zone=zone,
@@ -133,6 +145,8 @@ def account(row: Row) -> Account:
         automatic=(
             () if automatic is None else documents.read(tuple[AutomaticTopUp, ...], automatic)
         ),
+        recurrences=() if recurrences is None else _recurrences(recurrences),
+        counters=() if counters is None else documents.read(tuple[Counter, ...], counters),
     )
 
 
@@ -397,7 +411,7 @@ def key_row(record: KeyRecord) -> Row:
         record.account,
         record.key,
         ticks(record.recorded_at),
-        json.dumps(dict(record.content)),
+        documents.write_texts(record.content),
         documents.write_any(record.outcome),
     )
 
