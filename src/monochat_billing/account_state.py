@@ -10,8 +10,10 @@ from typing import Any, final
 
 import attrs
 
+from monochat_billing.allowances import next_grant_at
 from monochat_billing.auto_top_ups import AutomaticTopUp, ask
 from monochat_billing.balance import Books, Entry
+from monochat_billing.counters import NOTHING_METERED, Counter, Metered
 from monochat_billing.errors import UnknownName
 from monochat_billing.events import Event
 from monochat_billing.holds import Hold
@@ -20,6 +22,7 @@ from monochat_billing.payments import TopUp
 from monochat_billing.plans import Family
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.rating import UsageRecord
+from monochat_billing.recurrences import Recurrence
 from monochat_billing.scheduling import Due, DueKind, ScheduledChange, due_items
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.watches import Watch, notice
@@ -36,7 +39,8 @@ class Account:
     balances, the first being the one it pays from unless a command names another. ``as_of`` is
     the latest instant it has seen, ``next_due_at`` the next at which something falls due by
     itself (None when nothing will), ``events`` the number of its last event, ``watches`` what it
-    wants to hear of its balances, ``automatic`` when they are to be topped up.
+    wants to hear of its balances, ``automatic`` when they are to be topped up, ``recurrences`` what
+    is granted to it period after period, ``counters`` what is settled at a period's end.
     """
 
     id: str
@@ -49,6 +53,8 @@ class Account:
     events: int = 0
     watches: tuple[Watch, ...] = ()
     automatic: tuple[AutomaticTopUp, ...] = ()
+    recurrences: tuple[Recurrence, ...] = ()
+    counters: tuple[Counter, ...] = ()
 
 
 @final
@@ -84,6 +90,7 @@ class AccountState:
     holds: Mapping[str, Hold] = attrs.field(factory=dict)
     entries: Mapping[int, Entry] = attrs.field(factory=dict)
     traffic: Traffic = NO_TRAFFIC
+    metered: Metered = NOTHING_METERED
 
     @property
     def country(self) -> str:
@@ -137,9 +144,21 @@ class AccountState:
                     yield Due(lot.expires_at, DueKind.LOT_EXPIRY, 0, lot.granted_at, number)
                 if lot.waiting and lot.effective_at is not None and lot.remaining:
                     yield Due(lot.effective_at, DueKind.LOT_START, 0, lot.granted_at, number)
+        yield from self._asked_ahead()
+
+    def _asked_ahead(self) -> Iterator[Due]:
+        """Give what falls due by what is kept with the account itself."""
         for rule in self.account.automatic:
             if rule.asks_from is not None:
                 yield Due(rule.asks_from, DueKind.ASK_AGAIN, 0, rule.asks_from, rule.name)
+        for grant in self.account.recurrences:
+            at = next_grant_at(grant, self.subscriptions)
+            if at is not None:
+                yield Due(at, DueKind.RECURRENCE, 0, grant.period.start, grant.id)
+        for counter in self.account.counters:
+            if counter.closes_at is not None:
+                at = counter.closes_at
+                yield Due(at, DueKind.SETTLEMENT, 0, counter.period.start, counter.id)
 
     def with_books(self, books: Books) -> "AccountState":
         """Return the state with other books."""
@@ -153,6 +172,7 @@ class AccountState:
             holds=self.holds,
             entries=self.entries,
             traffic=self.traffic,
+            metered=self.metered,
         )
 
     def with_subscription(self, books: Books, subscription: Subscription) -> "AccountState":

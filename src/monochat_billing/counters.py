@@ -32,10 +32,12 @@ __all__ = [
     "MeterRecord",
     "Metered",
     "MeteredUsage",
+    "counter_buckets",
     "merged_shares",
 ]
 
 _ZERO: Final = Fraction(0)
+_MONTHS_AHEAD: Final = 14
 
 
 def _quantity(value: Any) -> Fraction:  # noqa: ANN401 - refuses what is not exact
@@ -194,9 +196,33 @@ class Counter:
     closed: bool = False
 
     @property
+    def bucket(self) -> str:
+        """Name the meter and the month (in UTC) of the period's end, by which it is found."""
+        return _bucket(self.meter, self.period.end.year * 12 + self.period.end.month - 1)
+
+    @property
     def above(self) -> Fraction:
         """Give what has a price: what was used above what was prepaid."""
         return self.used - self.prepaid - self.lapsed
+
+
+def _bucket(meter: str, month: int) -> str:
+    year, place = divmod(month, 12)
+    return f"{meter}/{year:04d}-{place + 1:02d}"
+
+
+def counter_buckets(meter: str, at: datetime) -> frozenset[str]:
+    """Name the buckets in which the counters of usage at ``at`` are, whatever their periods.
+
+    A period of up to a year that contains ``at`` ends within the 13 months after it.
+
+    >>> from datetime import UTC
+    >>> found = sorted(counter_buckets("seat", datetime(2026, 10, 31, tzinfo=UTC)))
+    >>> found[0], found[-1], len(found)
+    ('seat/2026-10', 'seat/2027-11', 14)
+    """
+    first = at.year * 12 + at.month - 1
+    return frozenset(_bucket(meter, month) for month in range(first, first + _MONTHS_AHEAD))
 
 
 def merged_shares(shares: Iterable[Share], more: Iterable[Share]) -> tuple[Share, ...]:
@@ -222,8 +248,8 @@ def merged_shares(shares: Iterable[Share], more: Iterable[Share]) -> tuple[Share
 class Metered:
     """Hold what of an account's metered usage is at hand: never all, only what was asked for.
 
-    ``counters`` by id are those that settle by themselves and those of the meters that a command
-    asked for; ``records`` by id those that it asked for, and what it decided on.
+    ``counters`` by id are those that a command asked for (what settles by itself is kept with the
+    account), ``records`` by id those that it asked for, and what it decided on.
     """
 
     counters: Mapping[str, Counter] = attrs.field(factory=dict)

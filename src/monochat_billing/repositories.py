@@ -24,6 +24,7 @@ import attrs
 
 from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.balance import Balance, Entry
+from monochat_billing.counters import Counter, MeteredUsage
 from monochat_billing.events import Event
 from monochat_billing.holds import Hold
 from monochat_billing.idempotency import KeyRecord
@@ -66,6 +67,8 @@ class Wanted:
     entries: frozenset[int] = frozenset()
     messages: frozenset[str] = frozenset()
     tallies: frozenset[str] = frozenset()
+    counters: frozenset[str] = frozenset()
+    metered: frozenset[str] = frozenset()
     ended: bool = False
 
 
@@ -171,6 +174,30 @@ class Changes:
         before = self.before.traffic.tallies if self.before else {}
         after = self.after.traffic.tallies
         return tuple([(name, one) for name, one in after.items() if before.get(name) is not one])
+
+    @property
+    def counters(self) -> tuple[Counter, ...]:
+        """Give the counters that are new or changed, but for those that the account keeps."""
+        before = self.before.metered.counters if self.before else {}
+        return _changed(before, self.after.metered.counters)
+
+    @property
+    def metered(self) -> tuple[MeteredUsage, ...]:
+        """Give the usage records of any meter that are new or changed."""
+        before = self.before.metered.records if self.before else {}
+        return _changed(before, self.after.metered.records)
+
+    @property
+    def new_counters(self) -> frozenset[str]:
+        """Name the counters that nobody has loaded, so that they have to be new."""
+        known = self.before.metered.counters if self.before else {}
+        return frozenset(one.id for one in self.counters if one.id not in known)
+
+    @property
+    def new_metered(self) -> frozenset[str]:
+        """Name the usage records of any meter that are new."""
+        known = self.before.metered.records if self.before else {}
+        return frozenset(one.record.id for one in self.metered if one.record.id not in known)
 
     @property
     def asides(self) -> tuple[SetAsideStatus, ...]:
@@ -326,6 +353,22 @@ class Reader(EntrySource, Protocol):
 
     def tallies(self, account: str, prefix: str) -> Mapping[str, Tally]:
         """Give every tally whose name begins with ``prefix``, by name."""
+        ...
+
+    def metered(
+        self,
+        account: str,
+        *,
+        since: datetime,
+        until: datetime,
+        after: str = "",
+        limit: int = 100,
+    ) -> Sequence[MeteredUsage]:
+        """Give up to ``limit`` records of any meter that took place in ``[since, until)``.
+
+        They are in the order of instant and id; those at ``since`` come from behind the id
+        ``after``.
+        """
         ...
 
     def numbers(self, ids: Sequence[str]) -> Mapping[str, BusinessNumber]:

@@ -259,7 +259,8 @@ class DueKind(enum.IntEnum):
 
     CANCEL_PAUSE is whatever is scheduled about a subscription's state: resuming too. GRACE_END is
     also the end of the time for which something suspended is kept. ASK_AGAIN is when an automatic
-    top-up that kept quiet looks at its balance again.
+    top-up that kept quiet looks at its balance again. RECURRENCE is the next lot of what is granted
+    period after period, SETTLEMENT the end of a period in which a meter was counted.
     """
 
     HOLD_EXPIRY = 1
@@ -272,6 +273,8 @@ class DueKind(enum.IntEnum):
     RETRY = 8
     GRACE_END = 9
     ASK_AGAIN = 10
+    RECURRENCE = 11
+    SETTLEMENT = 12
 
 
 @final

@@ -18,8 +18,10 @@ import attrs
 
 from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.balance import Books, Entry
+from monochat_billing.counters import NOTHING_METERED, Counter, Metered, MeteredUsage
 from monochat_billing.errors import StorageError, StorageMisuse
 from monochat_billing.holds import Hold
+from monochat_billing.invoices import Invoice
 from monochat_billing.lots import DEBT, Lot, insert
 from monochat_billing.messages import (
     NO_TRAFFIC,
@@ -122,6 +124,8 @@ class _Account:
     histories: dict[str, _History] = attrs.field(factory=dict)
     messages: dict[str, Message] = attrs.field(factory=dict)
     tallies: dict[str, Tally] = attrs.field(factory=dict)
+    counters: dict[str, Counter] = attrs.field(factory=dict)
+    metered: dict[str, MeteredUsage] = attrs.field(factory=dict)
     told: int = 0
 
     def history(self, unit: str) -> _History:
@@ -133,7 +137,21 @@ class _Account:
         return self.histories.setdefault(unit, _History())
 
     def in_sight(self, state: AccountState, wanted: Wanted) -> AccountState:
-        """Put the messages and tallies that are wanted into a state."""
+        """Put the messages, tallies, counters and metered usage that are wanted into a state."""
+        if wanted.counters or wanted.metered:
+            state = attrs.evolve(
+                state,
+                metered=Metered(
+                    counters={
+                        one.id: one
+                        for one in self.counters.values()
+                        if one.bucket in wanted.counters
+                    },
+                    records={
+                        one: self.metered[one] for one in wanted.metered if one in self.metered
+                    },
+                ),
+            )
         if not (wanted.messages or wanted.tallies):
             return state
         messages, tallies = self.messages, self.tallies
@@ -152,6 +170,8 @@ class _Account:
             ("usage record", self.usage, [one.record.id for one in changes.usage]),
             ("scheduled change", self.schedule, [one.id for one in changes.new_schedule]),
             ("hold", self.holds, [one.id for one in changes.new_holds]),
+            ("counter", self.counters, sorted(changes.new_counters)),
+            ("usage record", self.metered, sorted(changes.new_metered)),
             ("top-up", self.top_ups, [one.id for one in changes.new_top_ups]),
             ("subscription", self.subscriptions, [one.id for one in changes.new_subscriptions]),
         ):
@@ -173,6 +193,8 @@ class _Account:
             (self.keys, [one.key for one in changes.keys]),
             (self.messages, [one.id for one in changes.messages]),
             (self.tallies, [name for name, _ in changes.tallies]),
+            (self.counters, [one.id for one in changes.counters]),
+            (self.metered, [one.record.id for one in changes.metered]),
         )
         old = [(part, key, part.get(key)) for part, keys in parts for key in keys]
 
@@ -200,19 +222,16 @@ class _Account:
             if entry.corrects is not None:
                 self.corrections.setdefault(entry.corrects, []).append(entry.number)
         self.subscriptions.update((one.id, one) for one in changes.subscriptions)
-        for change in changes.schedule:
-            self.schedule[change.id] = change
-        for hold in changes.holds:
-            self.holds[hold.id] = hold
-        for top_up in changes.top_ups:
-            self.top_ups[top_up.id] = top_up
-        for used in changes.usage:
-            self.usage[used.record.id] = used
+        self.schedule.update((one.id, one) for one in changes.schedule)
+        self.holds.update((one.id, one) for one in changes.holds)
+        self.top_ups.update((one.id, one) for one in changes.top_ups)
+        self.usage.update((one.record.id, one) for one in changes.usage)
         for record in changes.keys:
             self.keys[record.key] = record
-        for message in changes.messages:
-            self.messages[message.id] = message
+        self.messages.update((one.id, one) for one in changes.messages)
         self.tallies.update(changes.tallies)
+        self.counters.update((one.id, one) for one in changes.counters)
+        self.metered.update((one.record.id, one) for one in changes.metered)
         self.events += changes.events
         self.state = _live(changes.after)
 
@@ -227,6 +246,8 @@ class _Shelf:
     routes: dict[tuple[str, str], str] = attrs.field(factory=dict)
     numbers: dict[str, BusinessNumber] = attrs.field(factory=dict)
     asides: dict[str, SetAsideStatus] = attrs.field(factory=dict)
+    counters: dict[str, int] = attrs.field(factory=dict)
+    invoices: dict[str, tuple[Invoice, ...]] = attrs.field(factory=dict)
 
     def apply(self, changes: Changes) -> None:
         account = changes.after.account
@@ -367,6 +388,7 @@ def _live(state: AccountState) -> AccountState:
     if not all(hold.open for hold in holds.values()):
         holds = {key: one for key, one in holds.items() if one.open}
     asked = state.top_ups or state.known_usage or state.entries or state.traffic is not NO_TRAFFIC
+    asked = asked or state.metered is not NOTHING_METERED
     same = books is state.books and schedule is state.schedule and holds is state.holds
     if same and subscriptions is state.subscriptions and not asked:
         return state
@@ -484,6 +506,30 @@ class _Unit:
         self._undo.append(lambda: setattr(shelf, "asides", before))
         shelf.put_aside(statuses, settled)
 
+    def last_ordinal(self, counter: str) -> int:
+        return self._shelf.counters.get(counter, 0)
+
+    def issue(self, invoices: Sequence[Invoice]) -> None:
+        shelf = self._shelf
+        counters, kept = dict(shelf.counters), dict(shelf.invoices)
+        self._undo.append(lambda: setattr(shelf, "counters", counters))
+        self._undo.append(lambda: setattr(shelf, "invoices", kept))
+        shelf.counters, shelf.invoices = dict(counters), dict(kept)
+        for one in invoices:
+            of_account = shelf.invoices.get(one.account, ())
+            wrong = ""
+            if one.account not in self._loaded:
+                wrong = f"account {one.account!r} was not loaded"
+            elif one.number.ordinal != shelf.counters.get(one.number.counter, 0) + 1:
+                wrong = f"invoice {one.number} leaves a gap or stands twice"
+            elif any(one.reference == other.reference for other in of_account):
+                wrong = f"account {one.account!r} has an invoice about {one.reference!r}"
+            if wrong:
+                self._failure = StorageMisuse("issue", wrong)
+                raise self._failure
+            shelf.counters[one.number.counter] = one.number.ordinal
+            shelf.invoices[one.account] = (*of_account, one)
+
     def save(self, changes: Sequence[Changes]) -> None:
         for one in changes:
             account = one.after.account.id
@@ -586,6 +632,28 @@ class _Unit:
         page = messages[first : first + max(limit, 0)]
         return tuple([kept.messages[one] for one in page]) if kept else ()
 
+    def metered(
+        self,
+        account: str,
+        *,
+        since: datetime,
+        until: datetime,
+        after: str = "",
+        limit: int = 100,
+    ) -> Sequence[MeteredUsage]:
+        kept = self._shelf.accounts.get(account)
+        found = sorted(
+            kept.metered.values() if kept else (),
+            key=lambda one: (one.record.occurred_at, one.record.id),
+        )
+        behind = (
+            one
+            for one in found
+            if (since, after) < (one.record.occurred_at, one.record.id)
+            and one.record.occurred_at < until
+        )
+        return tuple(islice(behind, max(limit, 0)))
+
     def tallies(self, account: str, prefix: str) -> Mapping[str, Tally]:
         kept = self._shelf.accounts.get(account)
         names = sorted(kept.tallies) if kept else []
@@ -602,3 +670,22 @@ class _Unit:
             one for one in found if one.id > after and (not number or one.status.number == number)
         )
         return tuple(islice(behind, max(limit, 0)))
+
+    def invoices(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Invoice]:
+        return self._shelf.invoices.get(account, ())[_page(after, limit)]
+
+    def invoice(self, account: str, identity: str) -> Invoice | None:
+        found = self._shelf.invoices.get(account, ())
+        return next((one for one in found if one.id == identity), None)
+
+    def invoice_about(self, account: str, reference: str) -> Invoice | None:
+        found = self._shelf.invoices.get(account, ())
+        return next((one for one in found if one.reference == reference), None)
+
+    def credit_notes(self, account: str, identity: str) -> Sequence[Invoice]:
+        found = self._shelf.invoices.get(account, ())
+        return tuple(one for one in found if one.corrects_id == identity)
+
+    def invoiced_through(self, account: str, currency: str) -> int:
+        found = self._shelf.invoices.get(account, ())
+        return max((one.last for one in found if one.currency == currency), default=0)

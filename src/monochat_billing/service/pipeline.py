@@ -11,7 +11,14 @@ from typing import Any, Final, final
 
 import attrs
 
-from monochat_billing.accounts import AccountState, ChargedUsage, Step, catch_up, noticed
+from monochat_billing.accounts import (
+    AccountState,
+    ChargedUsage,
+    Step,
+    catch_up,
+    followed,
+    noticed,
+)
 from monochat_billing.balance import Entry
 from monochat_billing.errors import InvalidInput, Rejected, UnknownName
 from monochat_billing.events import Event
@@ -26,7 +33,7 @@ from monochat_billing.repositories import (
     Wanted,
 )
 
-__all__ = ["Command", "advance", "execute"]
+__all__ = ["Command", "advance", "execute", "execute_in"]
 
 
 @final
@@ -51,6 +58,8 @@ class Command:
     entries: frozenset[int] = frozenset()
     messages: frozenset[str] = frozenset()
     tallies: frozenset[str] = frozenset()
+    counters: frozenset[str] = frozenset()
+    metered: frozenset[str] = frozenset()
     ended: bool = False
 
     @property
@@ -67,7 +76,7 @@ def execute(
     Errors of the caller and refusals are results here, so that one bad command fails alone.
     Failures of the storage are raised: the whole batch is then in doubt.
     """
-    return storage.write(lambda unit: _run(unit, catalog, commands, now))
+    return storage.write(lambda unit: execute_in(unit, catalog, commands, now))
 
 
 def advance(
@@ -90,9 +99,10 @@ def advance(
     return storage.write(work)
 
 
-def _run(
+def execute_in(
     unit: UnitOfWork, catalog: AnyCatalog, commands: Sequence[Command], now: datetime
 ) -> list[Any]:
+    """Run commands in their order in a unit of work that is open; see :func:`execute`."""
     loaded = unit.load(_wanted(commands))
     desks = {account: _Desk(account, found, catalog) for account, found in loaded.items()}
     results = [desks[command.account].handle(command, now) for command in commands]
@@ -120,6 +130,8 @@ def _wanted(commands: Sequence[Command]) -> list[Wanted]:
             frozenset[int]().union(*(one.entries for one in asked)),
             none.union(*(one.messages for one in asked)),
             none.union(*(one.tallies for one in asked)),
+            none.union(*(one.counters for one in asked)),
+            none.union(*(one.metered for one in asked)),
             any(one.ended for one in asked),
         )
         for account, asked in sorted(by_account.items())
@@ -138,6 +150,8 @@ def _wanted_by(command: Command) -> Wanted:
         command.entries,
         command.messages,
         command.tallies,
+        command.counters,
+        command.metered,
         command.ended,
     )
 
@@ -167,7 +181,8 @@ class _Desk:
         if state is not None and command.entries:
             state = state.with_entries(self._posted_of(command.entries))
         try:
-            step = noticed(command.decide(state, at), at, self._catalog)
+            step = followed(state, command.decide(state, at), self._catalog, at, at)
+            step = noticed(step, at, self._catalog)
         except Rejected as refusal:
             self._keep(command, refusal, at)
             return refusal

@@ -38,6 +38,7 @@ from sqlalchemy.sql.expression import Executable
 
 from monochat_billing.adapters.sql import schema
 from monochat_billing.adapters.sql._message_statements import MessageStatements
+from monochat_billing.adapters.sql._metered_statements import MeteredStatements
 from monochat_billing.subscriptions import ENDED
 
 Pairs = Iterable[tuple[str, str]]
@@ -285,6 +286,7 @@ class Statements:
         self.shapes = shapes
         self._dialect = shapes.dialect()
         self.messages = MessageStatements(self)
+        self.metered = MeteredStatements(self)
         self._compile_load()
         self._compile_save()
         self._compile_pages()
@@ -340,6 +342,8 @@ class Statements:
             ("keys", "load keys", self.asked_keys),
             ("messages", "load messages", self.messages.asked_messages),
             ("tallies", "load tallies", self.messages.asked_tallies),
+            ("counters", "load counters", self.metered.asked_counters),
+            ("metered", "load metered usage", self.metered.asked_records),
         )
 
     def _of_accounts(self, table: Table, *also: ColumnElement[bool]) -> Statement:

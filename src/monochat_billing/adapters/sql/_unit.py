@@ -16,6 +16,7 @@ import attrs
 from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.adapters.sql import _rows, schema
 from monochat_billing.adapters.sql._messages import MessageReader, MessageWriter, traffic
+from monochat_billing.adapters.sql._metered import MeteredReader, MeteredWriter, metered
 from monochat_billing.adapters.sql._rows import Row, each
 from monochat_billing.adapters.sql._session import Ask, Session
 from monochat_billing.adapters.sql._sheets import Counters, Sheets
@@ -38,7 +39,7 @@ _VERSION: Final = 10
 _NONE: Final[Mapping[str, list[Row]]] = {}
 
 
-class SqlReader(MessageReader):
+class SqlReader(MessageReader, MeteredReader):
     """Read the books within one database transaction."""
 
     def __init__(self, session: Session) -> None:
@@ -93,6 +94,8 @@ class SqlReader(MessageReader):
             asked.get("keys", _NONE),
             asked.get("messages", _NONE),
             asked.get("tallies", _NONE),
+            asked.get("counters", _NONE),
+            asked.get("metered", _NONE),
             asked.get("ended", _NONE),
         )
         return rows, {
@@ -291,6 +294,8 @@ class _Parts:
     keys: Mapping[str, list[Row]]
     messages: Mapping[str, list[Row]]
     tallies: Mapping[str, list[Row]]
+    counters: Mapping[str, list[Row]]
+    metered: Mapping[str, list[Row]]
     ended: Mapping[str, list[Row]]
 
     def loaded(self, account: str, row: Row) -> Loaded:
@@ -319,6 +324,7 @@ class _Parts:
             holds={one.id: one for one in sorted(holds, key=lambda one: (one.placed_at, one.id))},
             entries=dict(sorted(self.entries.get(account, {}).items())),
             traffic=traffic(self.messages.get(account, ()), self.tallies.get(account, ())),
+            metered=metered(self.counters.get(account, ()), self.metered.get(account, ())),
         )
         return Loaded(state, {one.key: one for one in keys})
 
@@ -332,7 +338,7 @@ class _Parts:
         return sorted(rows.values(), key=lambda row: (row[3], row[1]))
 
 
-class SqlUnit(SqlReader, MessageWriter):
+class SqlUnit(SqlReader, MessageWriter, MeteredWriter):
     """Read and change accounts within one database transaction."""
 
     def __init__(self, session: Session) -> None:
@@ -374,6 +380,7 @@ class SqlUnit(SqlReader, MessageWriter):
                 raise self._session.misused("save", f"account {account!r}: {error}") from error
         self._write(sheets)
         self.write_messages(changes)
+        self.write_metered(changes)
 
     def _write(self, sheets: Sheets) -> None:
         write, statements = self._session.write, self._session.statements

@@ -42,8 +42,8 @@ __all__ = [
     "KEYS",
     "LOTS",
     "MESSAGES",
-    "METERED",
     "METADATA",
+    "METERED",
     "NUMBERS",
     "OUTBOX",
     "ROUTES",
@@ -114,10 +114,13 @@ ACCOUNTS: Final = Table(
     _integer("version"),
     _text("watches", nullable=True),
     _text("automatic", nullable=True),
+    _text("recurrences", nullable=True),
+    _text("counters", nullable=True),
 )
 """One row per account; ``version`` grows with every save, so a lost race is noticed.
 
-``watches`` and ``automatic`` are JSON documents, NULL where nobody watches or asks for money.
+``watches`` and ``automatic`` are JSON documents, NULL where nobody watches or asks for money; so
+are ``recurrences``, what is granted period after period, and ``counters``, what settles by itself.
 """
 
 Index(
