@@ -14,7 +14,8 @@ import attrs
 from monochat_billing.accounts import AccountState
 from monochat_billing.balance import Balance, BalanceState, Entry
 from monochat_billing.errors import UnknownName
-from monochat_billing.forecast import Forecast, ForecastLine, Outcome, amount_words, upcoming
+from monochat_billing.forecast import Forecast, upcoming
+from monochat_billing.forecast_lines import ForecastLine, Outcome, amount_words
 from monochat_billing.holds import Hold
 from monochat_billing.limits import Limit, LimitCheck, check
 from monochat_billing.lots import Lot, LotOrigin

@@ -11,7 +11,7 @@ from typing import Final, final
 import attrs
 
 from monochat_billing.balance import Entry, EntryKind
-from monochat_billing.forecast import ForecastLine
+from monochat_billing.forecast_lines import ForecastLine
 from monochat_billing.holds import Hold
 from monochat_billing.limits import LimitCheck
 from monochat_billing.lots import ChargeKind, Lot, LotOrigin

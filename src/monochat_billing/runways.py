@@ -18,7 +18,7 @@ import attrs
 from monochat_billing.accounts import AccountState, ahead
 from monochat_billing.balance import Balance, EntryKind, Memo, debit
 from monochat_billing.errors import InvalidInput
-from monochat_billing.forecast import ForecastLine, Outcome, tell
+from monochat_billing.forecast_lines import ForecastLine, Outcome, tell
 from monochat_billing.instants import utc
 from monochat_billing.lots import ChargeKind
 from monochat_billing.money import Money, as_fraction
