@@ -12,7 +12,7 @@ set aside. *Failed* frees the message's share of its hold, unless the message ha
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, final
+from typing import Any, Final, final
 
 import attrs
 
@@ -36,23 +36,14 @@ from monochat_billing.messages import (
     Tally,
 )
 from monochat_billing.money import DEFAULT_SCALE
+from monochat_billing.pack_terms import PackScope
 from monochat_billing.rating import MessageCategory, UsageRecord
 from monochat_billing.tills import Till
 
-__all__ = ["Charged", "MessageBatch", "charge_messages", "pack_meter"]
+__all__ = ["Charged", "MessageBatch", "charge_messages"]
 
 _CHARGED: Final = MessageState.CHARGED
 _ZERO: Final = Tally()
-
-
-def pack_meter(category: MessageCategory, market: str) -> str:
-    """Name the meter of a pack that pays the provider's fee of a category in a market.
-
-    >>> pack_meter(MessageCategory.MARKETING, "Rest of Latin America")
-    'whatsapp.marketing.rest-of-latin-america'
-    """
-    words = "".join([one if one.isalnum() else " " for one in market.lower()]).split()
-    return f"whatsapp.{category.value}.{'-'.join(words)}"
 
 
 @final
@@ -466,30 +457,34 @@ class _Packs:
     def __init__(self, books: Books, at: datetime) -> None:
         self._books = books
         self._at = at
-        self._left: dict[tuple[str, MessageCategory], int] = {}
-        self._used: dict[str, int] = {}
+        self._left: dict[tuple[str, MessageCategory], list[Any]] = {}
 
     def pay(self, line: MessageLine) -> str:
         """Give the meter that pays for a message; empty where none does."""
         if line.free is not None or len(self._books.balances) == 1:
             return ""
-        key = line.market, line.category
-        left = self._left.get(key)
-        if left is None:
-            balance = self._books.balances.get(pack_meter(line.category, line.market))
-            left = 0 if balance is None else balance.available(ChargeKind.MESSAGE, self._at)
-        self._left[key] = left - 1 if left > 0 else 0
-        if left <= 0:
+        found = self._left.get((line.market, line.category))
+        if found is None:
+            found = self._left[line.market, line.category] = self._pack(line)
+        if found[1] <= 0:
             return ""
-        meter = pack_meter(line.category, line.market)
-        self._used[meter] = self._used.get(meter, 0) + 1
-        return meter
+        found[1] -= 1
+        found[2] += 1
+        return str(found[0])
+
+    def _pack(self, line: MessageLine) -> list[Any]:
+        """Find the meter of a category and market, what is left of it, and what was used."""
+        meter = PackScope(category=line.category, market=line.market).meter
+        balance = self._books.balances.get(meter)
+        left = 0 if balance is None else balance.available(ChargeKind.MESSAGE, self._at)
+        return [meter, left, 0]
 
     def burn(self, books: Books, memo: Memo) -> tuple[Books, list[Entry]]:
         """Take what was used from the packs: one entry for each meter."""
         entries: list[Entry] = []
-        for meter, used in self._used.items():
-            done = take(books, books.balance(meter), used, memo, DebitMode.WHOLE)
-            books = done.books
-            entries.append(done.entry)
+        for meter, _, used in self._left.values():
+            if used:
+                done = take(books, books.balance(meter), used, memo, DebitMode.WHOLE)
+                books = done.books
+                entries.append(done.entry)
         return books, entries
