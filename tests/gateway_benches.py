@@ -10,8 +10,8 @@ from monochat_billing.adapters.iyzico import IyzicoGateway
 from monochat_billing.adapters.paytr import PaytrGateway
 from monochat_billing.adapters.sandbox import SandboxGateway, payment_id, sign_callback
 from monochat_billing.adapters.stripe import StripeGateway, sign_webhook
-from monochat_billing.gateways import Checkout, PaymentMode, to_minor
-from monochat_billing.money import Money, amount_text
+from monochat_billing.gateways import Checkout, PaymentMode, from_minor, to_minor
+from monochat_billing.money import Money, add, amount_text, money
 from monochat_billing.payments import Payment, PaymentStatus
 from monochat_billing.testing.fake_iyzico import FakeIyzico
 from monochat_billing.testing.fake_paytr import FakePaytr
@@ -33,6 +33,7 @@ class SandboxBench(GatewayBench):
     def __init__(self) -> None:
         self.gateway = SandboxGateway((SECRET, OLD), page_url="http://127.0.0.1:9")
         self.sent: dict[str, list[Callback]] = {}
+        self.back: dict[str, Money] = {}
 
     def _say(
         self, checkout: Checkout, status: PaymentStatus, amount: Money | None, secret: str = SECRET
@@ -56,6 +57,30 @@ class SandboxBench(GatewayBench):
 
     def callbacks(self, checkout: Checkout) -> Sequence[Callback]:
         return self.sent.get(checkout.top_up, [])
+
+    def refund_outside(self, checkout: Checkout, amount: Money) -> None:
+        before = self.back.get(checkout.top_up, money("0", "TRY"))
+        self.back[checkout.top_up] = add(before, amount)
+        callback = self._say(checkout, PaymentStatus.REFUNDED, self.back[checkout.top_up])
+        self.sent.setdefault(checkout.top_up, []).append(callback)
+
+    def dispute(self, checkout: Checkout) -> str:
+        self._tell(checkout, PaymentStatus.DISPUTED)
+        return "dispute-1"
+
+    def close_dispute(self, checkout: Checkout, dispute: str, *, won: bool) -> None:
+        self._tell(checkout, PaymentStatus.DISPUTE_WON if won else PaymentStatus.DISPUTE_LOST)
+
+    def _tell(self, checkout: Checkout, status: PaymentStatus) -> None:
+        said = Payment(
+            gateway="sandbox",
+            top_up=checkout.top_up,
+            payment=payment_id(checkout.top_up),
+            status=status,
+            amount=checkout.amount,
+            dispute="dispute-1",
+        )
+        self.sent.setdefault(checkout.top_up, []).append(sign_callback(SECRET, said))
 
     def forged(self, checkout: Checkout) -> Sequence[tuple[str, Callback]]:
         headers, body = self._say(checkout, PaymentStatus.PAID, checkout.amount)
@@ -121,6 +146,22 @@ class StripeBench(ProviderBench):
         dispute = {"id": "dp_1", "object": "dispute", "metadata": {"top_up": checkout.top_up}}
         return self.fake.event("charge.dispute.created", dispute)
 
+    def given_back(self, checkout: Checkout) -> Money:
+        return from_minor(self.fake.given_back(f"pi_{checkout.reference}"), "TRY")
+
+    def refuse_refunds(self, checkout: Checkout) -> None:
+        self.fake.sessions[checkout.reference]["intent"] = "canceled"
+
+    def refund_outside(self, checkout: Checkout, amount: Money) -> None:
+        self.fake.give_back(f"pi_{checkout.reference}", to_minor(amount))
+
+    def dispute(self, checkout: Checkout) -> str:
+        total = self.fake.sessions[checkout.reference]["amount_total"]
+        return self.fake.open_dispute(f"pi_{checkout.reference}", total)
+
+    def close_dispute(self, checkout: Checkout, dispute: str, *, won: bool) -> None:
+        self.fake.close_dispute(dispute, "won" if won else "lost")
+
     def payments_taken(self, checkout: Checkout) -> int:
         return sum(
             one["client_reference_id"] == checkout.top_up and one["payment_status"] == "paid"
@@ -168,6 +209,13 @@ class IyzicoBench(ProviderBench):
     def strange(self, checkout: Checkout) -> Callback:
         return self.fake.tell(checkout.reference, "SUCCESS", "A_LATER_KIND_OF_EVENT")
 
+    def given_back(self, checkout: Checkout) -> Money:
+        payment = self.fake.forms[checkout.reference].get("paymentId", "")
+        return money(self.fake.given_back(payment), "TRY")
+
+    def refuse_refunds(self, checkout: Checkout) -> None:
+        self.fake.forms[checkout.reference]["paymentStatus"] = "FAILURE"
+
     def payments_taken(self, checkout: Checkout) -> int:
         return sum(
             one["basketId"] == checkout.top_up and one["paymentStatus"] == "SUCCESS"
@@ -208,6 +256,12 @@ class PaytrBench(ProviderBench):
 
     def strange(self, checkout: Checkout) -> Callback:
         return self.fake.tell(self.fake.tokens[checkout.reference], "chargeback", "0")
+
+    def given_back(self, checkout: Checkout) -> Money:
+        return money(self.fake.given_back(self.fake.tokens[checkout.reference]), "TRY")
+
+    def refuse_refunds(self, checkout: Checkout) -> None:
+        self.fake.orders[self.fake.tokens[checkout.reference]]["status"] = "refunds are refused"
 
     def payments_taken(self, checkout: Checkout) -> int:
         found = self.fake.orders[self.fake.tokens[checkout.reference]]

@@ -579,7 +579,7 @@ class TestRefundsAndCancels:
             first = bench.gateway.refund(known, money("100", "TRY"), key="r1")
             assert bench.gateway.refund(known, money("100", "TRY"), key="r1") == first
             assert (first.status, len(bench.fake.refunds)) == (RefundStatus.DONE, 1)
-            assert bench.fake.refunds[0]["amount"] == "10000"
+            assert bench.fake.refunds[0]["amount"] == 10000
             assert bench.gateway.cancel(known).status is PaymentStatus.PAID
 
     def test_stripe_closes_a_page_that_nobody_paid(self) -> None:

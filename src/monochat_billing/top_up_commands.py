@@ -162,12 +162,13 @@ def receive_payment(
         IllegalTransition: money has to be taken from a balance that is closed.
     """
     top_up = _top_up(state, payment.top_up)
+    reversal = payment.status in _DISPUTES or payment.status is PaymentStatus.REFUNDED
+    foreign = payment.gateway != top_up.gateway or payment.mode is not top_up.mode
+    if reversal and (foreign or (payment.amount is None and payment.status not in _DISPUTES)):
+        payment = attrs.evolve(payment, status=PaymentStatus.OTHER)
     if payment.status in _DISPUTES:
         return _disputed(state, top_up, payment, now, policy.chargebacks)
-    if payment.status is PaymentStatus.REFUNDED:
-        if payment.amount is None:
-            payment = attrs.evolve(payment, status=PaymentStatus.OTHER)
-            return _settled(state, payments.settle(state.books, top_up, payment, now, now), now)
+    if payment.status is PaymentStatus.REFUNDED and payment.amount is not None:
         return note_refunded(state, top_up.id, payment.amount, now=now)
     return _settled(state, payments.settle(state.books, top_up, payment, now, now), now)
 

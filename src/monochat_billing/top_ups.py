@@ -21,13 +21,13 @@ person, who credits what was paid, gives it back, or dismisses it.
 
 Money that has come may go again::
 
-    from             reinstate  give_back  refund_part      refund    dispute   charge_back
-    CREDITED                    REFUNDING  PARTLY_REFUNDED  REFUNDED  DISPUTED  CHARGED_BACK
-    REFUNDING        CREDITED              PARTLY_REFUNDED  REFUNDED  DISPUTED  CHARGED_BACK
-    PARTLY_REFUNDED  CREDITED   REFUNDING  PARTLY_REFUNDED  REFUNDED  DISPUTED  CHARGED_BACK
-    REFUNDED         CREDITED   REFUNDING  PARTLY_REFUNDED            DISPUTED  CHARGED_BACK
-    DISPUTED         CREDITED   REFUNDING  PARTLY_REFUNDED  REFUNDED  DISPUTED  CHARGED_BACK
-    CHARGED_BACK     CREDITED   REFUNDING  PARTLY_REFUNDED  REFUNDED  DISPUTED  CHARGED_BACK
+    from             reinstate give_back refund_part     refund   dispute  charge_back
+    CREDITED                   REFUNDING PARTLY_REFUNDED REFUNDED DISPUTED CHARGED_BACK
+    REFUNDING        CREDITED            PARTLY_REFUNDED REFUNDED DISPUTED CHARGED_BACK
+    PARTLY_REFUNDED  CREDITED  REFUNDING PARTLY_REFUNDED REFUNDED DISPUTED CHARGED_BACK
+    REFUNDED         CREDITED  REFUNDING PARTLY_REFUNDED          DISPUTED CHARGED_BACK
+    DISPUTED         CREDITED  REFUNDING PARTLY_REFUNDED REFUNDED DISPUTED CHARGED_BACK
+    CHARGED_BACK     CREDITED  REFUNDING PARTLY_REFUNDED REFUNDED DISPUTED CHARGED_BACK
 
 Which of these moves it is follows from the facts: a refund that is under way comes before an open
 dispute, that before a lost one, and that before what was given back. QUARANTINED moves to REFUNDING

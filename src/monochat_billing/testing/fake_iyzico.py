@@ -11,7 +11,7 @@ import hmac
 import json
 from decimal import Decimal
 from typing import Any, Final, final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from monochat_billing.adapters.sandbox import Request, Response
 from monochat_billing.testing.fake_provider import Callback, FakeProvider
@@ -24,6 +24,7 @@ _ROUTES: Final = {
     "/payment/iyzipos/checkoutform/auth/ecom/detail": "retrieve",
     "/payment/detail": "detail",
     "/v2/payment/refund": "refund",
+    "/v2/reporting/payment/details": "report",
 }
 _NEEDED: Final = (
     "conversationId",
@@ -53,7 +54,7 @@ _BUYER: Final = (
 class FakeIyzico(FakeProvider):
     """Serve iyzico's checkout form; the buyer acts through ``pay`` and ``decline``.
 
-    Routes of the fault script: ``create``, ``retrieve``, ``detail``, ``refund``.
+    Routes of the fault script: ``create``, ``retrieve``, ``detail``, ``refund``, ``report``.
     """
 
     def __init__(self, *, api_key: str, secret: str) -> None:
@@ -120,13 +121,16 @@ class FakeIyzico(FakeProvider):
     # -------------------------------------------------------------------------------- the API
 
     def route(self, request: Request) -> str:
-        """Name the route: ``create``, ``retrieve``, ``detail`` or ``refund``."""
-        return _ROUTES.get(request.path, "") if request.method == "POST" else ""
+        """Name the route, as in the fault script."""
+        route = _ROUTES.get(request.path, "")
+        return route if request.method == ("GET" if route == "report" else "POST") else ""
 
     def act(self, route: str, request: Request) -> Response:
         """Answer a call whose authorization covers its body byte for byte."""
         if not self._authorized(request):
             return _failed("1000", "Geçersiz imza")
+        if route == "report":
+            return self._report(dict(parse_qsl(request.query)).get("paymentId", ""))
         fields = json.loads(request.body, parse_float=Decimal)
         if route == "create":
             return self._create(fields)
@@ -209,11 +213,43 @@ class FakeIyzico(FakeProvider):
         return _json(f"{json.dumps(answer)[:-1]},{prices}}}")
 
     def _refund(self, fields: dict[str, Any]) -> Response:
-        paid = {form.get("paymentId") for form in self.forms.values()}
-        if fields.get("paymentId") not in paid or not fields.get("price"):
+        paid = [
+            form
+            for form in self.forms.values()
+            if form.get("paymentId") == fields.get("paymentId")
+            and form["paymentStatus"] == "SUCCESS"
+        ]
+        if not paid or not fields.get("price"):
             return _failed("5063", "Ödeme bulunamadı")
+        left = Decimal(paid[0]["paidPrice"]) - self.given_back(fields["paymentId"])
+        if Decimal(fields["price"]) > left:
+            return _failed("5093", "İade tutarı fazla")
         self.refunds.append(fields)
         return _json(json.dumps({"status": "success", "paymentId": fields["paymentId"]}))
+
+    def given_back(self, payment: str) -> Decimal:
+        """Sum the refunds of a payment."""
+        mine = [one["price"] for one in self.refunds if one["paymentId"] == payment]
+        return sum((Decimal(one) for one in mine), Decimal(0))
+
+    def _report(self, payment: str) -> Response:
+        found = [form for form in self.forms.values() if form.get("paymentId") == payment]
+        if not found:
+            return _json(json.dumps({"status": "success", "payments": []}))
+        (form,) = found
+        back, paid = self.given_back(payment), Decimal(form["paidPrice"])
+        status = "NOT_REFUNDED" if not back else "PARTIALLY_REFUNDED"
+        rows = ",".join(
+            f'{{"refundPrice":{Decimal(one["price"]):.8f},"refundStatus":1,'
+            f'"refundConversationId":{json.dumps(one["conversationId"])}}}'
+            for one in self.refunds
+            if one["paymentId"] == payment
+        )
+        return _json(
+            f'{{"status":"success","payments":[{{"paymentId":{payment},"paidPrice":{paid:.8f},'
+            f'"paymentRefundStatus":"{"TOTALLY_REFUNDED" if back == paid else status}",'
+            f'"cancels":[],"itemTransactions":[{{"refunds":[{rows}]}}]}}]}}'
+        )
 
     def _signature(self, *values: str) -> str:
         return hmac.new(self._secret, ":".join(values).encode(), hashlib.sha256).hexdigest()

@@ -127,8 +127,7 @@ class FakePaytr(FakeProvider):
         if found is None or found["status"] != "success":
             return _failed("004", "merchant_oid ile basarili odeme bulunamadi")
         if route == "refund":
-            self.refunds.append(fields)
-            return _json({"status": "success", "merchant_oid": order})
+            return self._refund(fields, order, Decimal(found["total"]) / 100)
         return _json(
             {
                 "status": "success",
@@ -138,6 +137,17 @@ class FakePaytr(FakeProvider):
                 "test_mode": found["test_mode"],
             }
         )
+
+    def _refund(self, fields: dict[str, str], order: str, paid: Decimal) -> Response:
+        if Decimal(fields.get("return_amount", "0")) > paid - self.given_back(order):
+            return _failed("009", "iade tutari fazla")
+        self.refunds.append(fields)
+        return _json({"status": "success", "merchant_oid": order})
+
+    def given_back(self, order: str) -> Decimal:
+        """Sum the refunds of an order."""
+        mine = [one["return_amount"] for one in self.refunds if one["merchant_oid"] == order]
+        return sum((Decimal(one) for one in mine), Decimal(0))
 
     def _create(self, fields: dict[str, str]) -> Response:
         message = "".join(fields.get(name, "") for name in _SIGNED) + self._salt

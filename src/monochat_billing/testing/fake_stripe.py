@@ -17,6 +17,15 @@ from monochat_billing.testing.fake_provider import Callback, FakeProvider
 __all__ = ["FakeStripe"]
 
 _SESSION: Final = re.compile(r"/v1/checkout/sessions/(cs_[a-z0-9_]+)(/expire)?")
+_ROUTES: Final = {
+    ("POST", r"/v1/checkout/sessions"): "create",
+    ("GET", r"/v1/checkout/sessions/cs_[a-z0-9_]+"): "retrieve",
+    ("POST", r"/v1/checkout/sessions/cs_[a-z0-9_]+/expire"): "expire",
+    ("POST", r"/v1/refunds"): "refund",
+    ("GET", r"/v1/refunds"): "refunds",
+    ("GET", r"/v1/payment_intents/pi_[a-z0-9_]+"): "intent",
+    ("GET", r"/v1/disputes/dp_[a-z0-9_]+"): "dispute",
+}
 _FIELDS: Final = re.compile(
     r"mode|client_reference_id|success_url|cancel_url|customer_email|metadata\[top_up\]"
     r"|payment_intent_data\[metadata\]\[top_up\]|line_items\[0\]\[quantity\]"
@@ -36,7 +45,8 @@ _NEEDED: Final = (
 class FakeStripe(FakeProvider):
     """Serve Stripe Checkout; the buyer acts through ``pay``, ``decline``, ``review``, ``decide``.
 
-    Routes of the fault script: ``create``, ``retrieve``, ``expire``, ``refund``. ``clock`` stamps
+    Routes of the fault script: ``create``, ``retrieve``, ``expire``, ``refund``, ``refunds``,
+    ``intent``, ``dispute``. ``clock`` stamps
     events. ``sign`` makes the signature of an event: secret, body and seconds since 1970.
     """
 
@@ -56,6 +66,7 @@ class FakeStripe(FakeProvider):
         self._keys: dict[str, tuple[bytes, Response]] = {}
         self.sessions: dict[str, dict[str, Any]] = {}
         self.refunds: list[dict[str, Any]] = []
+        self.disputes: dict[str, dict[str, Any]] = {}
         self.sent: list[tuple[str, Callback]] = []
 
     # ------------------------------------------------------------------------------- the buyer
@@ -124,14 +135,10 @@ class FakeStripe(FakeProvider):
     # -------------------------------------------------------------------------------- the API
 
     def route(self, request: Request) -> str:
-        """Name the route: ``create``, ``retrieve``, ``expire`` or ``refund``."""
-        if request.method == "POST" and request.path == "/v1/checkout/sessions":
-            return "create"
-        if request.method == "POST" and request.path == "/v1/refunds":
-            return "refund"
-        match = _SESSION.fullmatch(request.path)
-        if match and request.method == ("POST" if match[2] else "GET"):
-            return "expire" if match[2] else "retrieve"
+        """Name the route, as in the fault script."""
+        for (method, path), name in _ROUTES.items():
+            if request.method == method and re.fullmatch(path, request.path):
+                return name
         return ""
 
     def act(self, route: str, request: Request) -> Response:
@@ -148,6 +155,9 @@ class FakeStripe(FakeProvider):
             "refund": self._refund,
             "retrieve": self._retrieve,
             "expire": self._expire,
+            "refunds": self._list_refunds,
+            "intent": self._retrieve_intent,
+            "dispute": self._retrieve_dispute,
         }[route](request, fields)
         if key and response.status == 200:  # noqa: PLR2004 - OK
             self._keys[key] = request.body, response
@@ -192,13 +202,96 @@ class FakeStripe(FakeProvider):
         return _json(self._shown(match[1]))
 
     def _refund(self, request: Request, fields: dict[str, str]) -> Response:
-        paid = {f"pi_{one}" for one, found in self.sessions.items() if found["intent"]}
-        if fields.get("payment_intent") not in paid or not request.headers.get("idempotency-key"):
+        intent, asked = fields.get("payment_intent", ""), fields.get("amount", "")
+        session = self.sessions.get(intent.removeprefix("pi_"))
+        if not session or session["intent"] != "succeeded" or not asked.isdigit():
             return _refused(400, "no such payment")
-        identity = f"re_{len(self.refunds) + 1}"
-        made = {"id": identity, "object": "refund", "status": "succeeded", **fields}
+        if not request.headers.get("idempotency-key"):
+            return _refused(400, "no idempotency key")
+        if int(asked) > session["amount_total"] - self.given_back(intent):
+            return _refused(400, "more than is left")
+        return _json(self.give_back(intent, int(asked), fields.get("metadata[refund]", "")))
+
+    def given_back(self, intent: str) -> int:
+        """Sum the refunds of a payment intent that have not failed."""
+        return sum(
+            one["amount"]
+            for one in self.refunds
+            if one["payment_intent"] == intent and one["status"] != "failed"
+        )
+
+    def give_back(self, intent: str, amount: int, key: str = "") -> dict[str, Any]:
+        """Give back some of a payment, through the API or in the dashboard, and tell of it."""
+        made = {
+            "id": f"re_{len(self.refunds) + 1}",
+            "object": "refund",
+            "status": "succeeded",
+            "payment_intent": intent,
+            "amount": amount,
+            "currency": self.sessions[intent.removeprefix("pi_")]["currency"],
+            "metadata": {"refund": key} if key else {},
+        }
         self.refunds.append(made)
-        return _json(made)
+        self._tell_of(intent, "charge.refunded", {"id": f"ch_{intent}", "object": "charge"})
+        return made
+
+    def open_dispute(self, intent: str, amount: int) -> str:
+        """Let the buyer's bank dispute a payment."""
+        identity = f"dp_{len(self.disputes) + 1}"
+        self.disputes[identity] = {
+            "id": identity,
+            "object": "dispute",
+            "amount": amount,
+            "currency": self.sessions[intent.removeprefix("pi_")]["currency"],
+            "payment_intent": intent,
+            "status": "needs_response",
+        }
+        self._tell_of(intent, "charge.dispute.created", self.disputes[identity])
+        return identity
+
+    def close_dispute(self, identity: str, status: str) -> None:
+        """Decide a dispute: ``won`` or ``lost``."""
+        found = self.disputes[identity]
+        found["status"] = status
+        self._tell_of(found["payment_intent"], "charge.dispute.closed", found)
+
+    def _tell_of(self, intent: str, kind: str, subject: dict[str, Any]) -> None:
+        self.event(kind, {**subject, "payment_intent": intent})
+        _, callback = self.sent.pop()
+        self.sent.append((intent.removeprefix("pi_"), callback))
+
+    def _list_refunds(self, request: Request, fields: dict[str, str]) -> Response:
+        del fields
+        asked = dict(parse_qsl(request.query)).get("payment_intent")
+        rows = [one for one in self.refunds if one["payment_intent"] == asked]
+        return _json({"object": "list", "data": rows, "has_more": False})
+
+    def _retrieve_intent(self, request: Request, fields: dict[str, str]) -> Response:
+        del fields
+        return self._intent_of(request.path.rpartition("/")[2])
+
+    def _retrieve_dispute(self, request: Request, fields: dict[str, str]) -> Response:
+        del fields
+        found = self.disputes.get(request.path.rpartition("/")[2])
+        if found is None:
+            return _refused(404, "no such dispute")
+        intent = json.loads(self._intent_of(found["payment_intent"]).body)
+        return _json({**found, "payment_intent": intent})
+
+    def _intent_of(self, intent: str) -> Response:
+        session = self.sessions.get(intent.removeprefix("pi_"))
+        if session is None:
+            return _refused(404, "no such payment intent")
+        return _json(
+            {
+                "id": intent,
+                "object": "payment_intent",
+                "currency": session["currency"],
+                "livemode": session["livemode"],
+                "status": session["intent"],
+                "metadata": {"top_up": session["client_reference_id"]},
+            }
+        )
 
     def _shown(self, session: str) -> dict[str, Any]:
         found = dict(self.sessions[session])

@@ -160,6 +160,26 @@ class GatewayBench:
         """Let the gateway's next ``create`` or ``retrieve`` fail."""
         raise SkipTest("the gateway calls nobody")
 
+    def given_back(self, checkout: Checkout) -> Money:  # noqa: ARG002 - a subclass uses it
+        """Sum what the provider has given back of the checkout's payment."""
+        raise SkipTest("the provider keeps no count of what it gave back")
+
+    def refuse_refunds(self, checkout: Checkout) -> None:  # noqa: ARG002 - a subclass uses it
+        """Let the provider refuse to give the checkout's payment back."""
+        raise SkipTest("the provider refuses no refund")
+
+    def refund_outside(self, checkout: Checkout, amount: Money) -> None:  # noqa: ARG002 - a subclass uses it
+        """Give some of it back at the provider, which then tells of it."""
+        raise SkipTest("the provider tells of no refund that was begun there")
+
+    def dispute(self, checkout: Checkout) -> str:  # noqa: ARG002 - a subclass uses it
+        """Let the buyer's bank dispute the whole payment, and give the dispute's id."""
+        raise SkipTest("the provider tells of no disputes")
+
+    def close_dispute(self, checkout: Checkout, dispute: str, *, won: bool) -> None:  # noqa: ARG002 - a subclass uses it
+        """Decide a dispute, or decide it anew."""
+        raise SkipTest("the provider tells of no disputes")
+
     def payments_taken(self, checkout: Checkout) -> int:  # noqa: ARG002 - a subclass uses it
         """Count what the provider took for the checkout's top-up."""
         raise SkipTest("the provider counts nothing")
@@ -231,6 +251,11 @@ class GatewayDesk:
         """Sum all entries in lira, in micro-units."""
         entries = self.storage.read(lambda reader: reader.entries(ACCOUNT, limit=10_000))
         return sum(entry.amount for entry in entries if entry.unit == AMOUNT.currency.code)
+
+    def available(self) -> int:
+        """Give what can be spent in lira, in micro-units; negative when something is owed."""
+        state = self.billing._context.view(ACCOUNT).state  # noqa: SLF001 - no verb gives it in integers
+        return state.books.balance(AMOUNT.currency.code).available(None, self.clock.now)
 
     def events(self) -> list[str]:
         """Name the account's events in their order."""

@@ -22,17 +22,15 @@ from unittest import SkipTest
 import attrs
 
 from monochat_billing.errors import (
-    BillingError,
     ForgedCallback,
     GatewayError,
     InvalidInput,
     StorageError,
 )
-from monochat_billing.gateways import Checkout
 from monochat_billing.money import from_units, money, to_units
 from monochat_billing.payments import TopUpState
 from monochat_billing.repositories import Storage
-from monochat_billing.testing.fake_provider import Callback, Fault
+from monochat_billing.testing.fake_provider import Fault
 from monochat_billing.testing.gateway_bench import (
     ACCOUNT,
     AMOUNT,
@@ -41,6 +39,8 @@ from monochat_billing.testing.gateway_bench import (
     GatewayDesk,
     KitClock,
 )
+from monochat_billing.testing.gateway_checks import check, credited, last, needs, raises
+from monochat_billing.testing.gateway_reversals import REVERSALS
 
 __all__ = ["GATEWAY_CASES", "GatewayCase", "GatewayConformance"]
 
@@ -55,80 +55,49 @@ class GatewayCase:
     run: Callable[[GatewayDesk], None]
 
 
-def _check(what: str, found: Any, wanted: Any) -> None:  # noqa: ANN401 - any two values
-    if found != wanted:
-        raise AssertionError(f"{what}: found {found!r}, wanted {wanted!r}")
-
-
-def _raises(kind: type[BillingError], act: Callable[[], Any], what: str) -> None:
-    try:
-        act()
-    except kind:
-        return
-    raise AssertionError(f"{what}: nothing raised {kind.__name__}")
-
-
-def _credited(desk: GatewayDesk, checkout: Checkout) -> None:
-    _check("state", desk.top_up(checkout).state, TopUpState.CREDITED)
-    _check("credits", desk.credits(), 1)
-    _check("verify", desk.billing.verify().sound, wanted=True)
-
-
-def _last(desk: GatewayDesk, checkout: Checkout) -> Callback:
-    callbacks = desk.bench.callbacks(checkout)
-    if not callbacks:
-        raise SkipTest("the provider sends no callback for this")
-    return callbacks[-1]
-
-
-def _needs(desk: GatewayDesk, *, retrieve: bool = False) -> None:
-    if retrieve and not desk.bench.gateway.capabilities.retrieves:
-        raise SkipTest("the gateway cannot be asked")
-
-
 # --------------------------------------------------------------------------------- the cases
 
 
 def _w01_a_repeated_callback_credits_once(desk: GatewayDesk) -> None:
     checkout = desk.start()
     desk.bench.pay(checkout)
-    callback = _last(desk, checkout)
+    callback = last(desk, checkout)
     for _ in range(20):
         receipt = desk.deliver(callback)
-        _check("answer", receipt.answer.status // 100, 2)
-    _credited(desk, checkout)
+        check("answer", receipt.answer.status // 100, 2)
+    credited(desk, checkout)
 
 
 def _w01_copies_at_once_credit_once(desk: GatewayDesk) -> None:
     checkout = desk.start()
     desk.bench.pay(checkout)
-    callback = _last(desk, checkout)
+    callback = last(desk, checkout)
     _at_once(lambda: desk.deliver(callback), 8)
-    _credited(desk, checkout)
+    credited(desk, checkout)
 
 
 def _w02_a_failure_before_and_after_a_success(desk: GatewayDesk) -> None:
     checkout = desk.start()
     desk.bench.decline(checkout)
     desk.deliver_all(checkout)
-    _check("credits", desk.credits(), 0)
+    check("credits", desk.credits(), 0)
     desk.bench.pay(checkout)
     desk.deliver_all(checkout)
     desk.deliver_all(checkout)
-    _credited(desk, checkout)
+    credited(desk, checkout)
 
 
 def _w02_a_success_before_the_checkout_is_stored(desk: GatewayDesk) -> None:
     desk.storage.skip, desk.storage.fail_next = 1, "before"
-    _raises(StorageError, desk.start, "a crash before the checkout is stored")
+    raises(StorageError, desk.start, "a crash before the checkout is stored")
     top_up = desk.billing.top_ups.get(ACCOUNT, desk.last_id)
-    _check("state", top_up.state, TopUpState.CREATED)
+    check("state", top_up.state, TopUpState.CREATED)
     checkout = desk.bench.gateway.create(top_up, BUYER)
     desk.bench.pay(checkout)
-    desk.deliver(_last(desk, checkout))
-    _credited(desk, checkout)
-    _check("a later start", desk.start().top_up, top_up.id)
-    _credited(desk, checkout)
+    desk.deliver(last(desk, checkout))
+    credited(desk, checkout)
+    check("a later start", desk.start().top_up, top_up.id)
+    credited(desk, checkout)
 
 
 def _w03_a_forged_callback_does_nothing(desk: GatewayDesk) -> None:
@@ -138,54 +107,54 @@ def _w03_a_forged_callback_does_nothing(desk: GatewayDesk) -> None:
         raise AssertionError("the bench forges nothing")
     before = desk.events()
     for name, callback in forged:
-        _raises(ForgedCallback, partial(desk.deliver, callback), name)
-    _check("credits", desk.credits(), 0)
-    _check("events", desk.events(), before)
+        raises(ForgedCallback, partial(desk.deliver, callback), name)
+    check("credits", desk.credits(), 0)
+    check("events", desk.events(), before)
 
 
 def _w04_a_replay_a_day_later_credits_nothing(desk: GatewayDesk) -> None:
     checkout = desk.start()
     desk.bench.pay(checkout)
-    callback = _last(desk, checkout)
+    callback = last(desk, checkout)
     desk.deliver(callback)
     desk.clock.advance(days=1)
     try:
         repeated = desk.deliver(callback).repeated
     except ForgedCallback:
         repeated = True  # too old for this provider: refused is as good
-    _check("repeated", repeated, wanted=True)
-    _credited(desk, checkout)
+    check("repeated", repeated, wanted=True)
+    credited(desk, checkout)
 
 
 def _w05_a_lost_callback_is_found_by_the_sweep(desk: GatewayDesk) -> None:
-    _needs(desk, retrieve=True)
+    needs(desk, retrieve=True)
     checkout, waiting = desk.start(), desk.start(key="waiting")
     desk.bench.pay(checkout)
     found = desk.billing.top_ups.reconcile(desk.name)
-    _check("credited by the sweep", (found.credited, found.still_open), (1, 1))
-    _credited(desk, checkout)
+    check("credited by the sweep", (found.credited, found.still_open), (1, 1))
+    credited(desk, checkout)
     again = desk.billing.top_ups.reconcile(desk.name)
-    _check("second sweep", (again.looked_at, again.credited), (1, 0))
-    _check("the other", desk.top_up(waiting).state, TopUpState.OPEN)
+    check("second sweep", (again.looked_at, again.credited), (1, 0))
+    check("the other", desk.top_up(waiting).state, TopUpState.OPEN)
 
 
 def _w05_what_nobody_pays_expires_and_a_late_success_credits(desk: GatewayDesk) -> None:
     checkout = desk.start()
     desk.clock.advance(days=30)
     found = desk.billing.top_ups.reconcile(desk.name)
-    _check("expired", (found.expired, found.credited), (1, 0))
-    _check("state", desk.top_up(checkout).state, TopUpState.EXPIRED)
-    _check("asked again", desk.billing.top_ups.reconcile(desk.name).looked_at, 0)
+    check("expired", (found.expired, found.credited), (1, 0))
+    check("state", desk.top_up(checkout).state, TopUpState.EXPIRED)
+    check("asked again", desk.billing.top_ups.reconcile(desk.name).looked_at, 0)
     desk.bench.pay(checkout)
-    desk.deliver(_last(desk, checkout))
-    _credited(desk, checkout)
+    desk.deliver(last(desk, checkout))
+    credited(desk, checkout)
 
 
 def _w06_callback_return_and_sweep_at_once_credit_once(desk: GatewayDesk) -> None:
-    _needs(desk, retrieve=True)
+    needs(desk, retrieve=True)
     checkout = desk.start()
     desk.bench.pay(checkout)
-    callback = _last(desk, checkout)
+    callback = last(desk, checkout)
     acts: list[Callable[[], Any]] = [
         lambda: desk.deliver(callback),
         lambda: desk.billing.top_ups.check(ACCOUNT, checkout.top_up),
@@ -200,57 +169,57 @@ def _w06_callback_return_and_sweep_at_once_credit_once(desk: GatewayDesk) -> Non
         mine()
 
     _at_once(act, len(acts) * 3)
-    _credited(desk, checkout)
+    credited(desk, checkout)
 
 
 def _w07_a_lost_answer_to_create_opens_one_payment(desk: GatewayDesk) -> None:
     desk.bench.fail("create", Fault.LOST_ANSWER)
-    _raises(GatewayError, desk.start, "a lost answer")
+    raises(GatewayError, desk.start, "a lost answer")
     checkout = desk.start()
-    _check("the same key again", desk.start(), checkout)
+    check("the same key again", desk.start(), checkout)
     desk.bench.pay(checkout)
-    desk.deliver(_last(desk, checkout))
-    _credited(desk, checkout)
-    _check("payments taken", desk.bench.payments_taken(checkout), 1)
+    desk.deliver(last(desk, checkout))
+    credited(desk, checkout)
+    check("payments taken", desk.bench.payments_taken(checkout), 1)
 
 
 def _w07_a_crash_after_create_goes_on_with_one_payment(desk: GatewayDesk) -> None:
     desk.storage.skip, desk.storage.fail_next = 1, "before"
-    _raises(StorageError, desk.start, "a crash before the checkout is stored")
+    raises(StorageError, desk.start, "a crash before the checkout is stored")
     checkout = desk.start()
-    _check("top-up", checkout.top_up, desk.top_up(checkout).id)
+    check("top-up", checkout.top_up, desk.top_up(checkout).id)
     desk.bench.pay(checkout)
-    desk.deliver(_last(desk, checkout))
-    _check("a start after the payment", desk.start(), checkout)
-    _credited(desk, checkout)
+    desk.deliver(last(desk, checkout))
+    check("a start after the payment", desk.start(), checkout)
+    credited(desk, checkout)
 
 
 def _w08_too_little_is_set_aside(desk: GatewayDesk) -> None:
     checkout = desk.start()
     desk.bench.pay(checkout, from_units(to_units(AMOUNT, 2) - 1, "TRY", 2))
-    desk.deliver(_last(desk, checkout))
-    _check("state", desk.top_up(checkout).state, TopUpState.QUARANTINED)
-    desk.deliver(_last(desk, checkout))
-    _check("credits", desk.credits(), 0)
-    _check("set aside", len(desk.top_up(checkout).set_aside), 1)
+    desk.deliver(last(desk, checkout))
+    check("state", desk.top_up(checkout).state, TopUpState.QUARANTINED)
+    desk.deliver(last(desk, checkout))
+    check("credits", desk.credits(), 0)
+    check("set aside", len(desk.top_up(checkout).set_aside), 1)
 
 
 def _w08_a_surcharge_is_recorded_and_not_credited(desk: GatewayDesk) -> None:
     checkout = desk.start()
     desk.bench.pay(checkout, money("275.55", "TRY"))
-    desk.deliver(_last(desk, checkout))
-    _credited(desk, checkout)
-    _check("paid", desk.top_up(checkout).paid, money("275.55", "TRY"))
-    _check("credited", desk.posted(), to_units(AMOUNT))
+    desk.deliver(last(desk, checkout))
+    credited(desk, checkout)
+    check("paid", desk.top_up(checkout).paid, money("275.55", "TRY"))
+    check("credited", desk.posted(), to_units(AMOUNT))
 
 
 def _w08_a_payment_in_the_other_mode_is_set_aside(desk: GatewayDesk) -> None:
     checkout = desk.start()
     desk.bench.switch_mode(checkout)
     desk.bench.pay(checkout)
-    desk.deliver(_last(desk, checkout))
-    _check("state", desk.top_up(checkout).state, TopUpState.QUARANTINED)
-    _check("credits", desk.credits(), 0)
+    desk.deliver(last(desk, checkout))
+    check("state", desk.top_up(checkout).state, TopUpState.QUARANTINED)
+    check("credits", desk.credits(), 0)
 
 
 def _w09_a_review_that_ends_well_credits_then(desk: GatewayDesk) -> None:
@@ -265,65 +234,65 @@ def _review(desk: GatewayDesk, *, good: bool) -> None:
     checkout = desk.start()
     desk.bench.review(checkout)
     desk.deliver_all(checkout)
-    _check("state", desk.top_up(checkout).state, TopUpState.PENDING)
+    check("state", desk.top_up(checkout).state, TopUpState.PENDING)
     desk.clock.advance(days=2)
     found = desk.billing.top_ups.reconcile(desk.name)
-    _check("still pending", (found.pending, desk.credits()), (1, 0))
+    check("still pending", (found.pending, desk.credits()), (1, 0))
     desk.bench.decide(checkout, good=good)
     desk.billing.top_ups.reconcile(desk.name)
     desk.billing.top_ups.reconcile(desk.name)
     if good:
-        _credited(desk, checkout)
+        credited(desk, checkout)
     else:
         wanted = {TopUpState.FAILED, TopUpState.EXPIRED}
-        _check("given up", desk.top_up(checkout).state in wanted, wanted=True)
-        _check("credits", desk.credits(), 0)
+        check("given up", desk.top_up(checkout).state in wanted, wanted=True)
+        check("credits", desk.credits(), 0)
 
 
 def _w11_an_unknown_event_is_kept_and_answered(desk: GatewayDesk) -> None:
     checkout = desk.start()
     receipt = desk.deliver(desk.bench.strange(checkout))
-    _check("answer", receipt.answer.status // 100, 2)
-    _check("events", desk.events().count("CallbackNotUnderstood"), 1)
-    _check("state", desk.top_up(checkout).state, TopUpState.OPEN)
-    _check("credits", desk.credits(), 0)
+    check("answer", receipt.answer.status // 100, 2)
+    check("events", desk.events().count("CallbackNotUnderstood"), 1)
+    check("state", desk.top_up(checkout).state, TopUpState.OPEN)
+    check("credits", desk.credits(), 0)
 
 
 def _w13_a_failing_provider_leaves_everything_in_doubt(desk: GatewayDesk) -> None:
-    _needs(desk, retrieve=True)
+    needs(desk, retrieve=True)
     checkout = desk.start()
     desk.bench.pay(checkout)
     for fault in Fault:
         desk.bench.fail("retrieve", fault)
         found = desk.billing.top_ups.reconcile(desk.name)
-        _check(f"in doubt after {fault}", (len(found.in_doubt), found.credited), (1, 0))
-    _check("credits", desk.credits(), 0)
-    _check("afterwards", desk.billing.top_ups.reconcile(desk.name).credited, 1)
-    _credited(desk, checkout)
+        check(f"in doubt after {fault}", (len(found.in_doubt), found.credited), (1, 0))
+    check("credits", desk.credits(), 0)
+    check("afterwards", desk.billing.top_ups.reconcile(desk.name).credited, 1)
+    credited(desk, checkout)
 
 
 def _w13_a_create_that_fails_is_safe_to_repeat(desk: GatewayDesk) -> None:
     for fault in Fault:
         desk.bench.fail("create", fault)
-        _raises(GatewayError, desk.start, fault)
+        raises(GatewayError, desk.start, fault)
     checkout = desk.start()
     desk.bench.pay(checkout)
-    desk.deliver(_last(desk, checkout))
-    _credited(desk, checkout)
+    desk.deliver(last(desk, checkout))
+    credited(desk, checkout)
 
 
 def _w14_a_crash_at_the_commit_is_resumed(desk: GatewayDesk) -> None:
     for number, moment in enumerate(("before", "after")):
         checkout = desk.start(key=moment)
         desk.bench.pay(checkout)
-        callback = _last(desk, checkout)
+        callback = last(desk, checkout)
         desk.storage.fail_next = moment
-        _raises(StorageError, partial(desk.deliver, callback), f"a crash {moment}")
-        _check(f"credits after a crash {moment}", desk.credits(), number * 2)
+        raises(StorageError, partial(desk.deliver, callback), f"a crash {moment}")
+        check(f"credits after a crash {moment}", desk.credits(), number * 2)
         desk.deliver(callback)
         desk.deliver(callback)
-        _check("state", desk.top_up(checkout).state, TopUpState.CREDITED)
-        _check("credits", desk.credits(), number + 1)
+        check("state", desk.top_up(checkout).state, TopUpState.CREDITED)
+        check("credits", desk.credits(), number + 1)
 
 
 def _declared_what_cannot_be_taken_is_refused_first(desk: GatewayDesk) -> None:
@@ -331,19 +300,19 @@ def _declared_what_cannot_be_taken_is_refused_first(desk: GatewayDesk) -> None:
     if not can.minimum:
         raise SkipTest("the gateway has no minimum")
     too_little = from_units(to_units(can.minimum[0]) // 2, can.minimum[0].currency)
-    _raises(InvalidInput, lambda: desk.start(amount=too_little), "below the minimum")
-    _check("asked afterwards", desk.billing.top_ups.reconcile(desk.name).looked_at, 0)
+    raises(InvalidInput, lambda: desk.start(amount=too_little), "below the minimum")
+    check("asked afterwards", desk.billing.top_ups.reconcile(desk.name).looked_at, 0)
 
 
 def _declared_verbs_that_are_not_offered_say_so(desk: GatewayDesk) -> None:
     gateway, can = desk.bench.gateway, desk.bench.gateway.capabilities
     known = desk.top_up(desk.start()).reference
     if not can.retrieves:
-        _raises(InvalidInput, lambda: gateway.retrieve(known), "retrieve")
+        raises(InvalidInput, lambda: gateway.retrieve(known), "retrieve")
     if not can.refunds:
-        _raises(InvalidInput, lambda: gateway.refund(known, AMOUNT, key="r"), "refund")
+        raises(InvalidInput, lambda: gateway.refund(known, AMOUNT, key="r"), "refund")
     if not can.cancels:
-        _raises(InvalidInput, lambda: gateway.cancel(known), "cancel")
+        raises(InvalidInput, lambda: gateway.cancel(known), "cancel")
 
 
 def _at_once(act: Callable[[], Any], threads: int) -> None:
@@ -385,6 +354,7 @@ GATEWAY_CASES: Final = tuple(
         _w08_a_payment_in_the_other_mode_is_set_aside,
         _w09_a_review_that_ends_well_credits_then,
         _w09_a_review_that_ends_badly_credits_nothing,
+        *REVERSALS,
         _w11_an_unknown_event_is_kept_and_answered,
         _w13_a_failing_provider_leaves_everything_in_doubt,
         _w13_a_create_that_fails_is_safe_to_repeat,
@@ -415,7 +385,7 @@ class GatewayConformance:
         """Every case of the kit is run as it is."""
         for case in GATEWAY_CASES:
             found = getattr(type(self), case.name)
-            _check(case.name, found, getattr(GatewayConformance, case.name))
+            check(case.name, found, getattr(GatewayConformance, case.name))
 
 
 def _method(case: GatewayCase) -> Callable[[GatewayConformance], None]:

@@ -23,6 +23,7 @@ from monochat_billing.gateways import (
     PaymentReference,
     PaymentStatus,
     Refund,
+    RefundStatus,
     not_offered,
 )
 from monochat_billing.money import Money, amount_text
@@ -81,7 +82,9 @@ name='bank_transfer', waits=datetime.timedelta(days=14))
     @property
     def capabilities(self) -> GatewayCapabilities:
         """Say what a bank transfer can do: an approval is proof, and nobody can be asked."""
-        return GatewayCapabilities(reference=r"[!-~]{1,64}")
+        return GatewayCapabilities(
+            reference=r"[!-~]{1,64}", refunds=True, partial_refunds=True, refund_is_idempotent=True
+        )
 
     def create(self, top_up: TopUp, buyer: Buyer = NOBODY) -> Checkout:  # noqa: ARG002 - other gateways need it
         """Give the instructions; the same top-up always gets the same ones.
@@ -135,12 +138,19 @@ name='bank_transfer', waits=datetime.timedelta(days=14))
         raise not_offered(self.name, "retrieve", "look at the bank's statement and approve")
 
     def refund(self, reference: PaymentReference, amount: Money, *, key: str) -> Refund:  # noqa: ARG002 - as in the protocol
-        """Refuse: a person transfers money back.
+        """Take note of a refund: it is pending until a person has transferred the money back.
+
+        That person says so with ``billing.top_ups.settle_refund``.
+        """
+        return Refund(gateway=self.name, refund="", amount=amount, status=RefundStatus.PENDING)
+
+    def refunded(self, reference: PaymentReference, currency: str) -> Money:  # noqa: ARG002 - as in the protocol
+        """Refuse: nobody asks the bank.
 
         Raises:
             InvalidInput: always.
         """
-        raise not_offered(self.name, "refund", "transfer it back at the bank")
+        raise not_offered(self.name, "refunded", "look at the bank's statement")
 
     def cancel(self, reference: PaymentReference) -> Payment:  # noqa: ARG002 - as in the protocol
         """Refuse: a transfer that is under way cannot be stopped from here.

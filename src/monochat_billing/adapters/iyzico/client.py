@@ -42,7 +42,7 @@ def _http(client: "IyzicoClient") -> httpx.Client:
 @final
 @attrs.frozen(kw_only=True)
 class IyzicoClient:
-    """Post signed JSON to iyzico and give the JSON that it answers.
+    """Send signed requests to iyzico and give the JSON that it answers.
 
     ``timeout`` is in seconds and bounds each wait: to connect, to send, to receive.
     """
@@ -71,6 +71,17 @@ class IyzicoClient:
             GatewayError: no answer in time, no 2xx, or no JSON object; in doubt.
         """
         body = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+        return self._ask("POST", path, body, {})
+
+    def get(self, path: str, asked: Mapping[str, str]) -> dict[str, Any]:
+        """Get one report; what is asked for stands in the query, which is not signed.
+
+        Raises:
+            GatewayError: no answer in time, no 2xx, or no JSON object.
+        """
+        return self._ask("GET", path, b"", asked)
+
+    def _ask(self, method: str, path: str, body: bytes, asked: Mapping[str, str]) -> dict[str, Any]:
         key = self.new_random_key()
         headers = {
             "Authorization": authorization(self.api_key, self.secret, path, key, body),
@@ -79,7 +90,9 @@ class IyzicoClient:
             "x-iyzi-rnd": key,
         }
         try:
-            answer = self._session.post(path, content=body, headers=headers)
+            answer = self._session.request(
+                method, path, content=body, params=dict(asked), headers=headers
+            )
         except httpx.HTTPError as error:
             raise GatewayError(self.gateway, path, type(error).__name__) from None
         if not answer.is_success:

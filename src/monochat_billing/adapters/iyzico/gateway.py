@@ -19,7 +19,7 @@ import attrs
 import httpx
 
 from monochat_billing.adapters.iyzico.client import IyzicoClient
-from monochat_billing.adapters.iyzico.messages import checkout_request
+from monochat_billing.adapters.iyzico.messages import checkout_request, given_back
 from monochat_billing.adapters.iyzico.signing import (
     SIGNATURE_HEADER,
     canonical_price,
@@ -57,6 +57,7 @@ _INITIALIZE: Final = "/payment/iyzipos/checkoutform/initialize/auth/ecom"
 _FORM_RESULT: Final = "/payment/iyzipos/checkoutform/auth/ecom/detail"
 _PAYMENT_DETAIL: Final = "/payment/detail"
 _REFUND: Final = "/v2/payment/refund"
+_REPORT: Final = "/v2/reporting/payment/details"
 
 _LONGEST_CALLBACK: Final = 64 * 1024
 _LONGEST_TOKEN: Final = 128
@@ -147,6 +148,7 @@ class IyzicoGateway:
             retrieves=True,
             refunds=True,
             partial_refunds=True,
+            tells_refunds=True,
             mode=PaymentMode.LIVE if self.base_url == LIVE_URL else PaymentMode.TEST,
         )
 
@@ -252,6 +254,21 @@ class IyzicoGateway:
             amount=amount,
             status=RefundStatus.DONE if done else RefundStatus.FAILED,
         )
+
+    def refunded(self, reference: PaymentReference, currency: str) -> Money:
+        """Ask iyzico's report of a payment how much of it has gone back, cancellations included.
+
+        Raises:
+            InvalidInput: the payment is not named.
+            GatewayError: iyzico did not answer as agreed.
+        """
+        if not reference.payment:
+            raise InvalidInput("reference", reference.top_up, "names no payment", "retrieve it")
+        answer = self._client.get(_REPORT, {"paymentId": reference.payment})
+        try:
+            return money(given_back(answer, reference.payment), currency)
+        except (ValueError, InvalidInput) as error:
+            raise GatewayError(self.name, "refunded", f"the report {error}") from None
 
     def cancel(self, reference: PaymentReference) -> Payment:  # noqa: ARG002 - as in the protocol
         """Refuse: a form closes by itself, half an hour after it was opened.

@@ -269,6 +269,14 @@ class PaytrGateway:
             status=RefundStatus.DONE if done else RefundStatus.FAILED,
         )
 
+    def refunded(self, reference: PaymentReference, currency: str) -> Money:  # noqa: ARG002 - as in the protocol
+        """Refuse: what PayTR says of refunds is not documented well enough to rest money on.
+
+        Raises:
+            InvalidInput: always.
+        """
+        raise not_offered(self.name, "refunded", "look at the order in PayTR's panel")
+
     def cancel(self, reference: PaymentReference) -> Payment:  # noqa: ARG002 - as in the protocol
         """Refuse: a token closes by itself, half an hour after it was given.
 

@@ -27,6 +27,7 @@ from monochat_billing.gateways import (
     Payment,
     PaymentReference,
     Refund,
+    RefundStatus,
     not_offered,
 )
 from monochat_billing.money import Money
@@ -69,7 +70,9 @@ class SandboxGateway:
     @property
     def capabilities(self) -> GatewayCapabilities:
         """Say what the sandbox can do: it takes any currency and remembers nothing."""
-        return GatewayCapabilities(reference=r".{1,250}")
+        return GatewayCapabilities(
+            reference=r".{1,250}", refunds=True, partial_refunds=True, refund_is_idempotent=True
+        )
 
     def create(self, top_up: TopUp, buyer: Buyer = NOBODY) -> Checkout:  # noqa: ARG002 - other gateways need it
         """Open a checkout: a signed link that carries all the page has to know.
@@ -146,13 +149,25 @@ class SandboxGateway:
         """
         raise self._without("retrieve", reference)
 
-    def refund(self, reference: PaymentReference, amount: Money, *, key: str) -> Refund:  # noqa: ARG002 - as in the protocol
-        """Refuse: no money was taken.
+    def refund(self, reference: PaymentReference, amount: Money, *, key: str) -> Refund:
+        """Give back what was never taken: it is done at once, and under one key it is one refund.
+
+        Raises:
+            InvalidInput: the payment is not named.
+        """
+        if not reference.payment:
+            raise InvalidInput("reference", reference.top_up, "names no payment", "pay it first")
+        return Refund(
+            gateway=self.name, refund=f"re_{key}", amount=amount, status=RefundStatus.DONE
+        )
+
+    def refunded(self, reference: PaymentReference, currency: str) -> Money:  # noqa: ARG002 - as in the protocol
+        """Refuse: the page remembers nothing that could be asked for.
 
         Raises:
             InvalidInput: always.
         """
-        raise self._without("refund", reference)
+        raise self._without("refunded", reference)
 
     def cancel(self, reference: PaymentReference) -> Payment:
         """Refuse: a signed link cannot be taken back.

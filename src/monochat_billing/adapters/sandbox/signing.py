@@ -283,6 +283,14 @@ def _link_message(fields: Mapping[str, str]) -> bytes:
 # --------------------------------------------------------------------------------- callbacks
 
 
+_WITH_AMOUNT: Final = (PaymentStatus.PAID, PaymentStatus.REFUNDED)
+_MAY_HAVE_AMOUNT: Final = (
+    PaymentStatus.DISPUTED,
+    PaymentStatus.DISPUTE_LOST,
+    PaymentStatus.DISPUTE_WON,
+)
+
+
 def sign_callback(
     secret: Secret, payment: Payment, *, seconds: int = 0
 ) -> tuple[dict[str, str], bytes]:
@@ -314,10 +322,12 @@ def sign_callback(
         "status": payment.status.value,
         "top_up": payment.top_up,
     }
+    if payment.dispute:
+        fields["dispute"] = payment.dispute
     if payment.amount is not None:
         fields["amount"] = amount_text(payment.amount)
         fields["currency"] = payment.amount.currency.code
-    elif payment.status is PaymentStatus.PAID:
+    elif payment.status in _WITH_AMOUNT:
         raise InvalidInput("payment.amount", None, "is missing", "say what the buyer paid")
     body = _canonical(fields)
     signature = _mac(check_secret(secret)[0], _callback_message(str(seconds), body))
@@ -354,7 +364,8 @@ def read_callback(
         top_up=_text(fields, "top_up"),
         payment=_text(fields, "payment"),
         status=status,
-        amount=_amount(fields) if status is PaymentStatus.PAID else None,
+        amount=_amount(fields) if _has_amount(fields, status) else None,
+        dispute=_text(fields, "dispute") if "dispute" in fields else "",
     )
 
 
@@ -402,6 +413,10 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
+def _has_amount(fields: Mapping[str, Any], status: PaymentStatus) -> bool:
+    return status in _WITH_AMOUNT or (status in _MAY_HAVE_AMOUNT and "amount" in fields)
+
+
 def _text(fields: Mapping[str, Any], name: str) -> str:
     try:
         return _check_name(f"callback.{name}", fields.get(name))
@@ -414,7 +429,7 @@ def _status(fields: Mapping[str, Any]) -> PaymentStatus:
     try:
         return PaymentStatus(text)
     except ValueError as error:
-        raise _malformed("callback.status", text, "is not PAID or FAILED") from error
+        raise _malformed("callback.status", text, "is no status of a payment") from error
 
 
 def _amount(fields: Mapping[str, Any]) -> Money:

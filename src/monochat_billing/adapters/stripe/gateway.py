@@ -17,6 +17,17 @@ from urllib.parse import urlencode
 import attrs
 import stripe
 
+from monochat_billing.adapters.stripe.reading import (
+    DISPUTES,
+    EVENTS,
+    REFUNDS,
+    REVERSALS,
+    json_object,
+    malformed,
+    status_of,
+    succeeded,
+    text_of,
+)
 from monochat_billing.adapters.stripe.signing import check_webhook
 from monochat_billing.errors import GatewayError, InvalidInput
 from monochat_billing.gateways import (
@@ -46,18 +57,10 @@ CURRENCIES: Final = frozenset({"AUD", "CAD", "CHF", "EUR", "GBP", "JPY", "SEK", 
 """Currencies whose smallest unit at Stripe is the one of ISO 4217."""
 
 _LIVE_PREFIXES: Final = ("sk_live_", "rk_live_")
-_EVENTS: Final = {
-    "checkout.session.completed": None,
-    "checkout.session.async_payment_succeeded": None,
-    "checkout.session.async_payment_failed": PaymentStatus.FAILED,
-    "checkout.session.expired": PaymentStatus.EXPIRED,
-}
-_REFUNDS: Final = {
-    "succeeded": RefundStatus.DONE,
-    "pending": RefundStatus.PENDING,
-    "requires_action": RefundStatus.PENDING,
-}
-_GIVEN_UP: Final = frozenset({"requires_payment_method", "canceled"})
+
+
+class _RefusedByStripe(Exception):
+    """Say that Stripe will never do what it was asked."""
 
 
 def _utc_now() -> datetime:
@@ -133,6 +136,7 @@ class StripeGateway:
             refunds=True,
             partial_refunds=True,
             refund_is_idempotent=True,
+            tells_refunds=True,
             cancels=True,
             mode=PaymentMode.LIVE if live else PaymentMode.TEST,
         )
@@ -196,10 +200,16 @@ class StripeGateway:
     def retrieve(self, reference: PaymentReference) -> Payment:
         """Ask Stripe for the session; a top-up that never got one is open.
 
+        Of a dispute it is asked what has become of it, of a payment intent what went back.
+
         Raises:
             GatewayError: Stripe did not answer as agreed.
         """
+        if reference.dispute:
+            return self._dispute(reference.dispute)
         session_id = reference.checkout or reference.payment
+        if session_id.startswith("pi_"):
+            return self._refunded(session_id)
         if not session_id:
             return Payment(
                 gateway=self.name,
@@ -226,19 +236,21 @@ class StripeGateway:
         monochat_billing.errors.ForgedCallback: Stripe-Signature: None is missing; hand over ...
         """
         check_webhook(self.webhook_secret, headers, body, int(self.clock().timestamp()))
-        event = _object(body)
-        kind = _text(event, "type")
+        event = json_object(body)
+        kind = text_of(event, "type")
         data = event.get("data")
         subject = data.get("object") if isinstance(data, dict) else None
         if not isinstance(subject, dict):
-            raise _malformed("data.object", None, "is missing")
-        if kind not in _EVENTS:
+            raise malformed("data.object", None, "is missing")
+        if kind in REVERSALS:
+            return self._reversal(kind, subject)
+        if kind not in EVENTS:
             return self._other(kind, subject)
         try:
             payment = self._read("webhook", subject, kind)
         except GatewayError as error:
-            raise _malformed("data.object", "<session>", error.detail) from error
-        decided = _EVENTS[kind]
+            raise malformed("data.object", "<session>", error.detail) from error
+        decided = EVENTS[kind]
         if decided is None or payment.status is PaymentStatus.PAID:
             return payment
         return attrs.evolve(payment, status=decided, amount=None)
@@ -248,32 +260,47 @@ class StripeGateway:
         return CallbackAnswer()
 
     def refund(self, reference: PaymentReference, amount: Money, *, key: str) -> Refund:
-        """Give back all or part of a payment; the same key gives it back once.
+        """Give back all or part of a payment; the same key gives it back once, whenever it comes.
+
+        Stripe forgets idempotency keys after a while, so a refund that is known is looked up.
 
         Raises:
             InvalidInput: the payment is not named, or the amount is finer than a cent.
             GatewayError: Stripe did not answer as agreed; in doubt.
         """
-        session = self._session(self._known(reference))
-        intent = session.get("payment_intent")
-        found = intent.get("id") if isinstance(intent, dict) else intent
-        if not isinstance(found, str):
-            raise GatewayError(self.name, "refund", "the session has no payment yet")
-        made = self._call(
-            "refund",
-            lambda: self._client.v1.refunds.create(
-                {
-                    "payment_intent": found,
-                    "amount": to_minor(amount),
-                    "metadata": {"top_up": reference.top_up},
-                },
-                {"idempotency_key": f"refund-{key}"},
-            ),
-        )
-        status = _REFUNDS.get(str(made.get("status")), RefundStatus.FAILED)
+        intent = self._intent(reference)
+        made = self._refund_of(intent, key)
+        if made is None:
+            asked: Any = {
+                "payment_intent": intent,
+                "amount": to_minor(amount),
+                "metadata": {"top_up": reference.top_up, "refund": key},
+            }
+            try:
+                made = self._call(
+                    "refund",
+                    lambda: self._client.v1.refunds.create(
+                        asked, {"idempotency_key": f"refund-{key}"}
+                    ),
+                )
+            except _RefusedByStripe:
+                return Refund(
+                    gateway=self.name, refund="", amount=amount, status=RefundStatus.FAILED
+                )
+        status = REFUNDS.get(str(made.get("status")), RefundStatus.FAILED)
         return Refund(
             gateway=self.name, refund=str(made.get("id", "")), amount=amount, status=status
         )
+
+    def refunded(self, reference: PaymentReference, currency: str) -> Money:
+        """Sum the refunds of a payment that have succeeded.
+
+        Raises:
+            InvalidInput: the payment is not named.
+            GatewayError: Stripe did not answer as agreed.
+        """
+        refunds = self._refunds(self._intent(reference))
+        return from_minor(succeeded(refunds), currency)
 
     def cancel(self, reference: PaymentReference) -> Payment:
         """Expire an open session; one that is paid or closed already is returned as it is.
@@ -288,6 +315,86 @@ class StripeGateway:
             return self._read("cancel", current, "")
         session = self._call("cancel", lambda: self._client.v1.checkout.sessions.expire(session_id))
         return self._read("cancel", session, "")
+
+    def _intent(self, reference: PaymentReference) -> str:
+        if reference.payment.startswith("pi_"):
+            return reference.payment
+        session = self._session(reference.payment or self._known(reference))
+        intent = session.get("payment_intent")
+        found = intent.get("id") if isinstance(intent, dict) else intent
+        if not isinstance(found, str):
+            raise GatewayError(self.name, "refund", "the session has no payment yet")
+        return found
+
+    def _refunds(self, intent: str) -> list[dict[str, Any]]:
+        page = self._call(
+            "refunds",
+            lambda: self._client.v1.refunds.list({"payment_intent": intent, "limit": 100}),
+        )
+        rows = page.get("data")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise GatewayError(self.name, "refunds", "the answer is no list")
+        return rows
+
+    def _refund_of(self, intent: str, key: str) -> dict[str, Any] | None:
+        for row in self._refunds(intent):
+            metadata = row.get("metadata")
+            if isinstance(metadata, dict) and metadata.get("refund") == key:
+                return row
+        return None
+
+    def _refunded(self, intent_id: str) -> Payment:
+        """Say how much of a payment intent has gone back."""
+        intent = self._call("retrieve", lambda: self._client.v1.payment_intents.retrieve(intent_id))
+        currency = intent.get("currency")
+        if not isinstance(currency, str):
+            raise GatewayError(self.name, "retrieve", "the payment has no currency")
+        amount = from_minor(succeeded(self._refunds(intent_id)), currency.upper())
+        return self._reversed(intent, PaymentStatus.REFUNDED, amount, "")
+
+    def _dispute(self, identity: str) -> Payment:
+        """Say what has become of a dispute; an inquiry that takes no money is only noted."""
+        dispute = self._call(
+            "retrieve",
+            lambda: self._client.v1.disputes.retrieve(identity, {"expand": ["payment_intent"]}),
+        )
+        intent, amount, currency = (
+            dispute.get("payment_intent"),
+            dispute.get("amount"),
+            dispute.get("currency"),
+        )
+        if not isinstance(intent, dict) or type(amount) is not int or not isinstance(currency, str):
+            raise GatewayError(self.name, "retrieve", "the dispute names no payment or amount")
+        status = DISPUTES.get(str(dispute.get("status")), PaymentStatus.OTHER)
+        disputed = from_minor(amount, currency.upper())
+        return self._reversed(intent, status, disputed, identity)
+
+    def _reversed(
+        self, intent: Mapping[str, Any], status: PaymentStatus, amount: Money, dispute: str
+    ) -> Payment:
+        live = intent.get("livemode")
+        return attrs.evolve(
+            self._other("retrieved", intent),
+            status=status,
+            amount=amount,
+            mode=PaymentMode.LIVE if live is True else PaymentMode.TEST,
+            dispute=dispute,
+        )
+
+    def _reversal(self, kind: str, subject: Mapping[str, Any]) -> Payment:
+        """Read which refund or dispute a webhook is about; the rest is asked for."""
+        intent = subject.get("payment_intent")
+        told = attrs.evolve(
+            self._other(kind, subject), payment=intent if isinstance(intent, str) else ""
+        )
+        if not told.payment:
+            return told
+        if not kind.startswith("charge.dispute."):
+            return attrs.evolve(told, status=PaymentStatus.REFUNDED)
+        identity = subject.get("id")
+        if not isinstance(identity, str) or not identity:
+            raise malformed("data.object.id", None, "is missing")
+        return attrs.evolve(told, status=PaymentStatus.DISPUTED, dispute=identity)
 
     def _known(self, reference: PaymentReference) -> str:
         session_id = reference.checkout or reference.payment
@@ -308,6 +415,8 @@ class StripeGateway:
         try:
             answer = ask()
         except stripe.StripeError as error:
+            if operation == "refund" and isinstance(error, stripe.InvalidRequestError):
+                raise _RefusedByStripe from None
             told = f"{type(error).__name__} {error.http_status or ''} {error.code or ''}".split()
             raise GatewayError(self.name, operation, " ".join(told)) from None
         return json.loads(str(answer), parse_float=Decimal)  # type: ignore[no-any-return]
@@ -323,7 +432,7 @@ class StripeGateway:
             or session.get("object") != "checkout.session"
         ):
             raise GatewayError(self.name, operation, "the answer is no session")
-        status = _status(session)
+        status = status_of(session)
         amount = None
         if status in (PaymentStatus.PAID, PaymentStatus.PENDING):
             if type(total) is not int or not isinstance(currency, str):
@@ -354,42 +463,3 @@ class StripeGateway:
             status=PaymentStatus.OTHER,
             kind=kind,
         )
-
-
-def _status(session: Mapping[str, Any]) -> PaymentStatus:
-    paid, state = session.get("payment_status"), session.get("status")
-    if paid == "paid":
-        return PaymentStatus.PAID
-    if state == "expired":
-        return PaymentStatus.EXPIRED
-    if state != "complete":
-        return PaymentStatus.OPEN
-    intent = session.get("payment_intent")
-    given_up = isinstance(intent, dict) and intent.get("status") in _GIVEN_UP
-    return PaymentStatus.FAILED if given_up else PaymentStatus.PENDING
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        event = json.loads(body.decode(), parse_float=Decimal, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise _malformed("", "<body>", "is not JSON") from error
-    if not isinstance(event, dict):
-        raise _malformed("", "<body>", "is not a JSON object")
-    return event
-
-
-def _refuse(text: str) -> None:
-    raise ValueError(text)
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str) or not value:
-        raise _malformed(name, type(value).__name__, "is no text")
-    return value
-
-
-def _malformed(name: str, value: str | None, problem: str) -> InvalidInput:
-    field = f"callback.{name}" if name else "callback"
-    return InvalidInput(field, value, problem, "look at the event in Stripe's dashboard")
