@@ -19,7 +19,7 @@ from monochat_billing.events import Event
 from monochat_billing.holds import Hold
 from monochat_billing.messages import NO_TRAFFIC, Traffic
 from monochat_billing.payments import TopUp
-from monochat_billing.plans import Family
+from monochat_billing.plans import Family, Product
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.rating import UsageRecord
 from monochat_billing.recurrences import Recurrence
@@ -105,6 +105,24 @@ class AccountState:
         """
         return next(
             (one for one in self.subscriptions.values() if one.family is family and one.live), None
+        )
+
+    def in_the_way(self, product: Product) -> Subscription | None:
+        """Give what keeps the account from subscribing to a product, if anything does.
+
+        There is one subscription for each ladder, and one for each add-on product.
+        """
+        if product.family.ladder:
+            return self.subscription(product.family)
+        held = (one for one in self.subscriptions.values() if one.live)
+        return next((one for one in held if one.product == product.id), None)
+
+    def has_had(self, product: str) -> bool:
+        """Tell whether the account has ever held a product, as far as the state remembers."""
+        return any(
+            line.product == product
+            for subscription in self.subscriptions.values()
+            for line in subscription.history
         )
 
     def held(self, name: str) -> Subscription:

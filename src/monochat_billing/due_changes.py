@@ -22,7 +22,7 @@ from monochat_billing.charges import Decision
 from monochat_billing.errors import IllegalTransition, InvalidInput, Rejected
 from monochat_billing.events import ChangeRevoked, ChangeSuperseded, Event, ScheduledChangeFailed
 from monochat_billing.money import amount_text
-from monochat_billing.plans import AnyCatalog, Dunning, Family, known_product, renewal_price
+from monochat_billing.plans import AnyCatalog, Dunning, known_product, renewal_price
 from monochat_billing.quotes import quote_change
 from monochat_billing.scheduling import (
     Facet,
@@ -124,6 +124,7 @@ def _do(
             at=at,
             recorded_at=now,
             actor=change.actor,
+            withdrawal_days=catalog.at(at).withdrawal_days,
             scheduled_change=change.id,
         )
     done = change.ended(ScheduleMove.APPLY, at, change.action.lower())
@@ -214,8 +215,8 @@ def _begin(
     """Begin a subscription that was planned, at the price in force."""
     in_force = catalog.at(at)
     product = in_force.product(change.to)
-    existing = state.subscription(product.family)
-    if existing is not None and product.family is not Family.ADD_ON:
+    existing = state.in_the_way(product)
+    if existing is not None:
         raise IllegalTransition(
             f"{product.family} subscription", existing.id, existing.state, "subscribe again"
         )
@@ -223,7 +224,6 @@ def _begin(
     if change.interval is None:  # a scheduled start has one
         raise AssertionError(change.id)
     price = product.price(change.interval, currency, at)
-    known = any(one.product == product.id for one in state.subscriptions.values())
     decision = subscribe(
         state.books,
         subscription_id=change.subscription,
@@ -235,7 +235,7 @@ def _begin(
         actor=change.actor,
         quantity=change.quantity or 1,
         tax=in_force.tax_for(price, state.country, at),
-        trial=product.trial is not None and not known,
+        trial=change.trial and product.trial is not None,
     )
     done = change.ended(ScheduleMove.APPLY, at, change.action.lower())
     return decided(state.with_schedule([done]), decision, catalog, at)

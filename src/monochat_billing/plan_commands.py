@@ -117,7 +117,7 @@ def subscribe(
         raise InvalidInput(
             "offer", str(price), f"is not in {balance.unit}", "name the offer's currency"
         )
-    existing = _in_the_way(state, wanted)
+    existing = state.in_the_way(wanted)
     if existing is not None:
         raise IllegalTransition(
             f"{wanted.family} subscription", existing.id, existing.state, "subscribe again"
@@ -145,19 +145,7 @@ def subscribe(
 
 def has_had(state: AccountState, product: str) -> bool:
     """Tell whether the account has ever held a product, as far as the state remembers."""
-    return any(
-        line.product == product
-        for subscription in state.subscriptions.values()
-        for line in subscription.history
-    )
-
-
-def _in_the_way(state: AccountState, wanted: Product) -> Subscription | None:
-    """Give what keeps an account from subscribing: one per ladder, one per add-on product."""
-    if wanted.family.ladder:
-        return state.subscription(wanted.family)
-    held = (one for one in state.subscriptions.values() if one.live)
-    return next((one for one in held if one.product == wanted.id), None)
+    return state.has_had(product)
 
 
 def _grid(

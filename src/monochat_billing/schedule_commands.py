@@ -202,8 +202,11 @@ def schedule_start(
     actor: str,
     now: datetime,
     quantity: int = 1,
+    trial: bool = True,
 ) -> Step:
     """Plan a subscription that begins at an instant ahead; it is priced and charged then.
+
+    With ``trial`` the product's trial comes first, if the account has never held it.
 
     Raises:
         IllegalTransition: the account has one of this family already; change that one instead.
@@ -221,6 +224,7 @@ def schedule_start(
         actor=actor,
         now=now,
         quantity=quantity,
+        trial=trial,
     )
     return _planned(state, [change], now)
 
@@ -419,13 +423,14 @@ def _start(
     actor: str,
     now: datetime,
     quantity: int = 1,
+    trial: bool = True,
 ) -> ScheduledChange:
     instant = _ahead(at, now)
     product = catalog.at(max(at, now)).product(phase.product)
     balance = state.books.balance(currency or state.account.currencies[0])
     product.price(check_interval(phase.interval), balance.unit, at)
-    existing = state.subscription(product.family)
-    if existing is not None and product.family is not Family.ADD_ON:
+    existing = state.in_the_way(product)
+    if existing is not None:
         raise IllegalTransition(
             f"{product.family} subscription", existing.id, existing.state, "subscribe again"
         )
@@ -443,6 +448,7 @@ def _start(
         quantity=quantity,
         family=product.family,
         currency=balance.unit,
+        trial=trial and product.trial is not None and not state.has_had(product.id),
     )
 
 

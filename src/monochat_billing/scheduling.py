@@ -133,7 +133,8 @@ class ScheduledChange:
     makes the change fail rather than surprise. Up to ``kept_until`` (inclusive) ``price``, which
     was quoted, is taken whatever the catalog says by then. ``outcome`` says in words which rule
     ended it, ``replaced`` which requests gave way to it. ``chain`` and ``phase`` place it in a
-    chain of phases, counted from one; ``mode`` says how a CANCEL settles what was paid.
+    chain of phases, counted from one; ``mode`` says how a CANCEL settles what was paid, and
+    ``trial`` whether a SUBSCRIBE begins with one.
 
     >>> from datetime import UTC
     >>> from monochat_billing.periods import MONTH
@@ -174,6 +175,7 @@ class ScheduledChange:
     phase: int = 0
     replaced: tuple[str, ...] = ()
     mode: str = ""
+    trial: bool = False
 
     def __attrs_post_init__(self) -> None:
         if (self.timing is ChangeTiming.AT) != (self.at is not None):

@@ -206,10 +206,13 @@ class Schedule:
         key: str,
         currency: str | None = None,
         quantity: int = 1,
+        trial: bool = True,
         actor: str = "",
         replaces: str | None = None,
     ) -> ScheduledChange:
         """Plan a subscription that begins at an instant ahead and is charged then.
+
+        With ``trial`` the product's trial comes first, if the account has never held it.
 
         Raises:
             IllegalTransition: the account has one of this family already.
@@ -230,6 +233,7 @@ class Schedule:
                 at=at,
                 currency=currency,
                 quantity=quantity,
+                trial=trial,
                 actor=actor,
                 now=now,
             )
@@ -241,8 +245,16 @@ class Schedule:
             "quantity": str(quantity),
             **_when(ChangeTiming.AT, at),
         }
+        if not trial:
+            content["trial"] = "no"
         planned = self._plan(
-            account, "schedule.subscribe", plan, key=key, content=content, replaces=replaces
+            account,
+            "schedule.subscribe",
+            plan,
+            key=key,
+            content=content,
+            replaces=replaces,
+            ended=True,
         )
         return cast("ScheduledChange", planned)
 
@@ -291,6 +303,7 @@ class Schedule:
             ),
             key=key,
             content=content,
+            ended=True,
         )
         return cast("tuple[ScheduledChange, ...]", planned)
 
@@ -408,9 +421,10 @@ class Schedule:
         key: str,
         content: Mapping[str, str],
         replaces: str | None,
+        ended: bool = False,
     ) -> Any:  # noqa: ANN401 - a scheduled change
         if replaces is None:
-            return self._context.change(account, verb, plan, key=key, content=content)
+            return self._context.change(account, verb, plan, key=key, content=content, ended=ended)
         return self._context.change(
             account,
             verb,
@@ -420,6 +434,7 @@ class Schedule:
             key=key,
             content={**content, "replaces": str(replaces)},
             wants={"schedule": [replaces]},
+            ended=ended,
         )
 
 

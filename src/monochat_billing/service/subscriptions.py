@@ -8,6 +8,7 @@ import attrs
 
 from monochat_billing import plan_commands, subscription_commands
 from monochat_billing.cancellations import CancelMode, as_cancel_mode
+from monochat_billing.due_work import DuePayment, first_dues
 from monochat_billing.errors import IdempotencyConflict, InvalidInput
 from monochat_billing.periods import BillingAnchor, BillingInterval
 from monochat_billing.plan_commands import ChangeResult
@@ -319,6 +320,17 @@ class Subscriptions:
             content={"what": str(what)},
         )
         return cast("Subscription", subscription)
+
+    def dues(self, account: str) -> Sequence[DuePayment]:
+        """List what the next money on each balance will pay before anything else, in order.
+
+        First what is owed, then what is past due or suspended: the oldest first, the plan before
+        the support package. A page that starts a top-up can show it.
+
+        Raises:
+            UnknownName: there is no such account.
+        """
+        return first_dues(self._context.view(account).state)
 
     def check(self, account: str, limit: str, used: int) -> LimitCheck:
         """Say how many ``used`` are within a limit of what the account subscribes to.
