@@ -31,7 +31,8 @@ from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
 
 ISTANBUL = "Europe/Istanbul"
-CATALOG = sample_catalog()
+CATALOG = attrs.evolve(sample_catalog(), dunning=())
+"""The sample catalog, without what follows an unpaid renewal: it waits for money."""
 FREE_TERMS = Terms()
 BUYER = BillingProfile(
     business_name="Acme Ltd.",

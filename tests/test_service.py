@@ -173,7 +173,7 @@ class TestCredit:
         desk.clock.advance(days=40)
         desk.billing.run_due()
         desk.billing.balances.credit("acme", money("1000", "TRY"), reason="EFT", key="e")
-        assert desk.event_names()[-2:] == ["RenewalFailed", "SubscriptionRevived"]
+        assert desk.event_names()[-2:] == ["SubscriptionSuspended", "SubscriptionRevived"]
         assert posted(desk) == "2"
 
     def test_a_promotion_pays_only_what_it_may_and_ends(self, desk: Desk) -> None:
@@ -284,14 +284,14 @@ class TestCatchUp:
         second = desk.billing.balances.debit("acme", money("1", "TRY"), reason="x", key="b")
         assert first.effective_at == second.effective_at == later
 
-    def test_too_little_money_makes_past_due_and_a_top_up_revives(self, desk: Desk) -> None:
+    def test_too_little_money_suspends_after_the_grace_and_a_top_up_revives(self, desk: Desk) -> None:
         """Dead time is not charged: the new period starts at the payment."""
         desk.top_up("2000")
         desk.billing.subscriptions.subscribe("acme", "growth", MONTH, key="s")
         desk.clock.set("2026-11-20T09:00:00+00:00")
         desk.billing.run_due()
-        (past_due,) = desk.billing.subscriptions.list("acme")
-        assert past_due.state is SubscriptionState.PAST_DUE
+        (unpaid,) = desk.billing.subscriptions.list("acme")
+        assert unpaid.state is SubscriptionState.SUSPENDED
         assert posted(desk) == "501"
         receipt = desk.top_up("1000", key="more")
         (revived,) = desk.billing.subscriptions.list("acme")
@@ -299,7 +299,8 @@ class TestCatchUp:
         assert revived.state is SubscriptionState.ACTIVE
         assert revived.period.start == desk.clock.now
         assert posted(desk) == "2"
-        assert desk.event_names()[-3:] == ["RenewalFailed", "TopUpSettled", "SubscriptionRevived"]
+        names = ["SubscriptionSuspended", "TopUpSettled", "SubscriptionRevived"]
+        assert desk.event_names()[-3:] == names
 
     def test_the_plan_is_paid_before_the_support_package(self, desk: Desk) -> None:
         """Both renew at one instant and the money is enough for one."""

@@ -9,7 +9,8 @@ are invented.
 from typing import Final
 
 from monochat_billing.catalogs import Catalog
-from monochat_billing.intervals import MONTH, YEAR
+from monochat_billing.dunning import AfterGrace, DunningPolicy
+from monochat_billing.intervals import MONTH, WEEK, YEAR, BillingInterval
 from monochat_billing.limits import Allowance, Limit, OverageTier, hard, soft, unlimited
 from monochat_billing.money import money
 from monochat_billing.prices import OneOffPrice, Price
@@ -160,6 +161,29 @@ def _pack(identity: str, units: int, turkish: str, english: str, *amounts: str) 
     )
 
 
+def _days(*counts: int) -> tuple[BillingInterval, ...]:
+    return tuple(BillingInterval(count=count, unit="DAY") for count in counts)
+
+
+def _dunning() -> tuple[DunningPolicy, ...]:
+    return (
+        DunningPolicy(
+            name="support falls back to community",
+            family=Family.SUPPORT,
+            grace=WEEK,
+            retries=_days(1, 3, 5),
+            then=AfterGrace.MOVE,
+            to="community",
+        ),
+        DunningPolicy(
+            name="a week, then suspended",
+            grace=WEEK,
+            retries=_days(1, 3, 5),
+            then=AfterGrace.SUSPEND,
+        ),
+    )
+
+
 def sample_catalog() -> Catalog:
     """Build the catalog that ships with the library; its prices are invented.
 
@@ -184,4 +208,5 @@ def sample_catalog() -> Catalog:
         meters=(_MESSAGE,),
         currencies=("TRY", "USD"),
         zone="Europe/Istanbul",
+        dunning=_dunning(),
     )
