@@ -27,8 +27,9 @@ from monochat_billing.adapters.sql import (
 )
 from monochat_billing.adapters.sql.__main__ import main
 from monochat_billing.adapters.sql._backends import Postgres, Sqlite, Verdict
-from monochat_billing.adapters.sql._statements import Statement
-from monochat_billing.adapters.sql._unit import Session, SqlUnit
+from monochat_billing.adapters.sql._session import Session
+from monochat_billing.adapters.sql._shapes import Statement
+from monochat_billing.adapters.sql._unit import SqlUnit
 from monochat_billing.adapters.sql.schema import METADATA
 from monochat_billing.adapters.sql.storage import _Deadline
 from monochat_billing.audit import audit

@@ -9,11 +9,8 @@ from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import StaticPool
 
 from monochat_billing.adapters.sql import schema
-from monochat_billing.adapters.sql._statements import (
-    PostgresShapes,
-    SqliteShapes,
-    Statements,
-)
+from monochat_billing.adapters.sql._shapes import PostgresShapes, SqliteShapes
+from monochat_billing.adapters.sql._statements import Statements
 from monochat_billing.errors import InvalidInput, StorageError
 
 _OLDEST_SQLITE: Final = (3, 38)

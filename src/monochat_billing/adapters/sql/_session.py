@@ -18,7 +18,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from monochat_billing.adapters.sql._backends import Backend, Cursor, Verdict
 from monochat_billing.adapters.sql._pipeline import Interrupted, Pipeline
 from monochat_billing.adapters.sql._rows import Row
-from monochat_billing.adapters.sql._statements import Statement
+from monochat_billing.adapters.sql._shapes import Statement
 from monochat_billing.errors import StorageError, StorageMisuse
 
 BULK: Final = 3

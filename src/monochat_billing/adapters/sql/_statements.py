@@ -4,17 +4,13 @@ Every statement has one fixed shape: a set of ids is one array parameter and nev
 placeholders that grows, so nothing is compiled or planned anew for a larger batch.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, final
+from collections.abc import Iterable
+from typing import Any, final
 
-import attrs
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Column,
     ColumnElement,
-    FromClause,
     Table,
     Text,
     and_,
@@ -30,252 +26,24 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.dialects.sqlite.base import SQLiteDialect
-from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.expression import Executable
 
 from monochat_billing.adapters.sql import schema
+from monochat_billing.adapters.sql._invoice_statements import InvoiceStatements
 from monochat_billing.adapters.sql._message_statements import MessageStatements
 from monochat_billing.adapters.sql._metered_statements import MeteredStatements
+from monochat_billing.adapters.sql._shapes import (
+    Shapes,
+    Statement,
+    account_columns,
+    all_columns,
+    given_rows,
+    next_version,
+)
 from monochat_billing.subscriptions import ENDED
 
 Pairs = Iterable[tuple[str, str]]
 Integer = ColumnElement[int]
-
-
-@final
-@attrs.frozen
-class Statement:
-    """Hold a statement's text for the driver, and the names of its parameters in their order.
-
-    ``fixed`` holds those whose value belongs to the statement. ``bulk``, where there is one, does
-    for many rows at once what ``text`` does for one.
-    """
-
-    text: str
-    names: tuple[str, ...]
-    fixed: Mapping[str, object]
-    bulk: str | None = None
-    bulk_columns: tuple[int, ...] = ()
-
-    def values(self, **named: object) -> tuple[object, ...]:
-        """Put parameters in the order in which the text has them."""
-        given = {**self.fixed, **named}
-        return tuple(given[name] for name in self.names)
-
-    def columns(self, rows: Sequence[Sequence[object]]) -> tuple[str, ...]:
-        """Turn rows into the parameters of ``bulk``: one array literal for each column."""
-        turned = list(zip(*rows, strict=True))
-        return tuple(array_literal(turned[place]) for place in self.bulk_columns)
-
-
-def array_literal(values: Iterable[object]) -> str:
-    """Write integers, texts and None as PostgreSQL writes an array.
-
-    The driver's own way asks every element for its type, and takes twice as long.
-    """
-    return f"{{{','.join([_element(value) for value in values])}}}"
-
-
-def _element(value: object) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, str):
-        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{quoted}"'
-    return str(value)
-
-
-class Shapes(Protocol):
-    """Say how one database takes sets of ids and replaces rows."""
-
-    def dialect(self) -> Dialect:
-        """Give the dialect to compile for, with positional parameters."""
-        ...
-
-    def among(self, column: "Column[str]") -> ColumnElement[bool]:
-        """Compare a column with the set that :meth:`ids` binds as ``ids``."""
-        ...
-
-    def ids(self, values: Iterable[str]) -> object:
-        """Give a set of ids as one parameter."""
-        ...
-
-    def pairs(self) -> tuple[FromClause, ColumnElement[str], ColumnElement[str]]:
-        """Give a table of (account, id) pairs to join with, and its two columns."""
-        ...
-
-    def bound_pairs(self, values: Pairs) -> tuple[object, ...]:
-        """Give the parameters of the statement that reads :meth:`pairs`."""
-        ...
-
-    def replace(self, table: Table, replaced: Sequence[str]) -> Executable:
-        """Insert a row, or replace those columns of the one with its key."""
-        ...
-
-    def parts(self, column: "Column[str]") -> tuple[FromClause, Integer, Integer]:
-        """Give a table of an entry's parts, to read beside it: the lots and their units."""
-        ...
-
-    def in_bulk(self, table: Table, replaced: Sequence[str] | None) -> Executable | None:
-        """Insert or replace many rows that come as one array for each column, if that pays."""
-        ...
-
-    def whole(self, bulk: Executable) -> Executable | None:
-        """Give a statement that reads arrays, where there are arrays."""
-        ...
-
-
-def _all_columns(table: Table) -> dict[str, Any]:
-    return {column.name: bindparam(column.name) for column in table.columns}
-
-
-def _account_columns() -> dict[str, Any]:
-    """Give what of an account's row ever changes."""
-    kept = {"id", "opened_at"}
-    return {name: one for name, one in _all_columns(schema.ACCOUNTS).items() if name not in kept}
-
-
-def _next_version(version: Any) -> Any:  # noqa: ANN401 - expressions
-    """Write no version at all unless it follows the one that is stored: the column refuses that.
-
-    So a lost race is an error of the statement, and nobody has to wait for its count before what
-    follows it is sent.
-    """
-    stored = schema.ACCOUNTS.c.version + literal_column("1", BigInteger)
-    return case((stored == version, stored))
-
-
-def _given(columns: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a table of arrays
-    """Read one array for each column side by side."""
-    arrays = [
-        bindparam(name, type_=ARRAY(Text if isinstance(kind, Text) else type(kind)))
-        for name, kind in columns.items()
-    ]
-    return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
-
-
-@final
-class SqliteShapes:
-    """Bind sets as JSON and read them with ``json_each``."""
-
-    def dialect(self) -> Dialect:
-        """Use question marks."""
-        return SQLiteDialect(paramstyle="qmark")
-
-    def among(self, column: "Column[str]") -> ColumnElement[bool]:
-        """Look the column up in a JSON array."""
-        given = func.json_each(bindparam("ids", type_=Text)).table_valued("value")
-        return column.in_(select(given.c.value))
-
-    def ids(self, values: Iterable[str]) -> object:
-        """Write a JSON array."""
-        return json.dumps(list(values))
-
-    def pairs(self) -> tuple[FromClause, ColumnElement[str], ColumnElement[str]]:
-        """Read an array of two-element arrays."""
-        given = func.json_each(bindparam("pairs", type_=Text)).table_valued("value", name="wanted")
-        first, second = (
-            func.json_extract(given.c.value, literal_column(f"'$[{place}]'")) for place in (0, 1)
-        )
-        return given, first, second
-
-    def bound_pairs(self, values: Pairs) -> tuple[object, ...]:
-        """Write an array of two-element arrays."""
-        return (json.dumps(list(values)),)
-
-    def replace(self, table: Table, replaced: Sequence[str]) -> Executable:
-        """Use ``ON CONFLICT``."""
-        statement = sqlite.insert(table).values(_all_columns(table))
-        return statement.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns),
-            set_={name: statement.excluded[name] for name in replaced},
-        )
-
-    def parts(self, column: "Column[str]") -> tuple[FromClause, Integer, Integer]:
-        """Read an array of two-element arrays."""
-        given = func.json_each(column).table_valued("value", name="part")
-        lot, units = (
-            func.json_extract(given.c.value, literal_column(f"'$[{place}]'"), type_=BigInteger)
-            for place in (0, 1)
-        )
-        return given, lot, units
-
-    def in_bulk(self, table: Table, replaced: Sequence[str] | None) -> Executable | None:  # noqa: ARG002 - the protocol's
-        """Leave it to the driver, which runs one prepared statement for each row."""
-        return None
-
-    def whole(self, bulk: Executable) -> Executable | None:  # noqa: ARG002 - the protocol's
-        """Do without."""
-        return None
-
-
-@final
-class PostgresShapes:
-    """Bind sets as arrays."""
-
-    def dialect(self) -> Dialect:
-        """Use ``%s`` and cast every parameter, as psycopg wants it."""
-        return PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]
-
-    def among(self, column: "Column[str]") -> ColumnElement[bool]:
-        """Compare with any element of an array."""
-        return column == func.any(bindparam("ids", type_=ARRAY(Text)))
-
-    def ids(self, values: Iterable[str]) -> object:
-        """Write an array."""
-        return array_literal(values)
-
-    def pairs(self) -> tuple[FromClause, ColumnElement[str], ColumnElement[str]]:
-        """Unnest two arrays side by side."""
-        given = func.unnest(
-            bindparam("firsts", type_=ARRAY(Text)), bindparam("seconds", type_=ARRAY(Text))
-        ).table_valued("first", "second", name="wanted")
-        given = given.render_derived()
-        return given, given.c.first, given.c.second
-
-    def bound_pairs(self, values: Pairs) -> tuple[object, ...]:
-        """Write two arrays."""
-        listed = list(values)
-        firsts, seconds = [one for one, _ in listed], [other for _, other in listed]
-        return array_literal(firsts), array_literal(seconds)
-
-    def replace(self, table: Table, replaced: Sequence[str]) -> Executable:
-        """Use ``ON CONFLICT``."""
-        statement = postgresql.insert(table).values(_all_columns(table))
-        return statement.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns),
-            set_={name: statement.excluded[name] for name in replaced},
-        )
-
-    def parts(self, column: "Column[str]") -> tuple[FromClause, Integer, Integer]:
-        """Unnest an array of two-element arrays."""
-        given = func.jsonb_array_elements(cast(column, postgresql.JSONB)).table_valued("value")
-        given = given.render_derived(name="part")
-        value = given.c.value
-        lot, units = (
-            cast(func.jsonb_extract_path_text(value, literal_column(f"'{place}'")), BigInteger)
-            for place in (0, 1)
-        )
-        return given, lot, units
-
-    def in_bulk(self, table: Table, replaced: Sequence[str] | None) -> Executable | None:
-        """Unnest one array for each column."""
-        given = _given({column.name: column.type for column in table.columns})
-        rows = select(*(given.c[column.name] for column in table.columns))
-        statement = postgresql.insert(table).from_select([*table.columns.keys()], rows)
-        if replaced is None:
-            return statement.inline()
-        return statement.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns),
-            set_={name: statement.excluded[name] for name in replaced},
-        )
-
-    def whole(self, bulk: Executable) -> Executable | None:
-        """Use it."""
-        return bulk
 
 
 @final
@@ -286,6 +54,7 @@ class Statements:
         self.shapes = shapes
         self._dialect = shapes.dialect()
         self.messages = MessageStatements(self)
+        self.invoices = InvoiceStatements(self)
         self.metered = MeteredStatements(self)
         self._compile_load()
         self._compile_save()
@@ -370,7 +139,7 @@ class Statements:
         s = schema
         self.insert = {
             table.name: self.compiled(
-                insert(table).values(_all_columns(table)).inline(),
+                insert(table).values(all_columns(table)).inline(),
                 self.shapes.in_bulk(table, None),
             )
             for table in s.METADATA.sorted_tables
@@ -385,11 +154,13 @@ class Statements:
         self.replace_schedule = self.replace(s.SCHEDULE, "state", "document")
         self.replace_holds = self.replace(s.HOLDS, "state", "document")
         self.replace_top_ups = self.replace(s.TOP_UPS, "state", "document")
-        accounts, changing = s.ACCOUNTS, _account_columns()
-        one = {**changing, "version": _next_version(changing["version"])}
-        given = _given({**{name: accounts.c[name].type for name in changing}, "account": Text()})
+        accounts, changing = s.ACCOUNTS, account_columns()
+        one = {**changing, "version": next_version(changing["version"])}
+        given = given_rows(
+            {**{name: accounts.c[name].type for name in changing}, "account": Text()}
+        )
         many = {name: given.c[name] for name in changing}
-        many["version"] = _next_version(given.c.version)
+        many["version"] = next_version(given.c.version)
         self.change_account = self.compiled(
             update(accounts).where(accounts.c.id == bindparam("account")).values(one),
             self.shapes.whole(

@@ -15,12 +15,13 @@ import attrs
 
 from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.adapters.sql import _rows, schema
+from monochat_billing.adapters.sql._invoices import InvoiceReading, InvoiceWriting
 from monochat_billing.adapters.sql._messages import MessageReader, MessageWriter, traffic
 from monochat_billing.adapters.sql._metered import MeteredReader, MeteredWriter, metered
 from monochat_billing.adapters.sql._rows import Row, each
 from monochat_billing.adapters.sql._session import Ask, Session
+from monochat_billing.adapters.sql._shapes import Statement
 from monochat_billing.adapters.sql._sheets import Counters, Sheets
-from monochat_billing.adapters.sql._statements import Statement
 from monochat_billing.adapters.sql.documents import Malformed
 from monochat_billing.balance import Books, Entry
 from monochat_billing.holds import Hold
@@ -39,7 +40,7 @@ _VERSION: Final = 10
 _NONE: Final[Mapping[str, list[Row]]] = {}
 
 
-class SqlReader(MessageReader, MeteredReader):
+class SqlReader(MessageReader, MeteredReader, InvoiceReading):
     """Read the books within one database transaction."""
 
     def __init__(self, session: Session) -> None:
@@ -338,7 +339,7 @@ class _Parts:
         return sorted(rows.values(), key=lambda row: (row[3], row[1]))
 
 
-class SqlUnit(SqlReader, MessageWriter, MeteredWriter):
+class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting):
     """Read and change accounts within one database transaction."""
 
     def __init__(self, session: Session) -> None:
@@ -357,6 +358,15 @@ class SqlUnit(SqlReader, MessageWriter, MeteredWriter):
                 else Counters(0)
             )
         return loaded
+
+    def require_loaded(self, account: str) -> None:
+        """Refuse an account that this unit of work has not loaded.
+
+        Raises:
+            StorageMisuse: it was not loaded.
+        """
+        if account not in self._counters:
+            raise self._session.misused("issue", f"account {account!r} was not loaded")
 
     def save(self, changes: Sequence[Changes]) -> None:
         """Write the changes of accounts that this unit of work has loaded.
