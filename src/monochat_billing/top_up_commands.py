@@ -17,6 +17,7 @@ import attrs
 
 from monochat_billing import chargebacks, payments, refunds
 from monochat_billing.accounts import AccountState, Step, revive
+from monochat_billing.auto_top_ups import AutomaticTopUp, with_rule
 from monochat_billing.balance import Entry
 from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.events import CallbackNotUnderstood
@@ -34,6 +35,7 @@ from monochat_billing.payments import (
 )
 from monochat_billing.postings import posting_events
 from monochat_billing.refunds import Returned
+from monochat_billing.texts import check_identity
 from monochat_billing.top_up_policies import ChargebackPolicy, RefundPolicy, TopUpPolicy
 from monochat_billing.top_ups import DisputeState, RefundState, Resolution, TopUpRefund
 
@@ -48,8 +50,10 @@ __all__ = [
     "receive_payment",
     "refund_top_up",
     "resolve_quarantined",
+    "set_automatic",
     "settle_refund",
     "start_top_up",
+    "stop_automatic",
 ]
 
 ASK_AGAIN_AFTER: Final = timedelta(minutes=10)
@@ -313,6 +317,50 @@ def resolve_quarantined(
     return _settled(state, settled, now)
 
 
+def set_automatic(state: AccountState, rule: AutomaticTopUp, *, now: datetime) -> Step:
+    """Let a balance ask to be topped up from now on; a rule of the same name gives way.
+
+    When the balance is that low already, it asks at once.
+
+    Raises:
+        InvalidInput: the account has no billing profile or too many rules, or the rule's top-ups
+            could never be started.
+        UnknownName: the account has no balance in that currency.
+    """
+    state.books.balance(rule.currency)
+    check_identity(rule.name, "name")
+    least = rule.rule.amount or rule.rule.target or rule.rule.threshold
+    payments.start_top_up(
+        top_up_id="probe",
+        account=state.account.id,
+        gateway=rule.gateway,
+        amount=least,
+        return_url=rule.return_url,
+        profile=state.account.profile,
+        at=now,
+    )
+    rules = with_rule(state.account.automatic, rule)
+    account = attrs.evolve(state.account, automatic=rules)
+    return Step(attrs.evolve(state, account=account), result=rule)
+
+
+def stop_automatic(state: AccountState, name: str) -> Step:
+    """Ask for no more under ``name``; what was asked for stays and may still be paid.
+
+    Raises:
+        UnknownName: the account has no rule of that name.
+    """
+    rules = state.account.automatic
+    ended = next((one for one in rules if one.name == name), None)
+    if ended is None:
+        known = ", ".join(one.name for one in rules)
+        raise UnknownName(
+            "name", name, "is no automatic top-up of this account", f"use one of {known or 'none'}"
+        )
+    account = attrs.evolve(state.account, automatic=tuple(one for one in rules if one is not ended))
+    return Step(attrs.evolve(state, account=account), result=ended)
+
+
 def _top_up(state: AccountState, top_up: str) -> TopUp:
     found = state.top_ups.get(top_up)
     if found is None:
@@ -324,7 +372,23 @@ def _settled(state: AccountState, done: Settlement, now: datetime) -> Step:
     if done.repeated:
         return Step(state, result=PaymentReceipt(top_up=done.top_up, repeated=True))
     step = Step(state.with_top_up(done.books, done.top_up), done.entries, done.events)
+    if done.top_up.automatic:
+        step = _remembered(step, done.top_up, now)
     return _received(state, step, done.top_up, now)
+
+
+def _remembered(step: Step, top_up: TopUp, now: datetime) -> Step:
+    """Let the rule that asked for a top-up know what became of it."""
+    account = step.state.account
+    rules: list[AutomaticTopUp] = []
+    events = list(step.events)
+    for one in account.automatic:
+        rule, told = one.settled(top_up, now)
+        rules.append(rule)
+        events += told
+    account = attrs.evolve(account, automatic=tuple(rules))
+    after = attrs.evolve(step.state, account=account)
+    return attrs.evolve(step, state=after, events=tuple(events))
 
 
 def _received(before: AccountState, step: Step, top_up: TopUp, now: datetime) -> Step:

@@ -7,7 +7,7 @@ followed up where it is no proof, then judged. Does not own any judgment of a pa
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final, cast, final
+from typing import Final, final
 
 import attrs
 
@@ -16,8 +16,8 @@ from monochat_billing.errors import GatewayError, UnknownName
 from monochat_billing.gateways import NOBODY, Buyer, PaymentStatus
 from monochat_billing.money import Money
 from monochat_billing.payments import Checkout, Payment, PaymentGateway, TopUp, TopUpState
+from monochat_billing.service.automatic import AutomaticTopUps
 from monochat_billing.service.context import fingerprint_of
-from monochat_billing.service.refunds import TopUpRefunds
 from monochat_billing.top_up_commands import PaymentReceipt
 
 __all__ = ["Reconciliation", "TopUps"]
@@ -61,7 +61,7 @@ class Reconciliation:
 
 @final
 @attrs.frozen
-class TopUps(TopUpRefunds):
+class TopUps(AutomaticTopUps):
     """Start top-ups, receive what gateways say of them, ask what they did not say, give back."""
 
     def start(
@@ -114,12 +114,31 @@ class TopUps(TopUpRefunds):
             key=key,
             content=content,
         )
-        top_up = self.get(account, started.id)
+        return self._open(account, started.id, buyer, first=started.id == fresh)
+
+    def open(self, account: str, top_up: str, *, buyer: Buyer = NOBODY) -> Checkout:
+        """Open the checkout of a top-up that is stored already, such as an automatic one.
+
+        It goes on where it stopped, as ``start`` does, and gives the same checkout again.
+
+        Raises:
+            InvalidInput: the gateway does not take it.
+            UnknownName: the account has no such top-up, or its gateway is not configured.
+            GatewayError: the gateway did not answer as agreed; in doubt.
+        """
+        return self._open(account, top_up, buyer, first=False)
+
+    def _open(self, account: str, identity: str, buyer: Buyer, *, first: bool) -> Checkout:
+        top_up = self.get(account, identity)
         if top_up.checkout is not None:
             return top_up.checkout
-        if started.id != fresh and self._was_paid(port, top_up):
+        port = self._context.gateway(top_up.gateway)
+        if not first and self._was_paid(port, top_up):
             return Checkout(
-                top_up=top_up.id, gateway=gateway, amount=amount, redirect_url=return_url
+                top_up=top_up.id,
+                gateway=top_up.gateway,
+                amount=top_up.amount,
+                redirect_url=top_up.return_url,
             )
         checkout = port.create(top_up, buyer)
         opened: TopUp = self._context.change(
@@ -183,7 +202,7 @@ class TopUps(TopUpRefunds):
         """
         known = self.get(account, top_up)
         port = self._context.gateway(known.gateway)
-        return self._settle(account, port.retrieve(known.reference), known)
+        return self._about(known, port.retrieve(known.reference))
 
     def reconcile(self, gateway: str, *, expire_after: timedelta = _A_DAY) -> Reconciliation:
         """Ask the gateway about every unsettled top-up and act on what callbacks never told.
@@ -241,7 +260,7 @@ class TopUps(TopUpRefunds):
         if top_up.state is TopUpState.REFUNDING:
             return self._look_after_refund(port, top_up).state
         if port.capabilities.retrieves:
-            top_up = self._settle(account, port.retrieve(top_up.reference), top_up).top_up
+            top_up = self._about(top_up, port.retrieve(top_up.reference)).top_up
         closes_at = top_up.created_at + expire_after
         if top_up.checkout is not None and top_up.checkout.expires_at is not None:
             closes_at = max(closes_at, top_up.checkout.expires_at)
@@ -255,24 +274,8 @@ class TopUps(TopUpRefunds):
         )
         return receipt.top_up.state
 
-    def _settle(self, account: str, payment: Payment, asked: TopUp | None = None) -> PaymentReceipt:
+    def _about(self, known: TopUp, payment: Payment) -> PaymentReceipt:
         """Judge what the gateway says; an answer about another top-up than asked is none."""
-        if asked is not None and payment.top_up != asked.id:
-            raise GatewayError(asked.gateway, "retrieve", "the answer is about another top-up")
-        entry = self._disputed_entry(account, payment)
-        receipt = self._context.change(
-            account,
-            "top_ups.receive",
-            lambda state, now: top_up_commands.receive_payment(
-                state, payment, now, self._context.top_up_policy
-            ),
-            wants={"top_ups": [payment.top_up], "entries": [] if entry is None else [entry]},
-        )
-        return cast("PaymentReceipt", receipt)
-
-    def _disputed_entry(self, account: str, payment: Payment) -> int | None:
-        """Name the entry that a dispute took, which winning it reverses."""
-        if payment.status is not PaymentStatus.DISPUTE_WON:
-            return None
-        dispute = self.get(account, payment.top_up).dispute(payment.dispute)
-        return dispute.entry if dispute else None
+        if payment.top_up != known.id:
+            raise GatewayError(known.gateway, "retrieve", "the answer is about another top-up")
+        return self._settle(known.account, payment)
