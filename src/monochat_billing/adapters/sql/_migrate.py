@@ -1,5 +1,6 @@
 """Migrations: bring a database's schema to the version that this library reads and writes."""
 
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,8 @@ from monochat_billing.adapters.sql.schema import HEAD
 from monochat_billing.errors import SchemaMismatch
 
 SCRIPTS: Final = Path(__file__).parent / "migrations"
+
+_ONE_AT_A_TIME: Final = threading.Lock()
 
 _PREFIX: Final = "billing_"
 _HOW: Final = (
@@ -75,5 +78,10 @@ def check(version: str | None) -> None:
 
 
 def upgrade(connection: Connection, version_table: str) -> None:
-    """Run what is missing, in the transaction that is open on ``connection``."""
-    command.upgrade(config(connection, version_table), "head")
+    """Run what is missing, in the transaction that is open on ``connection``.
+
+    Alembic keeps the migration that runs in its modules: so one at a time in this process, however
+    many databases are opened at once.
+    """
+    with _ONE_AT_A_TIME:
+        command.upgrade(config(connection, version_table), "head")

@@ -6,7 +6,7 @@ from typing import Any, Final
 import attrs
 
 from monochat_billing.accounts import AccountState
-from monochat_billing.balance import EntryKind, credit, debit, give_back
+from monochat_billing.balance import BalanceMove, EntryKind, credit, debit, give_back
 from monochat_billing.errors import IdempotencyConflict, InsufficientFunds, StaleQuote
 from monochat_billing.events import TopUpFailed
 from monochat_billing.lots import Share
@@ -72,6 +72,20 @@ def keeps_balances_in_the_order_of_the_currencies(desk: StorageDesk) -> None:
     order = ("USD", "TRY", "EUR", "GBP")
     open_account(desk.storage, currencies=order)
     check("order", tuple(_state(desk).books.balances), order)
+
+
+@CASES.case()
+def keeps_a_closed_balance_closed(desk: StorageDesk) -> None:
+    """A balance comes back frozen or closed, with its credit limit."""
+    billing = desk.billing()
+    billing.accounts.open("acme", zone="UTC", currencies=["TRY", "USD", "EUR"])
+    billing.balances.limit("acme", lira("7.5"), key="l")
+    billing.balances.move("acme", "USD", BalanceMove.FREEZE, key="f")
+    billing.balances.close("acme", "EUR", reason="not used", key="c")
+    balances = _state(desk).books.balances
+    states = {unit: (one.state.value, one.credit_limit) for unit, one in balances.items()}
+    wanted = {"TRY": ("OPEN", 7_500_000), "USD": ("FROZEN", 0), "EUR": ("CLOSED", 0)}
+    check("balances", states, wanted)
 
 
 @CASES.case()

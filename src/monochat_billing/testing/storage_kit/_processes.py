@@ -15,7 +15,7 @@ SHARED: Final = CaseList(Tier.CONCURRENCY, Capability.PROCESSES)
 CRASHES: Final = CaseList(Tier.CRASH, Capability.CRASH)
 
 PROCESSES: Final = 4
-KILLS: Final = 20
+KILLS: Final = 60
 
 
 def _race(desk: StorageDesk, funds: int) -> list[int]:

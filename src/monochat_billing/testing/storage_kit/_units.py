@@ -122,7 +122,10 @@ def atomic_every_part_of_a_save_is_kept(desk: StorageDesk) -> None:
     before = everything(desk.storage)
     raises(_Interruption, lambda: desk.storage.write(work), "the work")
     check("what is stored", everything(desk.storage), before)
-    check("the key", dict(stored(desk.storage, keys=["k"]).keys), {})
+    found = stored(desk.storage, keys=["k"], usage=["m-1"], top_ups=["top-1"])
+    check("the key", dict(found.keys), {})
+    check("the usage", state_of(found).known_usage, frozenset())
+    check("the top-up", state_of(found).top_ups, {})
     check("the route", _route(desk.storage), None)
     save(desk.storage, whole)
     found = stored(desk.storage, keys=["k"], top_ups=["top-1"], usage=["m-1"])
@@ -357,16 +360,14 @@ def once_new_ids_are_new(desk: StorageDesk) -> None:
     open_account(desk.storage, funds="10")
     save(desk.storage, _whole(state_of(stored(desk.storage))))
     state = state_of(stored(desk.storage))
-    bare = attrs.evolve(state, schedule={}, subscriptions={})
-    documents: dict[str, Callable[[], Any]] = {
-        "top-up": lambda: state.with_top_up(state.books, attrs.evolve(top_up(), entry=2)),
-        "scheduled change": lambda: state.with_schedule([attrs.evolve(scheduled(), to="x")]),
-        "subscription": lambda: state.with_subscription(
-            state.books, attrs.evolve(subscription(), version=9)
-        ),
-    }
-    for what, make in documents.items():
-        _refused(desk, Changes(bare, make()), f"a new {what} with a known id")
+    other = attrs.evolve(top_up(), entry=2)
+    _refused(desk, Changes(state, state.with_top_up(state.books, other)), "a known top-up")
+    change = attrs.evolve(scheduled(), to="x")
+    unaware = attrs.evolve(state, schedule={})
+    _refused(desk, Changes(unaware, state.with_schedule([change])), "a known scheduled change")
+    unaware = attrs.evolve(state, subscriptions={})
+    again = state.with_subscription(state.books, attrs.evolve(subscription(), version=9))
+    _refused(desk, Changes(unaware, again), "a known subscription")
 
 
 @CASES.case()

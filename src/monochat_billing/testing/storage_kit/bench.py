@@ -10,6 +10,7 @@ import itertools
 import random
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,15 +130,17 @@ class StorageDesk:
         self._home = Path(tempfile.mkdtemp(prefix="billing-kit-"))
         self._places = itertools.count(1)
         self._open: dict[int, Storage] = {}
+        self._turn = threading.Lock()
         self.place = self.new_place()
         self._storage: Storage | None = None
 
     @property
     def storage(self) -> Storage:
         """Give the storage of the case, opened when it is first asked for."""
-        if self._storage is None:
-            self._storage = self.open()
-        return self._storage
+        with self._turn:
+            if self._storage is None:
+                self._storage = self.open()
+            return self._storage
 
     def new_place(self) -> Path:
         """Make another empty place."""

@@ -1,0 +1,40 @@
+"""Every storage of this library passes the kit that others can run on theirs."""
+
+import pytest
+
+from monochat_billing.testing.storage_kit import StorageConformance
+from tests.storage_benches import Memory, SqliteFile, SqliteInMemory
+
+
+class TestMemory(StorageConformance):
+    """The reference, which keeps nothing beyond the process."""
+
+    bench = Memory
+
+
+class TestSqliteFile(StorageConformance):
+    """SQLite beside the host."""
+
+    bench = SqliteFile
+
+
+class TestSqliteInMemory(StorageConformance):
+    """SQLite without a file."""
+
+    bench = SqliteInMemory
+
+
+@pytest.mark.deep
+class TestMemoryDeep(StorageConformance):
+    """Ten thousand steps, and thousands of examples."""
+
+    bench = Memory
+    effort = 25
+
+
+@pytest.mark.deep
+class TestSqliteFileDeep(StorageConformance):
+    """The same with five hundred killed writers."""
+
+    bench = SqliteFile
+    effort = 25
