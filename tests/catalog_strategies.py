@@ -1,6 +1,7 @@
 """Catalogs that Hypothesis draws: prices, limits, packs, rules and versions that fit together."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 
 import attrs
 from hypothesis import strategies as st
@@ -28,9 +29,23 @@ from monochat_billing.intervals import WEEK
 from monochat_billing.limits import OverageTier, hard, soft, unlimited
 from monochat_billing.money import from_units
 from monochat_billing.plans import Direction, DirectionBasis
-from monochat_billing.tax import Pricing
+from monochat_billing.tax import DatedRate, Pricing, TaxTable
+from monochat_billing.tax_regimes import TURKEY, TaxRegime
 
 ZONES = ("UTC", "Europe/Istanbul", "America/New_York")
+REGIMES = (
+    TURKEY,
+    TaxRegime(
+        table=TaxTable(
+            name="VAT",
+            rows=(
+                DatedRate(band="standard", rate=Fraction(39, 200), effective_on=date(2000, 1, 1)),
+                DatedRate(band="reduced", rate=Fraction(33, 1000), effective_on=date(2000, 1, 1)),
+            ),
+        ),
+        country="IE",
+    ),
+)
 METERS = ("message", "sms")
 LIMITS = ("users", "channels")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -219,6 +234,8 @@ def catalogs(
         effective_at=start,
         zone=zone or draw(st.sampled_from(ZONES)),
         direction_by=draw(st.sampled_from(DirectionBasis)),
+        tax=draw(st.sampled_from(REGIMES)),
+        withdrawal_days=draw(st.integers(0, 31)),
     )
 
 

@@ -308,6 +308,10 @@ class TestWhatAFileSays:
         text = sample_text().replace(
             'id = "monochat-sample"', 'id = "ours"\npricing = "EXCLUSIVE"\ntax_class = "reduced"'
         )
+        if "[tax]" not in text and "\ntax = " not in text:
+            text = text.replace(
+                'version = "2026', 'tax = { table = "KDV", country = "TR" }\nversion = "2026', 1
+            )
         text = text.replace('amount = "1499" }', 'amount = "1499", pricing = "INCLUSIVE" }')
         growth = read_catalog(text).product("growth")
         month, year = growth.price(MONTH, "TRY"), growth.price(YEAR, "TRY")

@@ -15,6 +15,7 @@ from monochat_billing.limits import Allowance, Limit, OverageTier, hard, soft, u
 from monochat_billing.money import money
 from monochat_billing.prices import OneOffPrice, Price
 from monochat_billing.products import Family, Feature, Grant, OneOff, Product
+from monochat_billing.tax_regimes import TURKEY
 
 __all__ = ["sample_catalog"]
 
@@ -208,5 +209,7 @@ def sample_catalog() -> Catalog:
         meters=(_MESSAGE,),
         currencies=("TRY", "USD"),
         zone="Europe/Istanbul",
+        tax=TURKEY,
+        withdrawal_days=14,
         dunning=_dunning(),
     )

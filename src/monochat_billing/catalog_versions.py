@@ -315,6 +315,8 @@ def _facts(catalog: Catalog, until: datetime | None = None) -> Iterator[tuple[st
     yield "currencies", ", ".join(catalog.currencies)
     yield "meters", ", ".join(catalog.meters)
     yield "direction_by", catalog.direction_by.value
+    yield "tax", "none" if catalog.tax is None else str(catalog.tax)
+    yield "withdrawal_days", str(catalog.withdrawal_days)
     if until is None:
         yield "version", catalog.version
         yield "effective_at", _instant(catalog.effective_at)

@@ -28,7 +28,7 @@ from monochat_billing.meters import Meter
 from monochat_billing.money import check_currency
 from monochat_billing.prices import Price, yearly_amount
 from monochat_billing.products import Direction, Family, OneOff, Product
-from monochat_billing.tax import Tax
+from monochat_billing.tax import Pricing, Tax
 from monochat_billing.tax_regimes import TaxRegime
 
 __all__ = ["Catalog", "DirectionBasis", "catalog_mistakes"]
@@ -281,6 +281,7 @@ def catalog_mistakes(
         yield from _coverage(product, catalog.currencies, whole=product.id not in unread)
     for one in catalog.one_offs:
         yield from _one_off_coverage(one, catalog.currencies, whole=one.id not in unread)
+    yield from _tax_mistakes(catalog)
     yield from _limit_mistakes(catalog, unlimited)
     yield from _meter_mistakes(catalog)
     yield from rule_mistakes(
@@ -327,6 +328,32 @@ def _twins(catalog: Any) -> Iterator[InvalidInput]:  # noqa: ANN401 - as in cata
 
 
 _PLENTY: Final = 6
+_LONGEST_WITHDRAWAL: Final = 31
+
+
+def _tax_mistakes(catalog: Any) -> Iterator[InvalidInput]:  # noqa: ANN401 - as in catalog_mistakes
+    """Every price has to find its tax; one without tax inside needs to know what comes on top."""
+    days = catalog.withdrawal_days
+    if type(days) is not int or not 0 <= days <= _LONGEST_WITHDRAWAL:
+        yield InvalidInput(
+            "withdrawal_days", days, "is no number of days", f"pass 0 to {_LONGEST_WITHDRAWAL}"
+        )
+    regime = catalog.tax
+    for kind, items in (("products", catalog.products), ("one_offs", catalog.one_offs)):
+        for item in items:
+            where = f"{kind}.{item.id}.prices"
+            if regime is None and any(one.pricing is Pricing.EXCLUSIVE for one in item.prices):
+                yield InvalidInput(
+                    where, "EXCLUSIVE", "leaves open what comes on top", "give the catalog a tax"
+                )
+            for name in dict.fromkeys(one.tax_class for one in item.prices):
+                if regime is not None and name not in regime.bands:
+                    yield InvalidInput(
+                        where,
+                        name,
+                        f"is no band of {regime.table.name}",
+                        f"use one of {', '.join(regime.bands)}",
+                    )
 
 
 def _coverage(

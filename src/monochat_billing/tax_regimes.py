@@ -16,7 +16,7 @@ from typing import Final, final
 import attrs
 
 from monochat_billing.errors import InvalidInput
-from monochat_billing.tax import KDV, Pricing, Tax, TaxTable, TaxTreatment
+from monochat_billing.tax import KDV, Pricing, Tax, TaxRate, TaxTable, TaxTreatment
 
 __all__ = ["TURKEY", "TaxRegime"]
 
@@ -60,6 +60,16 @@ class TaxRegime:
                 "give the code that the invoice shows, such as 302",
             )
 
+    def __str__(self) -> str:
+        abroad = "" if self.abroad is TaxTreatment.TAXED else f", abroad {self.abroad}"
+        reason = f" ({self.reason})" if self.reason else ""
+        rates = "; ".join(
+            f"{row.band} {TaxRate(name=self.table.name, band=row.band, rate=row.rate).percent}% "
+            f"from {row.effective_on.isoformat()}"
+            for row in self.table.rows
+        )
+        return f"{self.table.name} in {self.country}{abroad}{reason}: {rates}"
+
     @property
     def bands(self) -> tuple[str, ...]:
         """Name the bands of the table, in its order."""
@@ -85,4 +95,4 @@ def _tax(regime: TaxRegime, pricing: Pricing, band: str, country: str, day: date
 
 
 TURKEY: Final = TaxRegime(table=KDV, country="TR", abroad=TaxTreatment.EXPORT, reason="302")
-"""KDV for buyers in Turkey; a service used abroad is exempt, code 302 (law 3065, article 11/1-a)."""
+"""KDV for buyers in Turkey; a service used abroad is exempt, code 302 (law 3065, article 11)."""

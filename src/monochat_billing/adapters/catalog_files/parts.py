@@ -5,8 +5,9 @@
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from monochat_billing.adapters.catalog_files.cursor import Report, Table
 from monochat_billing.change_rules import (
@@ -17,15 +18,19 @@ from monochat_billing.change_rules import (
 )
 from monochat_billing.dunning import AfterGrace, DunningPolicy
 from monochat_billing.errors import InvalidInput
+from monochat_billing.instants import check_zone
 from monochat_billing.intervals import MONTH, BillingInterval
 from monochat_billing.limits import Allowance, Limit, LimitKind, OverageTier, unlimited
 from monochat_billing.money import Money, check_currency, money
 from monochat_billing.prices import OneOffPrice, Price, PriceReach
 from monochat_billing.products import Direction, Family, Feature, Grant, OneOff, Product
 from monochat_billing.proration_policies import DEFAULT_POLICY
-from monochat_billing.tax import Pricing
+from monochat_billing.tax import KDV, DatedRate, Pricing, TaxTable, TaxTreatment
+from monochat_billing.tax_regimes import TaxRegime
 
 __all__ = ["Parts"]
+
+_HUNDRED: Final = 100
 
 
 class Parts:
@@ -318,6 +323,43 @@ class Parts:
         if name is None or not table.sound:
             return None
         return self._report.build(path, lambda: DunningPolicy(name=name, **fields))
+
+    def tax(self, path: str, row: Any) -> TaxRegime | None:  # noqa: ANN401 - a file's value
+        """Read which tax is owed; KDV is known by its name, another table brings its rates."""
+        table = Table(row, path, "tax", self._report)
+        name, country = table.text("table"), table.text("country")
+        abroad = table.choice("abroad", TaxTreatment) or TaxTreatment.TAXED
+        reason = table.text("reason") or ""
+        rates = [self._rate(*one) for one in table.rows("rates")]
+        if name is None or country is None or not table.sound or None in rates:
+            return None
+        if not rates and name != KDV.name:
+            self._report.say(
+                f"{path}.table", name, "is not known", f"use {KDV.name}, or give its rates"
+            )
+            return None
+        rows = tuple(one for one in rates if one is not None)
+        return self._report.build(
+            path,
+            lambda: TaxRegime(
+                table=TaxTable(name=name, rows=rows) if rows else KDV,
+                country=country,
+                abroad=abroad,
+                reason=reason,
+            ),
+        )
+
+    def _rate(self, path: str, row: Any) -> DatedRate | None:  # noqa: ANN401 - a file's value
+        table = Table(row, path, "tax_rate", self._report)
+        band, percent = table.text("band"), table.amount("percent")
+        since = table.instant("from", self.zone)
+        if band is None or percent is None or since is None:
+            return None
+        day = since.astimezone(check_zone(self.zone)).date()
+        return self._report.build(
+            path,
+            lambda: DatedRate(band=band, rate=Fraction(percent) / _HUNDRED, effective_on=day),
+        )
 
     def _lengths(self, table: Table, key: str) -> tuple[BillingInterval, ...]:
         found: list[BillingInterval] = []

@@ -260,6 +260,10 @@ class _Reader:
         dunning = earlier.dunning
         if "dunning" in raw:
             dunning = tuple(self._parts.dunning(path, row) for path, row in table.rows("dunning"))
+        tax = earlier.tax
+        if "tax" in raw:
+            tax = self._parts.tax(f"{table.path}.tax" if table.path else "tax", raw["tax"])
+        withdrawal = table.count("withdrawal_days")
         note = table.note("note")
         return _Draft(
             id=earlier.id,
@@ -274,6 +278,8 @@ class _Reader:
             zone=earlier.zone,
             direction_by=table.choice("direction_by", DirectionBasis) or earlier.direction_by,
             dunning=dunning,
+            tax=tax,
+            withdrawal_days=earlier.withdrawal_days if withdrawal is None else withdrawal,
         )
 
     @staticmethod

@@ -24,6 +24,8 @@ _TERMS: Final = {
     "meters": False,
     "direction_by": False,
     **_TAX,
+    "tax": False,
+    "withdrawal_days": False,
     "products": False,
     "one_offs": False,
     "rules": False,
@@ -79,5 +81,7 @@ SHAPES: Final[Mapping[str, Mapping[str, bool]]] = {
         "to": False,
         "gives_up": False,
     },
+    "tax": {"table": True, "country": True, "abroad": False, "reason": False, "rates": False},
+    "tax_rate": {"band": True, "percent": True, "from": True},
 }
 """Every kind of table, its keys in the order in which they are written, and which are required."""

@@ -30,7 +30,7 @@ from monochat_billing.money import amount_text
 from monochat_billing.prices import OneOffPrice, Price, PriceReach
 from monochat_billing.products import OneOff, Product
 from monochat_billing.proration_policies import DEFAULT_POLICY
-from monochat_billing.tax import Pricing
+from monochat_billing.tax import KDV, Pricing, TaxRate, TaxTreatment
 
 __all__ = ["as_tables", "write_catalog"]
 
@@ -102,6 +102,10 @@ def _terms(catalog: Catalog, before: Catalog | None) -> dict[str, Any]:
         ),
     )
     found |= {name: value for name, value, was in plain if value != was}
+    if catalog.tax != (before.tax if before else None):
+        found["tax"] = _tax(catalog)
+    if catalog.withdrawal_days != (before.withdrawal_days if before else 0):
+        found["withdrawal_days"] = catalog.withdrawal_days
     gone, products = _changed(catalog.products, before.products if before else ())
     also_gone, one_offs = _changed(catalog.one_offs, before.one_offs if before else ())
     if gone or also_gone:
@@ -239,6 +243,31 @@ def _rule(rule: ChangeRule) -> dict[str, Any]:
         "anchor": rule.anchor.value,
         **_given(proration=_unless(rule.proration, DEFAULT_POLICY.name), allows=allows),
         **{name: value for name, value in conditions.items() if value is not None},
+    }
+
+
+def _tax(catalog: Catalog) -> dict[str, Any]:
+    regime = catalog.tax
+    if regime is None:
+        raise InvalidInput(
+            "tax", None, "is dropped by a later version", "write that version to its own file"
+        )
+    rates = [
+        {
+            "band": row.band,
+            "percent": TaxRate(name=regime.table.name, band=row.band, rate=row.rate).percent,
+            "from": row.effective_on,
+        }
+        for row in regime.table.rows
+    ]
+    return {
+        "table": regime.table.name,
+        "country": regime.country,
+        **_given(
+            abroad=_unless(regime.abroad.value, TaxTreatment.TAXED.value),
+            reason=regime.reason,
+            rates=None if regime.table == KDV else rates,
+        ),
     }
 
 
