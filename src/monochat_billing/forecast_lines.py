@@ -218,7 +218,7 @@ class _Link:
             name for name, one in after.items() if name != subject and before.get(name) is not one
         ]
         kind = self.due.kind
-        own = [entry for entry in self.step.entries if entry.reference not in others]
+        own = [entry for entry in self.step.entries if _owner(entry) not in others]
         if kind is DueKind.LOT_EXPIRY:
             yield from map(self._breakage, own)
         elif subject in before or subject in after:
@@ -227,7 +227,7 @@ class _Link:
         else:
             yield from self._plain(own)
         for name in others:
-            entries = [entry for entry in self.step.entries if entry.reference == name]
+            entries = [entry for entry in self.step.entries if _owner(entry) == name]
             yield self._about(name, entries)
             yield from self._units(name, entries)
 
@@ -316,6 +316,11 @@ class _Link:
             reason="" if failed is None else failed.reason,
             state=new.state if new is not None and moved else None,
         )
+
+
+def _owner(entry: Entry) -> str:
+    """Give the id of the subscription that an entry is about, itself or by what it brings."""
+    return entry.reference.partition("/")[0]
 
 
 def _sums(entries: Sequence[Entry]) -> Iterator[tuple[Amount | None, Amount | None]]:

@@ -135,8 +135,13 @@ class Outlook:
         if since >= until:
             return Burn(measured=(since, until))
         found = self.balances.consumption(state.account.id, unit, since=since, until=until)
-        net = sum(
-            moved.credited + moved.debited for _, moved in found.movements if moved.kind in _USED
-        )
+        used = dict.fromkeys(_USED, 0)
+        for _, moved in found.movements:
+            if moved.kind in used:
+                used[moved.kind] -= moved.credited + moved.debited
         days = Fraction((until - since) // _MICROSECOND, _DAY)
-        return Burn(per_day=Fraction(max(-net, 0), 10**found.scale) / days, measured=(since, until))
+        return Burn(
+            per_day=Fraction(max(sum(used.values()), 0), 10**found.scale) / days,
+            kind=max(used, key=lambda kind: used[kind]).pays_for,
+            measured=(since, until),
+        )
