@@ -315,7 +315,7 @@ class Schedule:
         """
         schedule = self._context.view(account).state.schedule.values()
         pending = [one for one in schedule if one.pending]
-        return tuple(sorted(pending, key=lambda one: (one.requested_at, one.chain, one.phase)))
+        return tuple(sorted(pending, key=_asked))
 
     def history(self, account: str) -> Sequence[ScheduledChange]:
         """Give every scheduled change that was stored, with what became of it.
@@ -436,6 +436,10 @@ class Schedule:
             wants={"schedule": [replaces]},
             ended=ended,
         )
+
+
+def _asked(one: ScheduledChange) -> tuple[datetime, str, int, str]:
+    return one.requested_at, one.chain, one.phase, one.id
 
 
 def _timing(timing: ChangeTiming | None, at: datetime | None) -> ChangeTiming:
