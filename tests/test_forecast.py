@@ -56,10 +56,10 @@ class TestUpcoming:
         made.subscribe(START, "priority")
         found = ahead(made, "2026-12-05 06:00")
         assert told(found) == [
-            ("11-05", "renewal of Growth", "paid"),
-            ("11-05", "renewal of Priority", "paid"),
+            ("11-05", "renewal of Growth", "paid, KDV 249.83 TRY"),
+            ("11-05", "renewal of Priority", "paid, KDV 75.00 TRY"),
             ("12-05", "renewal of Growth", "fails: 397.00 TRY short"),
-            ("12-05", "renewal of Priority", "paid"),
+            ("12-05", "renewal of Priority", "paid, KDV 75.00 TRY"),
         ]
         amounts = [(one.amount, one.balance) for one in found.about_money]
         assert amounts == [

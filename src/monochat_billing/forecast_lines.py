@@ -158,7 +158,7 @@ class ForecastLine:
         words = Words(locale)
         parts = [self._failure(words) if self.outcome is Outcome.FAILS else self._success(words)]
         if self.tax is not None and self.tax.tax.amount:
-            parts.append(words.say("tax {tax}", tax=words.money(_size(self.tax.tax))))
+            parts.append(f"{self.tax.rate.name} {words.money(_size(self.tax.tax))}")
         unsaid = self.state is SubscriptionState.PAST_DUE or self.becomes
         if self.state is not None and not unsaid:
             parts.append(words.say(_STATES[self.state]))
