@@ -17,7 +17,8 @@ try:
 except ImportError as error:
     raise MissingExtra("monochat_billing.adapters.sql", "sql") from error
 
+from monochat_billing.adapters.sql.joined import JoinedStorage
 from monochat_billing.adapters.sql.schema import HEAD, VERSION_TABLE
 from monochat_billing.adapters.sql.storage import SqlStorage
 
-__all__ = ["HEAD", "VERSION_TABLE", "SqlStorage"]
+__all__ = ["HEAD", "VERSION_TABLE", "JoinedStorage", "SqlStorage"]

@@ -2,14 +2,15 @@
 
 import enum
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final, Protocol, final
 
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import StaticPool
 
 from monochat_billing.adapters.sql import schema
-from monochat_billing.adapters.sql._shapes import PostgresShapes, SqliteShapes
+from monochat_billing.adapters.sql._shapes import PostgresShapes, Shapes, SqliteShapes
 from monochat_billing.adapters.sql._statements import Statements
 from monochat_billing.errors import InvalidInput, StorageError
 
@@ -82,6 +83,12 @@ class Backend(Protocol):
         ...
 
 
+@lru_cache(maxsize=2)
+def _statements(shapes: Callable[[], Shapes]) -> Statements:
+    """Compile the statements of one database; every storage in the process shares them."""
+    return Statements(shapes())
+
+
 def _shown(url: URL) -> str:
     return url.render_as_string(hide_password=True)
 
@@ -120,7 +127,7 @@ class Sqlite:
             raise StorageError("open", f"SQLite {sqlite3.sqlite_version} is older than 3.38")
         self._url = url
         self._given = given
-        self.statements = Statements(SqliteShapes())
+        self.statements = _statements(SqliteShapes)
 
     def engine(self) -> Engine:
         """Share one connection in memory, pool them for a file."""
@@ -185,7 +192,7 @@ class Postgres:
     def __init__(self, url: URL, given: Engine | None) -> None:
         self._url = url
         self._given = given
-        self.statements = Statements(PostgresShapes())
+        self.statements = _statements(PostgresShapes)
 
     def engine(self) -> Engine:
         """Pool connections."""

@@ -1,6 +1,7 @@
 """Migrations: bring a database's schema to the version that this library reads and writes."""
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -36,8 +37,12 @@ def stored_version(connection: Connection, version_table: str) -> str | None:
     if not inspect(connection).has_table(version_table):
         return None
     noted = connection.execute(select(table(version_table, column("version_num"))))
-    ours = sorted(version for (version,) in noted if version.startswith(_PREFIX))
-    return " and ".join(ours) or None
+    return ours([version for (version,) in noted])
+
+
+def ours(noted: Iterable[str]) -> str | None:
+    """Give the version that is this library's of those that a database notes."""
+    return " and ".join(sorted(one for one in noted if one.startswith(_PREFIX))) or None
 
 
 def _known() -> set[str]:

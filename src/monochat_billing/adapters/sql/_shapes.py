@@ -82,8 +82,15 @@ def _element(value: object) -> str:
 class Shapes(Protocol):
     """Say how one database takes sets of ids and replaces rows."""
 
+    has_table: str
+    """Ask whether there is a table of a name that is given."""
+
     def dialect(self) -> Dialect:
         """Give the dialect to compile for, with positional parameters."""
+        ...
+
+    def quoted(self, name: str) -> str:
+        """Write a table's name as it has to stand in a statement."""
         ...
 
     def among(self, column: "Column[str]") -> ColumnElement[bool]:
@@ -152,6 +159,12 @@ def given_rows(columns: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a table of 
 class SqliteShapes:
     """Bind sets as JSON and read them with ``json_each``."""
 
+    has_table = "SELECT count(*) FROM sqlite_master WHERE name = ?"
+
+    def quoted(self, name: str) -> str:
+        """Use the dialect's quotes."""
+        return self.dialect().identifier_preparer.quote(name)
+
     def dialect(self) -> Dialect:
         """Use question marks."""
         return SQLiteDialect(paramstyle="qmark")
@@ -206,6 +219,12 @@ class SqliteShapes:
 @final
 class PostgresShapes:
     """Bind sets as arrays."""
+
+    has_table = "SELECT to_regclass(quote_ident(%s)) IS NOT NULL"
+
+    def quoted(self, name: str) -> str:
+        """Use the dialect's quotes."""
+        return self.dialect().identifier_preparer.quote(name)
 
     def dialect(self) -> Dialect:
         """Use ``%s`` and cast every parameter, as psycopg wants it."""

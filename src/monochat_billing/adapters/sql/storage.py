@@ -29,6 +29,7 @@ from monochat_billing.adapters.sql import _migrate
 from monochat_billing.adapters.sql._backends import Backend, Cursor, Verdict, backend_of
 from monochat_billing.adapters.sql._session import Session, open_session
 from monochat_billing.adapters.sql._unit import SqlReader, SqlUnit
+from monochat_billing.adapters.sql.joined import JoinedStorage
 from monochat_billing.adapters.sql.schema import VERSION_TABLE
 from monochat_billing.errors import (
     InvalidInput,
@@ -174,6 +175,13 @@ class SqlStorage:
             StoreUnreachable: the database could not be opened; nothing was written.
         """
         return self._run("write", lambda session: work(SqlUnit(session)))
+
+    def joined(self, host: object) -> JoinedStorage:
+        """Give a storage that works within a transaction of the host's, on the host's connection.
+
+        See :class:`~monochat_billing.adapters.sql.joined.JoinedStorage`.
+        """
+        return JoinedStorage(host, version_table=self._version_table)
 
     def upgrade(self) -> None:
         """Bring the database's schema to this library's version; do nothing if it is there.
