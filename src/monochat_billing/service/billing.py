@@ -10,6 +10,7 @@ from monochat_billing.accounts import Step, require_account
 from monochat_billing.audit import Audit, Difference, audit
 from monochat_billing.balance import Entry
 from monochat_billing.errors import CorruptBooks, InvalidInput
+from monochat_billing.invoicing import InvoicePolicy
 from monochat_billing.message_told import MessageChannel
 from monochat_billing.payments import PaymentGateway
 from monochat_billing.plans import AnyCatalog, UsageReader
@@ -18,8 +19,9 @@ from monochat_billing.repositories import Reader, RecordedEvent, Storage, Wanted
 from monochat_billing.service.accounts import Accounts
 from monochat_billing.service.balances import Balances
 from monochat_billing.service.context import Context, new_id, utc_now
-from monochat_billing.service.group_commit import GroupCommit
+from monochat_billing.service.group_commit import GroupCommit, Lane
 from monochat_billing.service.holds import Holds
+from monochat_billing.service.invoices import Invoices
 from monochat_billing.service.joining import joined
 from monochat_billing.service.messages import Messages
 from monochat_billing.service.outlook import Outlook
@@ -63,11 +65,12 @@ class Billing(Outlook):
     ``storage`` keeps the books, ``catalog`` says what is sold, ``rates`` what messages cost,
     ``gateways`` take payments. ``clock`` is any callable that returns an aware instant; ``ids``
     one that returns a fresh unique string. ``usage_reader`` tells how many users or channels an
-    account has, so that a preview can warn of limits; ``channel`` reads the webhooks of messages
-    and holds their terms; ``top_up_policy`` says which amounts can be topped
-    up, with which bonus. ``group_commit`` says how threads that call at once share commits; None
-    gives every call its own. Every command first applies whatever is
-    due on its account, so it does not matter when, or whether, :meth:`run_due` is called.
+    account has, so that a preview can warn of limits; ``channel`` reads the webhooks of
+    messages and holds their terms; ``top_up_policy`` says which amounts can be topped up, with
+    which bonus. ``group_commit`` says how threads that call at once share commits; None gives
+    every call its own; ``invoicing`` says who invoices what and when. Every command first
+    applies whatever is due on its account, so it does not matter when, or whether,
+    :meth:`run_due` is called.
 
     >>> from monochat_billing import MONTH, money, sample_catalog
     >>> from monochat_billing.adapters.memory import MemoryStorage
@@ -88,6 +91,7 @@ class Billing(Outlook):
     schedule: Schedule
     usage: Usage
     messages: Messages
+    invoices: Invoices
 
     def __init__(
         self,
@@ -102,6 +106,7 @@ class Billing(Outlook):
         channel: MessageChannel | None = None,
         top_up_policy: TopUpPolicy = TopUpPolicy(),  # noqa: B008 - a frozen value
         group_commit: GroupCommit | None = GroupCommit(),  # noqa: B008 - a frozen value
+        invoicing: InvoicePolicy | None = None,
     ) -> None:
         by_name: dict[str, PaymentGateway] = {}
         for gateway in gateways:
@@ -118,7 +123,8 @@ class Billing(Outlook):
             usage_reader=usage_reader,
             channel=channel,
             top_up_policy=top_up_policy,
-            group_commit=group_commit,
+            lane=None if group_commit is None else Lane(group_commit),
+            invoicing=invoicing,
         )
         self._furnish()
 
@@ -131,6 +137,7 @@ class Billing(Outlook):
         self.schedule = Schedule(self._context)
         self.usage = Usage(self._context)
         self.messages = Messages(self._context)
+        self.invoices = Invoices(self._context)
 
     def using(self, host: object) -> "Billing":
         """Return the same service within a transaction of the host's.
@@ -144,10 +151,19 @@ class Billing(Outlook):
             InvalidInput: the storage cannot join it.
         """
         storage = joined(self._context.storage, host)
+        return self.within(attrs.evolve(self._context, storage=storage, lane=None))
+
+    def within(self, context: Context) -> "Billing":
+        """Return the same service in another context; for other faces of this library."""
         other = object.__new__(Billing)
-        other._context = attrs.evolve(self._context, storage=storage, group_commit=None)
+        other._context = context
         other._furnish()
         return other
+
+    @property
+    def context(self) -> Context:
+        """Give what the nouns share; for other faces of this library."""
+        return self._context
 
     def run_due(self) -> RunReport:
         """Apply what is due on every account: renewals, scheduled changes, expiries.

@@ -15,6 +15,7 @@ from monochat_billing.accounts import (
     require_account,
 )
 from monochat_billing.errors import InvalidInput, UnknownName
+from monochat_billing.invoicing import InvoicePolicy
 from monochat_billing.message_told import MessageChannel
 from monochat_billing.money import MAX_SCALE, amount_text, to_units
 from monochat_billing.payments import PaymentGateway
@@ -22,7 +23,7 @@ from monochat_billing.periods import utc
 from monochat_billing.plans import AnyCatalog, UsageReader
 from monochat_billing.rating import RateCards
 from monochat_billing.repositories import Loaded, Reader, Storage, Wanted
-from monochat_billing.service.group_commit import GroupCommit, Lane
+from monochat_billing.service.group_commit import Runner
 from monochat_billing.service.pipeline import Command, execute
 from monochat_billing.texts import check_identity
 from monochat_billing.top_up_policies import TopUpPolicy
@@ -109,12 +110,8 @@ class Context:
     usage_reader: UsageReader | None = None
     channel: MessageChannel | None = None
     top_up_policy: TopUpPolicy = attrs.field(factory=TopUpPolicy)
-    group_commit: GroupCommit | None = None
-    lane: Lane | None = attrs.field(init=False, eq=False, repr=False)
-
-    @lane.default
-    def _new_lane(self) -> Lane | None:
-        return None if self.group_commit is None else Lane(self.execute, self.group_commit)
+    invoicing: InvoicePolicy | None = None
+    lane: Runner | None = attrs.field(default=None, eq=False, repr=False)
 
     def now(self) -> datetime:
         """Ask the clock.
@@ -126,7 +123,10 @@ class Context:
 
     def run(self, command: Command) -> Any:  # noqa: ANN401 - every verb has its own result
         """Run one command; give its result or raise its error."""
-        result = self.execute([command])[0] if self.lane is None else self.lane.run(command)
+        if self.lane is None:
+            (result,) = self.execute([command])
+        else:
+            result = self.lane.run(command, self.execute)
         if isinstance(result, BaseException):
             raise result
         return result

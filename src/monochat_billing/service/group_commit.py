@@ -13,7 +13,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, final
 
 import attrs
 
@@ -27,7 +27,7 @@ from monochat_billing.errors import (
 )
 from monochat_billing.service.pipeline import Command
 
-__all__ = ["GroupCommit", "Lane", "settle"]
+__all__ = ["Execute", "GroupCommit", "Lane", "Runner", "settle"]
 
 Execute = Callable[[Sequence[Command]], list[Any]]
 
@@ -107,6 +107,14 @@ def _copied(failure: BaseException) -> BaseException:
     return copy
 
 
+class Runner(Protocol):
+    """Run commands for many callers."""
+
+    def run(self, command: Command, execute: Execute) -> Any:  # noqa: ANN401 - any verb's result
+        """Run one command, together with others; give its result or its error."""
+        ...
+
+
 class _Caller:
     """Wait for an answer, or for one's turn to lead."""
 
@@ -125,12 +133,10 @@ class _Caller:
 class Lane:
     """Run commands of many threads in batches, one batch at a time.
 
-    ``execute`` runs a batch and gives a result for each command; it raises when the storage fails.
     A forked process starts with an empty lane.
     """
 
-    def __init__(self, execute: Execute, settings: GroupCommit) -> None:
-        self._execute = execute
+    def __init__(self, settings: GroupCommit) -> None:
         self._settings = settings
         self._forget_process()
 
@@ -142,8 +148,11 @@ class Lane:
         self._expected = 0
         self._gate: threading.Lock | None = None
 
-    def run(self, command: Command) -> Any:  # noqa: ANN401 - any verb's result
+    def run(self, command: Command, execute: Execute) -> Any:  # noqa: ANN401 - any verb's result
         """Run one command, together with whoever else is there; give its result or its error.
+
+        ``execute`` runs a batch and gives a result for each command; it raises when the storage
+        fails. Every caller of one lane gives the same.
 
         Raises:
             StoreBusy: too many callers wait already; nothing was written.
@@ -162,10 +171,10 @@ class Lane:
         if caller is None:
             # A function of the host's, called while its thread leads, asks in its turn. It may not
             # wait for itself; the storage says that a unit of work is open.
-            return settle(self._execute, [command])[0]
+            return settle(execute, [command])[0]
         if not caller.leads:
             self._wait(caller)
-        return self._lead(caller) if caller.leads else caller.answer
+        return self._lead(caller, execute) if caller.leads else caller.answer
 
     def _join(self, command: Command) -> _Caller:
         queued = len(self._queue) + 1
@@ -191,13 +200,13 @@ class Lane:
                 self._hand_over(0)
             raise
 
-    def _lead(self, leader: _Caller) -> Any:  # noqa: ANN401 - as above
+    def _lead(self, leader: _Caller, execute: Execute) -> Any:  # noqa: ANN401 - as above
         batch = [leader]
         answers: list[Any] = []
         self._leader = threading.get_ident()
         try:
             self._gather(batch)
-            answers = settle(self._execute, [one.command for one in batch])
+            answers = settle(execute, [one.command for one in batch])
         finally:
             for caller, answer in zip(batch, answers or _interrupted(batch), strict=True):
                 caller.answer = answer
