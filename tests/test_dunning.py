@@ -31,7 +31,7 @@ from monochat_billing.intervals import MONTH
 from monochat_billing.plans import AnchorRule
 from monochat_billing.subscriptions import SubscriptionState
 from monochat_billing.units import plain_text
-from tests.shop import (
+from tests.stall import (
     DECEMBER,
     MOVING,
     NOVEMBER,

@@ -23,7 +23,7 @@ from monochat_billing.intervals import WEEK
 from monochat_billing.schedule_commands import MOST_PENDING, Phase
 from monochat_billing.subscriptions import SubscriptionState
 from tests.desk import START
-from tests.shop import DECEMBER, JANUARY, NOVEMBER, SHOP, Shop, days, shop_on, storage_on
+from tests.stall import DECEMBER, JANUARY, NOVEMBER, SHOP, Shop, days, shop_on, storage_on
 
 DAY = timedelta(days=1)
 LATER = datetime(2026, 10, 20, 6, tzinfo=UTC)
