@@ -84,6 +84,8 @@ class TestUpcoming:
         (change,) = found.about_money
         assert (change.what(), change.amount) == ("change to Enterprise", lira("-2322.58"))
         assert change.balance == lira("5178.42")
+        assert change.tax == lira("387.10"), "516.04 in the charge, 128.94 in the credit"
+        assert change.ends() == "paid, KDV 387.10 TRY"
 
     def test_a_scheduled_change_that_cannot_be_done_says_why(self) -> None:
         """An upgrade without the money: the old plan goes on."""

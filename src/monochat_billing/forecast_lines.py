@@ -17,7 +17,7 @@ from monochat_billing.balance import Entry
 from monochat_billing.errors import UnknownName
 from monochat_billing.events import Event, RenewalFailed, ScheduledChangeFailed
 from monochat_billing.lots import LotOrigin
-from monochat_billing.money import Money, negate
+from monochat_billing.money import Money, negate, total
 from monochat_billing.plans import AnyCatalog, known_product
 from monochat_billing.scheduling import Due, DueKind, ScheduleAction, ScheduledChange
 from monochat_billing.subscriptions import SubscriptionState
@@ -102,9 +102,10 @@ class ForecastLine:
     such as a subscription that is revived. ``subject`` is the id of the subscription, hold or lot,
     ``product`` what it is about, ``becomes`` what it moves to unasked, ``action`` what was
     scheduled. ``amount`` is the change of the balance, negative in a charge and None where no money
-    moves, ``tax`` its split, ``balance`` what is posted afterwards. ``shortfall`` is what lacks of
-    ``price`` where it FAILS for lack of money, ``reason`` why it fails otherwise. ``state`` is the
-    subscription's, if it changes, ``origin`` that of a lot that expires.
+    moves; ``taxes`` split it, those of a credit negative; ``balance`` is what is posted afterwards.
+    ``shortfall`` is what lacks of ``price`` where it FAILS for lack of money, ``reason`` why it
+    fails otherwise. ``state`` is the subscription's, if it changes, ``origin`` that of a lot that
+    expires.
     """
 
     at: datetime
@@ -118,13 +119,21 @@ class ForecastLine:
     action: ScheduleAction | None = None
     quantity: int = 1
     amount: Amount | None = None
-    tax: TaxLine | None = None
+    taxes: tuple[TaxLine, ...] = ()
     balance: Amount | None = None
     price: Money | None = None
     shortfall: Money | None = None
     reason: str = ""
     state: SubscriptionState | None = None
     origin: LotOrigin | None = None
+
+    @property
+    def tax(self) -> Money | None:
+        """Give the tax in the charge less that in the credit; None where no tax is known."""
+        if not self.taxes:
+            return None
+        parts = [line.tax for line in self.taxes]
+        return total(parts, parts[0].currency)
 
     def name(self, language: str = "en") -> str:
         """Give the product's name in a language, else in English, else its id."""
@@ -157,8 +166,9 @@ class ForecastLine:
         """
         words = Words(locale)
         parts = [self._failure(words) if self.outcome is Outcome.FAILS else self._success(words)]
-        if self.tax is not None and self.tax.tax.amount:
-            parts.append(f"{self.tax.rate.name} {words.money(_size(self.tax.tax))}")
+        tax = self.tax
+        if tax is not None and tax.amount:
+            parts.append(f"{self.taxes[0].rate.name} {words.money(_size(tax))}")
         unsaid = self.state is SubscriptionState.PAST_DUE or self.becomes
         if self.state is not None and not unsaid:
             parts.append(words.say(_STATES[self.state]))
@@ -309,7 +319,7 @@ class _Link:
             action=None if change is None else change.action,
             quantity=quantity,
             amount=amount,
-            tax=_tax(told),
+            taxes=_taxes(told),
             balance=balance,
             price=None if unpaid is None else unpaid.amount,
             shortfall=None if unpaid is None else unpaid.shortfall,
@@ -340,11 +350,11 @@ def _names(catalog: AnyCatalog, product: str, at: datetime) -> Mapping[str, str]
         return {}
 
 
-def _tax(told: Sequence[Event]) -> TaxLine | None:
-    """Give the split of what is charged, from the event that tells the charge."""
+def _taxes(told: Sequence[Event]) -> tuple[TaxLine, ...]:
+    """Give the splits of what is charged and credited, from the events that tell of it."""
+    found: list[TaxLine] = []
     for event in told:
-        for field in ("charge_tax", "tax"):
-            line = getattr(event, field, None)
-            if isinstance(line, TaxLine):
-                return line
-    return None
+        found += getattr(event, "taxes", ())
+        lines = (getattr(event, field, None) for field in ("credit_tax", "charge_tax", "tax"))
+        found += [line for line in lines if isinstance(line, TaxLine)]
+    return tuple(found)
