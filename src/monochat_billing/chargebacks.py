@@ -5,9 +5,11 @@
 
 Policy says when the money is taken: when the dispute is opened, because the provider takes it
 then, or when it is lost. It comes first from the top-up's own money, then from whatever there is,
-then the balance goes below zero, and nothing can be spent until that is covered. A dispute that is won
-reverses the entry: everything goes back to the lots that paid. The unspent bonus is set aside
+then the balance goes below zero, and nothing can be spent until that is covered. A dispute that is
+won reverses the entry: everything goes back to the lots that paid. The unspent bonus is set aside
 while a dispute is open, voided when it is lost and free again when it is won.
+
+A balance that is closed takes nothing, and the dispute is recorded for a person to see.
 
 The words of one dispute may come in any order and again: OPEN, LOST, WON, the furthest stands.
 """
@@ -18,13 +20,13 @@ from typing import Final, final
 
 import attrs
 
-from monochat_billing.books import Books
+from monochat_billing.books import BalanceState, Books
 from monochat_billing.corrections import reverse
 from monochat_billing.entries import Entry, EntryKind, Memo
 from monochat_billing.errors import UnknownName
 from monochat_billing.events import DisputeLost, DisputeOpened, DisputeWon, Event
 from monochat_billing.holds import Hold, release_hold
-from monochat_billing.money import Money, subtract, to_units
+from monochat_billing.money import Money, from_units, subtract, to_units
 from monochat_billing.refunds import hold_bonus, take_back, void_bonus
 from monochat_billing.top_up_policies import ChargebackPolicy
 from monochat_billing.top_ups import Dispute, DisputeState, TopUp
@@ -72,13 +74,13 @@ def judge_dispute(
     that, ``holds`` the account's open ones.
 
     Raises:
-        IllegalTransition: the balance is closed.
         UnknownName: the entry to reverse is not among ``entries``.
     """
     known = top_up.dispute(dispute)
     if known is not None and _ORDER.index(state) <= _ORDER.index(known.state):
         return Disputed(top_up=top_up, books=books, dispute=known, repeated=True)
     left = subtract(subtract(top_up.value, top_up.given_back), top_up.taken_back)
+    left = max(left, from_units(0, left.currency))
     if amount is None or amount.currency != left.currency:
         amount = left
     now = known or Dispute(id=dispute, amount=min(amount, left), state=state, opened_at=at)
@@ -112,7 +114,8 @@ class _Work:
         self._told: int | None = dispute.entry
 
     def take(self) -> None:
-        if to_units(self._dispute.amount) <= 0:
+        closed = self._books.of(self._dispute.amount).state is BalanceState.CLOSED
+        if closed or to_units(self._dispute.amount) <= 0:
             return
         taken = take_back(self._books, self._top_up, self._dispute.amount, self._memo)
         self._books = taken.books

@@ -38,6 +38,7 @@ __all__ = [
     "EntryReversed",
     "Event",
     "HoldExpired",
+    "InvoiceIssued",
     "LotExpired",
     "LotVoided",
     "MessageRepriced",
@@ -650,6 +651,22 @@ class UsageRefused(Event):
     first_shortfall: str
 
 
+@final
+@attrs.frozen(kw_only=True)
+class InvoiceIssued(Event):
+    """An invoice, or with ``credit`` a credit note, was issued: send it, file it.
+
+    ``gross`` contains ``tax``; both are above zero on a credit note, too.
+    """
+
+    invoice: str
+    number: str
+    credit: bool
+    gross: Money
+    tax: Money
+    actor: str = ""
+
+
 EVENT_TYPES: tuple[type[Event], ...] = (
     AccountOpened,
     ProfileUpdated,
@@ -661,6 +678,15 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     PaymentPending,
     PaymentQuarantined,
     CallbackNotUnderstood,
+    RefundRequested,
+    TopUpRefunded,
+    RefundFailed,
+    DisputeOpened,
+    DisputeLost,
+    DisputeWon,
+    QuarantineResolved,
+    TopUpRequested,
+    AutomaticTopUpPaused,
     SubscriptionStarted,
     TrialEnded,
     PlanChanged,
@@ -685,6 +711,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     BalanceOverdrawn,
     BalanceMoved,
     BalanceClosed,
+    InvoiceIssued,
     MessageRepriced,
     StatusesSetAside,
     UsageCharged,

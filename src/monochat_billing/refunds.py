@@ -358,7 +358,7 @@ def note_given_back(
     It settles the refund that is under way if that is among it. What is above all that is known
     here was given back at the provider, and is taken by force: first from the top-up's own money,
     then from whatever there is, then below zero. Less than is known, or another currency, is old
-    news. Nothing more is ever taken than was credited.
+    news, and so is more than was credited.
     """
     done: list[Returned] = []
     if top_up.entry is None or in_all.currency != top_up.value.currency:

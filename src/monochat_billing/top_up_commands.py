@@ -18,7 +18,7 @@ import attrs
 from monochat_billing import chargebacks, payments, refunds
 from monochat_billing.accounts import AccountState, Step, revive
 from monochat_billing.auto_top_ups import AutomaticTopUp, with_rule
-from monochat_billing.balance import Entry
+from monochat_billing.balance import Books, Entry
 from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.events import CallbackNotUnderstood
 from monochat_billing.gateways import PaymentMode
@@ -422,12 +422,24 @@ def _returned(state: AccountState, done: Returned, now: datetime) -> Step:
     receipt = RefundReceipt(top_up=done.top_up, refund=done.refund)
     if done.repeated:
         return Step(state, result=receipt)
-    told = posting_events(state.books, done.books, done.entries)
+    before = state.books
+    if done.refund.settled:  # what it held on credit is told of when it is owed, not before
+        before = _without(before, done.refund.hold, state.holds)
+    told = posting_events(before, done.books, done.entries)
     after = _with_holds(state.with_top_up(done.books, done.top_up), done.holds)
     step = Step(after, done.entries, (*done.events, *told))
     step = step.then(revive(step.state, now, now))
     entry = next((one for one in done.entries if one.number == done.refund.entry), None)
     return attrs.evolve(step, result=attrs.evolve(receipt, entry=entry))
+
+
+def _without(books: Books, hold: str, holds: Mapping[str, Hold]) -> Books:
+    """Give books in which one hold has nothing on credit, to see what capturing it changes."""
+    found = holds.get(hold)
+    if found is None or not found.on_credit:
+        return books
+    balance = books.balance(found.unit)
+    return books.with_balance(balance.with_lots(balance.lots, balance.held - found.on_credit))
 
 
 def _disputed(
