@@ -232,6 +232,8 @@ class TestLongerInterval:
         assert text[2].startswith("growth: Charge")
         assert text[3:] == [
             f"credit 483.55 TRY, charge 14,990.00 TRY, due 14,506.45 TRY; rule: {quote.rule}",
+            "of the credit 80.59 TRY is KDV at 20%",
+            "of the charge 2,498.33 TRY is KDV at 20%",
             "next renewal 2027-10-26 12:00 Europe/Istanbul: 14,990.00 TRY",
         ]
 
@@ -247,6 +249,8 @@ class TestLongerInterval:
         assert "365 günün 365 günü için ücret" in charge
         assert rest == [
             "iade 483,55 TRY, ücret 14.990,00 TRY, ödenecek 14.506,45 TRY; kural: " + quote.rule,
+            "iadenin 80,59 TRY tutarı %20 KDV",
+            "ücretin 2.498,33 TRY tutarı %20 KDV",
             "sonraki yenileme 26.10.2027 12:00 Europe/Istanbul: 14.990,00 TRY",
         ]
 

@@ -233,8 +233,8 @@ class TestCatalogVersions:
         ]
         assert support.history[1].start == datetime(2027, 1, 5, 6, tzinfo=UTC)
 
-    def test_an_add_on_is_not_subscribed_to_yet(self, opened: Open) -> None:
-        """It is refused by name, and nothing is charged."""
+    def test_an_add_on_is_subscribed_to_in_a_quantity(self, opened: Open) -> None:
+        """One that the catalog of a later version sells, too."""
         catalog = sample_catalog()
         seat = Product(
             id="seat",
@@ -246,8 +246,8 @@ class TestCatalogVersions:
             most_quantity=None,
         )
         billing = opened(attrs.evolve(catalog, products=(*catalog.products, seat)))
-        with pytest.raises(InvalidInput, match="is of family ADD_ON"):
-            billing.subscriptions.subscribe("acme", "seat", MONTH, key="seat")
+        seats = billing.subscriptions.subscribe("acme", "seat", MONTH, key="seat", quantity=3)
+        assert (seats.quantity, seats.charge.amount) == (3, money("30", "TRY"))
 
 
 def deal(**terms: object) -> NegotiatedPrice:
