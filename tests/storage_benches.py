@@ -1,12 +1,16 @@
 """The storages of this library, as the kit opens them."""
 
+import fcntl
+import hashlib
+import os
 from pathlib import Path
-from typing import ClassVar, final
+from typing import ClassVar, Final, final
 
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.repositories import Storage
 from monochat_billing.testing.storage_kit import Capability, StorageBench
+from tests.postgres import PLACE, Server
 
 
 @final
@@ -47,3 +51,39 @@ class SqliteInMemory(StorageBench):
 
     def open(self, place: Path) -> Storage:
         return SqlStorage("sqlite://")
+
+
+_TEMPLATE: Final = "kit_template"
+
+
+@final
+class Postgres(StorageBench):
+    """A database of its own for each place, on the server of the run.
+
+    It needs the fixture ``postgres_server``, which starts it.
+    """
+
+    has = frozenset(Capability)
+
+    def open(self, place: Path) -> Storage:
+        server = Server(Path(os.environ[PLACE]) / "s", Path())
+        name = self._database(place)
+        with (server.folder.parent / "kit-lock").open("w") as lock, server.connect() as connection:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            known = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+            if _TEMPLATE not in known:
+                connection.execute(f"CREATE DATABASE {_TEMPLATE}")
+                with SqlStorage(server.url(_TEMPLATE)) as template:
+                    template.upgrade()
+            if name not in known:
+                connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        return SqlStorage(server.url(name))
+
+    def discard(self, place: Path) -> None:
+        server = Server(Path(os.environ[PLACE]) / "s", Path())
+        with server.connect() as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {self._database(place)} WITH (FORCE)")
+
+    @staticmethod
+    def _database(place: Path) -> str:
+        return f"kit_{hashlib.sha256(str(place).encode()).hexdigest()[:16]}"

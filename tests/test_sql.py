@@ -198,7 +198,7 @@ class TestTheSchema:
             ("billing_0000", "another release has written it"),
         ],
     )
-    def test_an_unknown_version_is_refused(
+    def test_l25_an_unknown_version_is_refused(
         self, storage: SqlStorage, path: Path, version: str, remedy: str
     ) -> None:
         open_account(storage)
@@ -210,7 +210,7 @@ class TestTheSchema:
                     use()
         assert rows(path) == before
 
-    def test_an_older_version_is_refused_until_it_is_upgraded(
+    def test_l25_an_older_version_is_refused_until_it_is_upgraded(
         self, storage: SqlStorage, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         open_account(storage)
@@ -276,7 +276,7 @@ class TestTheSchema:
         assert migrated == created
         assert len(METADATA.tables) == 12
 
-    def test_every_unique_key_begins_with_the_account(self) -> None:
+    def test_l28_every_unique_key_begins_with_the_account(self) -> None:
         """So that an account can live on one shard; routes say whose a reference is."""
         for table in METADATA.tables.values():
             first = next(iter(table.primary_key.columns)).name
@@ -371,7 +371,9 @@ def _look(reader: Reader) -> object:
 class TestTheDatabasesOwnTransactions:
     """A write holds the only write lock from its start, and commits once."""
 
-    def test_a_write_begins_immediate_and_a_read_never_writes(self, storage: SqlStorage) -> None:
+    def test_l20_a_write_begins_immediate_and_a_read_never_writes(
+        self, storage: SqlStorage
+    ) -> None:
         open_account(storage, funds="5")
         traced = trace(storage)
         storage.write(lambda unit: unit.save([debiting(state_of(load(unit)), lira("1"))]))
@@ -433,7 +435,7 @@ class TestBusy:
         "connection.execute('COMMIT')\n"
     )
 
-    def test_a_lock_that_stays_is_busy(self, storage: SqlStorage, path: Path) -> None:
+    def test_l18_a_lock_that_stays_is_busy(self, storage: SqlStorage, path: Path) -> None:
         open_account(storage, funds="5")
         before = rows(path)
         holder = start(self.HOLD, path)
@@ -451,7 +453,7 @@ class TestBusy:
         assert rows(path) == before
         debit(storage)
 
-    def test_a_lock_that_goes_is_waited_for(self, storage: SqlStorage, path: Path) -> None:
+    def test_l18_a_lock_that_goes_is_waited_for(self, storage: SqlStorage, path: Path) -> None:
         open_account(storage, funds="5")
         holder = start(self.HOLD, path)
         assert holder.stdout
@@ -658,7 +660,7 @@ class TestFaults:
     """An error at any statement leaves the file as it was."""
 
     @pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
-    def test_an_error_at_every_statement_leaves_nothing(
+    def test_l12_an_error_at_every_statement_leaves_nothing(
         self,
         faulty: SqlStorage,
         path: Path,
@@ -692,7 +694,7 @@ class TestFaults:
         PLAN.reset()
         assert state_of(stored(faulty)).books.sequence == 3
 
-    def test_a_commit_whose_answer_is_lost_is_in_doubt_and_settled_by_its_key(
+    def test_l13_a_commit_whose_answer_is_lost_is_in_doubt_and_settled_by_its_key(
         self, faulty: SqlStorage, path: Path
     ) -> None:
         desk = _desk(faulty)
@@ -742,7 +744,9 @@ class TestFaults:
             with pytest.raises(StoreUnreachable, match=r"^connect: .*gone; nothing was written"):
                 stored(faulty)
 
-    def test_a_full_disk_leaves_the_file_as_it_was(self, storage: SqlStorage, path: Path) -> None:
+    def test_l17_a_full_disk_leaves_the_file_as_it_was(
+        self, storage: SqlStorage, path: Path
+    ) -> None:
         open_account(storage, funds="10")
         before = rows(path)
 
@@ -794,7 +798,7 @@ class TestCrashes:
         "        print(state_of(stored(storage)).books.sequence, flush=True)\n"
     )
 
-    def test_killed_writers_lose_no_acknowledged_entry(
+    def test_l14_killed_writers_lose_no_acknowledged_entry(
         self, storage: SqlStorage, path: Path
     ) -> None:
         open_account(storage, funds="1000")
@@ -813,7 +817,7 @@ class TestCrashes:
             check_sound(storage)
         assert acknowledged >= 23
 
-    def test_a_forked_process_makes_connections_of_its_own(self, path: Path) -> None:
+    def test_l27_a_forked_process_makes_connections_of_its_own(self, path: Path) -> None:
         code = (
             "import os, sys; from monochat_billing.adapters.sql import SqlStorage\n"
             "from tests.test_sql import debit\n"
@@ -1050,7 +1054,7 @@ class TestStatements:
 class TestPostgresText:
     """What will be sent to PostgreSQL, as far as text can tell."""
 
-    def test_accounts_are_locked_in_sorted_order(self) -> None:
+    def test_l10_accounts_are_locked_in_sorted_order(self) -> None:
         url = sqlalchemy.make_url("postgresql+psycopg://localhost/x")
         text = Postgres(url, None).statements.accounts_to_change.text
         assert " ".join(text.split()).endswith(
@@ -1075,7 +1079,7 @@ class TestPostgresText:
             (None, None, Verdict.FAILED),
         ],
     )
-    def test_conflicts_are_run_again(
+    def test_l21_conflicts_are_run_again(
         self, state: str | None, constraint: str | None, verdict: Verdict
     ) -> None:
         @attrs.define

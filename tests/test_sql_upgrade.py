@@ -1,6 +1,7 @@
 """A database of the first schema: refused with the remedy, then upgraded with nothing lost."""
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from alembic import command
 from monochat_billing.adapters.sql import SqlStorage, _migrate
 from monochat_billing.audit import audit
 from monochat_billing.books import BalanceState
-from monochat_billing.errors import SchemaMismatch
-from tests.factories import debiting, lira, save, state_of, stored
+from monochat_billing.errors import InsufficientFunds, SchemaMismatch
+from tests.factories import debiting, lira, load, save, state_of, stored
 
 TOLD = ("CHARGE", "why", "reference", "actor", 0, 0)
 TABLES: dict[str, list[tuple[object, ...]]] = {
@@ -45,14 +46,14 @@ def old(tmp_path: Path) -> Path:
 class TestTheFirstSchema:
     """What was written before holds, debts and limits is read as having none of them."""
 
-    def test_is_refused_until_it_is_upgraded(self, old: Path) -> None:
+    def test_l25_is_refused_until_it_is_upgraded(self, old: Path) -> None:
         with (
             SqlStorage(f"sqlite:///{old}") as storage,
             pytest.raises(SchemaMismatch, match=r"billing_0001, older than .*back it up, then"),
         ):
             stored(storage)
 
-    def test_is_upgraded_with_nothing_lost(self, old: Path) -> None:
+    def test_l25_is_upgraded_with_nothing_lost(self, old: Path) -> None:
         with SqlStorage(f"sqlite:///{old}") as storage:
             storage.upgrade()
             balance = state_of(stored(storage)).books.balance("TRY")
@@ -74,3 +75,42 @@ class TestTheFirstSchema:
             ]
             lots = storage.read(lambda reader: reader.lots("acme"))
             assert audit(state_of(stored(storage)).books, lots, entries).sound
+
+    def test_l25_is_upgraded_under_traffic(self, old: Path) -> None:
+        """Those who call meanwhile are refused or served, and the money is spent once."""
+        trying, done, wrong = threading.Barrier(5), list[int](), list[BaseException]()
+
+        def spend() -> None:
+            with SqlStorage(f"sqlite:///{old}") as storage:
+                refused = 0
+                while True:
+                    try:
+                        state = stored(storage)
+                        storage.write(
+                            lambda unit: unit.save([debiting(state_of(load(unit)), lira("1"))])
+                        )
+                    except SchemaMismatch:
+                        refused += 1
+                        if refused == 1:
+                            trying.wait()
+                    except InsufficientFunds:
+                        break
+                    except BaseException as error:  # noqa: BLE001 - raised below
+                        wrong.append(error)
+                        break
+                    else:
+                        done.append(state_of(state).books.sequence)
+
+        threads = [threading.Thread(target=spend) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        trying.wait()
+        with SqlStorage(f"sqlite:///{old}") as storage:
+            storage.upgrade()
+            for thread in threads:
+                thread.join()
+            assert wrong == []
+            assert len(done) == 70
+            entries = storage.read(lambda reader: reader.entries("acme"))
+            assert [one.number for one in entries] == list(range(1, 73))
+            assert entries[-1].balance_after == 0

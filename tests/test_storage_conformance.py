@@ -3,7 +3,7 @@
 import pytest
 
 from monochat_billing.testing.storage_kit import StorageConformance
-from tests.storage_benches import Memory, SqliteFile, SqliteInMemory
+from tests.storage_benches import Memory, Postgres, SqliteFile, SqliteInMemory
 
 
 class TestMemory(StorageConformance):
@@ -24,6 +24,13 @@ class TestSqliteInMemory(StorageConformance):
     bench = SqliteInMemory
 
 
+@pytest.mark.usefixtures("postgres_server")
+class TestPostgres(StorageConformance):
+    """A server of its own for each run, a database for each case."""
+
+    bench = Postgres
+
+
 @pytest.mark.deep
 class TestMemoryDeep(StorageConformance):
     """Ten thousand steps, and thousands of examples."""
@@ -37,4 +44,13 @@ class TestSqliteFileDeep(StorageConformance):
     """The same with five hundred killed writers."""
 
     bench = SqliteFile
+    effort = 25
+
+
+@pytest.mark.deep
+@pytest.mark.usefixtures("postgres_server")
+class TestPostgresDeep(StorageConformance):
+    """The same on a server."""
+
+    bench = Postgres
     effort = 25

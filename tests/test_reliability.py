@@ -1,0 +1,193 @@
+"""Rows of the matrix of faults that the kit cannot hold, because they need one storage's own means.
+
+The kit's cases are rows of the same matrix; ``docs/reliability.md`` is the table.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from monochat_billing.adapters.memory import MemoryStorage
+from monochat_billing.adapters.sql import SqlStorage
+from monochat_billing.errors import (
+    InsufficientFunds,
+    StorageError,
+    StorageMisuse,
+)
+from tests.factories import debiting, lira, load, open_account, state_of, stored
+
+ROOT = Path(__file__).parents[1]
+
+
+def debit(storage: MemoryStorage | SqlStorage) -> None:
+    storage.write(lambda unit: unit.save([debiting(state_of(load(unit)), lira("1"))]))
+
+
+def posted(storage: MemoryStorage | SqlStorage) -> int:
+    return state_of(stored(storage)).books.balance("TRY").posted
+
+
+def run(code: str, *arguments: object) -> str:
+    """Run code in a process of its own, which has to succeed; give what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout
+
+
+class TestStorageThatCannotWrite:
+    """A disk that cannot take what is written leaves what is there, and can be mended."""
+
+    def test_l17_a_full_disk_in_the_midst_of_many_debits(self, tmp_path: Path) -> None:
+        """A process that may not let the file grow keeps what it was told is kept."""
+        path = tmp_path / "billing.db"
+        with SqlStorage(f"sqlite:///{path}") as storage:
+            open_account(storage, funds="100000")
+        code = (
+            "import resource, signal, sys\n"
+            "from monochat_billing.adapters.sql import SqlStorage\n"
+            "from monochat_billing.errors import StorageError\n"
+            "from tests.test_reliability import debit\n"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+            "storage = SqlStorage(f'sqlite:///{sys.argv[1]}')\n"
+            "debit(storage); done = 1\n"
+            "limit = 400_000\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
+            "try:\n"
+            "    while done < 10_000: debit(storage); done += 1\n"
+            "except StorageError as error: print(done, type(error).__name__)\n"
+        )
+        done, error = run(code, path).split()
+        assert error == "StorageError"
+        with SqlStorage(f"sqlite:///{path}") as storage:
+            entries = storage.read(lambda reader: reader.last_entries("acme", 1))
+            assert entries[0].number - 1 in (int(done), int(done) + 1)
+            before = posted(storage)
+            debit(storage)
+            assert posted(storage) == before - 1_000_000
+
+    def test_l17_a_database_that_only_answers(self, tmp_path: Path) -> None:
+        """A connection that may only read refuses to write, and leaves what is there."""
+        path = tmp_path / "billing.db"
+        with SqlStorage(f"sqlite:///{path}") as storage:
+            open_account(storage, funds="5")
+            with SqlStorage(f"sqlite:///file:{path}?mode=ro&uri=true") as reading:
+                assert posted(reading) == 5_000_000
+                with pytest.raises(StorageError, match="readonly database"):
+                    debit(reading)
+            debit(storage)
+            assert posted(storage) == 4_000_000
+
+
+class TestOpening:
+    """Empty databases get their schema, whoever opens them and when."""
+
+    def test_l25_databases_are_opened_at_once(self, tmp_path: Path) -> None:
+        """Several empty databases get their schemas in several threads of one process."""
+        started, wrong = threading.Barrier(6), list[BaseException]()
+
+        def open_one(number: int) -> None:
+            started.wait()
+            try:
+                with SqlStorage(f"sqlite:///{tmp_path / f'{number}.db'}") as storage:
+                    open_account(storage, funds="5")
+            except BaseException as error:  # noqa: BLE001 - raised below
+                wrong.append(error)
+
+        threads = [threading.Thread(target=open_one, args=[number]) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+
+
+class TestHosts:
+    """What a host does wrong is refused with a name, or does no harm."""
+
+    FORK = (
+        "import os, sys, threading\n"
+        "from monochat_billing.adapters.memory import MemoryStorage\n"
+        "from monochat_billing.errors import StorageMisuse\n"
+        "from tests.factories import open_account\n"
+        "from tests.test_reliability import debit, posted\n"
+        "storage = MemoryStorage(); open_account(storage, funds='5')\n"
+    )
+
+    def test_l27_a_forked_process_goes_on_with_a_copy(self) -> None:
+        """Whatever a child does in memory, its parent does not see."""
+        code = self.FORK + (
+            "storage._lock.acquire()\n"
+            "if not (child := os.fork()):\n"
+            "    debit(storage); os._exit(posted(storage) // 1_000_000)\n"
+            "storage._lock.release()\n"
+            "status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+            "print(status, posted(storage))\n"
+        )
+        assert run(code).split() == ["4", "5000000"]
+
+    def test_l27_a_fork_in_the_midst_of_a_unit_of_work_is_refused(self) -> None:
+        """The child's copy may be half a change: it says so."""
+        code = self.FORK + (
+            "def work(unit):\n"
+            "    child = os.fork()\n"
+            "    if not child:\n"
+            "        try: posted(storage)\n"
+            "        except StorageMisuse as error: os._exit(7 if 'forked' in str(error) else 1)\n"
+            "        os._exit(0)\n"
+            "    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+            "print(storage.write(work))\n"
+        )
+        assert run(code).split() == ["7"]
+
+    @pytest.mark.parametrize("work", [posted, debit], ids=["read", "write"])
+    def test_l27_a_closed_storage_has_done_nothing(
+        self, tmp_path: Path, work: Callable[[SqlStorage], object]
+    ) -> None:
+        """Whoever calls a closed storage is told that nothing was written, not that it may be."""
+        storage = SqlStorage(f"sqlite:///{tmp_path / 'billing.db'}")
+        open_account(storage, funds="5")
+        storage.close()
+        with pytest.raises(StorageMisuse, match=r"is closed; nothing was written$"):
+            work(storage)
+
+
+class TestManyAtOnce:
+    """More threads than a pool has connections wait, and none is told what is not so."""
+
+    @pytest.mark.deep
+    def test_l02_sixty_four_threads(self, tmp_path: Path) -> None:
+        funded, threads = 300, 64
+        with SqlStorage(f"sqlite:///{tmp_path / 'billing.db'}") as storage:
+            open_account(storage, funds=str(funded))
+            started, done = threading.Barrier(threads), list[int]()
+
+            def spend() -> None:
+                started.wait()
+                count = 0
+                for _ in range(10):
+                    try:
+                        debit(storage)
+                    except InsufficientFunds:
+                        break
+                    count += 1
+                done.append(count)
+
+            running = [threading.Thread(target=spend) for _ in range(threads)]
+            for thread in running:
+                thread.start()
+            for thread in running:
+                thread.join()
+            assert sum(done) == funded
+            assert posted(storage) == 0
