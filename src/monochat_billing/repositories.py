@@ -6,14 +6,24 @@ Does not own any store: adapters implement this, ``memory`` being the reference.
 Everything is set-based: one load fetches what a whole batch of commands needs, one save writes
 what it decided. The guarantees, for every implementation:
 
-* *Atomic*: what one unit of work saves becomes visible as a whole or not at all.
+* *Atomic*: what one unit of work saves becomes visible as a whole or not at all. After a save that
+  failed, or an exception, nothing of the unit of work is kept, even if the work goes on.
 * *Serial per account*: between a unit of work's ``load`` of an account and its end, no other unit
   of work changes that account.
-* *Once*: an account, an entry number, a usage record's id and a key exist once per account.
+* *One moment*: all that one ``read`` sees is true at one instant; a unit of work sees, besides,
+  what it has saved itself, and nobody else does before it is committed.
+* *Once*: an account, an entry number, an event number, a usage record's id, a key and the id of a
+  document exist once per account; a gateway's reference exists once.
+* *As it was*: every value comes back equal to what was saved: amounts to the smallest unit,
+  instants to the microsecond, texts to the letter, orders as they were. Ids are compared and sorted
+  by code point.
 * *Durable*: when ``write`` returns, what it saved survives a crash of the process, and more if the
   adapter says so.
-* *Honest*: a failure is a :class:`~monochat_billing.errors.StorageError`. ``StoreBusy`` means that
-  nothing was written; any other means in doubt.
+* *Honest*: a failure is a :class:`~monochat_billing.errors.StorageError`. ``StoreBusy``,
+  ``StoreUnreachable`` and ``StorageMisuse`` mean that nothing was written; any other means in
+  doubt.
+
+``monochat_billing.testing.storage_kit`` holds a storage to these, case by case.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -282,12 +292,17 @@ class Reader(EntrySource, Protocol):
     def load(self, wanted: Sequence[Wanted]) -> Mapping[str, Loaded]:
         """Give one :class:`Loaded` for every account that is wanted, existing or not.
 
-        Within a unit of work this also takes the accounts for its own, in sorted order.
+        Within a unit of work this also takes the accounts for its own, in sorted order, whatever
+        order they are asked in; loading one again gives it with what the unit of work has saved.
         """
         ...
 
     def entries(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Entry]:
-        """Give up to ``limit`` entries numbered above ``after``, in ascending order."""
+        """Give up to ``limit`` entries numbered above ``after``, in ascending order.
+
+        Here and below, a limit below one gives nothing, an ``after`` below zero is zero, and what
+        nobody has is empty.
+        """
         ...
 
     def last_entries(self, account: str, limit: int) -> Sequence[Entry]:
@@ -311,7 +326,10 @@ class Reader(EntrySource, Protocol):
         ...
 
     def usage(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[ChargedUsage]:
-        """Give up to ``limit`` usage records in the order they were stored, skipping ``after``."""
+        """Give up to ``limit`` usage records in the order they were stored, skipping ``after``.
+
+        Those of one save are in the order of its tuple.
+        """
         ...
 
     def events(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
@@ -319,7 +337,7 @@ class Reader(EntrySource, Protocol):
         ...
 
     def top_up_account(self, gateway: str, top_up: str) -> str | None:
-        """Give the account that a gateway's reference belongs to."""
+        """Give the account that has the top-up of that id at that gateway, or None."""
         ...
 
     def unsettled_top_ups(
@@ -339,7 +357,8 @@ class Reader(EntrySource, Protocol):
     def due(self, until: datetime, limit: int) -> Sequence[str]:
         """Give up to ``limit`` accounts whose ``next_due_at`` is not after ``until``.
 
-        The longest due comes first; accounts without due work are not visited.
+        The longest due comes first, and at one instant the smaller id. An account is found at the
+        instant of its latest save only; accounts without due work are not visited.
         """
         ...
 
@@ -391,7 +410,15 @@ class UnitOfWork(Reader, Protocol):
     def save(self, changes: Sequence[Changes]) -> None:
         """Write the changes of accounts that this unit of work has loaded.
 
-        They become durable when the unit of work ends well, and leave no trace when it does not.
+        ``before`` is the state that this unit of work has loaded last. What
+        :meth:`Changes.misfit` finds is refused, and so is a key, a usage record or a document
+        that is new to ``before`` and whose id is taken, loaded or not; nothing is overwritten but
+        what ``before`` holds. They become durable when the unit of work ends well, and leave no
+        trace when it does not.
+
+        Raises:
+            StorageMisuse: an account was not loaded, or its changes cannot be right; a storage
+                whose own constraints find it raises another StorageError.
         """
         ...
 
@@ -411,13 +438,26 @@ class Storage(Protocol):
     """Keep the books of all accounts."""
 
     def read(self, work: Callable[[Reader], T]) -> T:
-        """Run ``work`` on one consistent view and return what it returns."""
+        """Run ``work`` on one consistent view and return what it returns.
+
+        ``work`` only reads and may be run again. Within a unit of work of the same storage and
+        thread it is refused, or sees what was committed before that.
+
+        Raises:
+            StorageError: the storage could not be read.
+            StorageMisuse: a unit of work is open in this thread and cannot be read past.
+        """
         ...
 
     def write(self, work: Callable[[UnitOfWork], T]) -> T:
         """Run ``work`` in a unit of work, commit, and return what it returned.
 
         ``work`` may be run again after a conflict that left nothing behind, so it must not act on
-        anything but the unit of work. An exception from it rolls back and propagates.
+        anything but the unit of work. An exception from it rolls back and propagates as it is.
+
+        Raises:
+            StorageError: in doubt, unless it is one of the kinds that say otherwise.
+            StorageMisuse: ``work`` calls ``write`` of the same storage, or saves what cannot be
+                right; nothing was written.
         """
         ...
