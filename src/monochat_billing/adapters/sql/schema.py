@@ -8,7 +8,7 @@ Does not own what a document holds (:mod:`monochat_billing.adapters.sql.document
   same on every database, and without a session's time zone.
 * Every unique key begins with the account, so that an account can live on one shard. The
   exceptions answer whose something is: a gateway's reference, a business number, and what was set
-  aside because nobody knew.
+  aside because nobody knew; and the numbers of invoices, which the seller gives out without gaps.
 * What no query looks into is a JSON document in a text column.
 * Foreign keys guard the small tables. The tables that grow with every command have none: their
   rows are written together with the account's own row, which guards them by its version.
@@ -39,6 +39,8 @@ __all__ = [
     "ENTRIES",
     "HEAD",
     "HOLDS",
+    "INVOICES",
+    "INVOICE_COUNTERS",
     "KEYS",
     "LOTS",
     "MESSAGES",
@@ -56,7 +58,7 @@ __all__ = [
     "VERSION_TABLE",
 ]
 
-HEAD: Final = "billing_0006"
+HEAD: Final = "billing_0007"
 """The schema version that this library reads and writes."""
 
 VERSION_TABLE: Final = "billing_schema_version"
@@ -455,3 +457,35 @@ ASIDES: Final = Table(
 """Statuses that were neither applied nor dropped; whose they are may not be known yet."""
 
 Index("ix_billing_set_asides_number", ASIDES.c.number, ASIDES.c.id)
+
+INVOICES: Final = Table(
+    "billing_invoices",
+    METADATA,
+    _account(),
+    _number("ordinal"),
+    Column("id", _identity(), nullable=False),
+    Column("reference", _identity(), nullable=False),
+    Column("number", _identity(), nullable=False, unique=True),
+    _text("currency"),
+    Column("corrects", _identity(), nullable=False),
+    _integer("last_entry"),
+    _integer("issued_at"),
+    _text("document"),
+    UniqueConstraint("account_id", "id"),
+    UniqueConstraint("account_id", "reference"),
+)
+"""Every invoice and credit note, in the order of its account; a number exists once for all."""
+
+Index("ix_billing_invoices_corrects", INVOICES.c.account_id, INVOICES.c.corrects)
+Index(
+    "ix_billing_invoices_through", INVOICES.c.account_id, INVOICES.c.currency, INVOICES.c.last_entry
+)
+
+INVOICE_COUNTERS: Final = Table(
+    "billing_invoice_counters",
+    METADATA,
+    Column("name", _identity(), primary_key=True),
+    _integer("last"),
+    sqlite_with_rowid=False,
+)
+"""The ordinal that each series gave out last in a year; whoever issues holds its row."""
