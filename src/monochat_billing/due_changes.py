@@ -236,6 +236,7 @@ def _begin(
         quantity=change.quantity or 1,
         tax=in_force.tax_for(price, state.country, at),
         trial=change.trial and product.trial is not None,
+        due=True,
     )
     done = change.ended(ScheduleMove.APPLY, at, change.action.lower())
     return decided(state.with_schedule([done]), decision, catalog, at)

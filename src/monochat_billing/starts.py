@@ -65,13 +65,15 @@ def subscribe(
     trial: bool = False,
     anchor: BillingAnchor | None = None,
     follows: str | None = None,
+    due: bool = False,
 ) -> Decision:
     """Start a subscription at ``at`` and charge its first period in advance.
 
     With ``trial`` the product's trial comes first and nothing is charged until its end. With an
     ``anchor`` the bounds are those of its grid, and of the period that contains ``at`` the rest is
     charged. A start before ``recorded_at`` is charged from that start on, as of ``recorded_at``:
-    one charge for each period that has begun by then.
+    one charge for each period that has begun by then. One that was ``due`` at ``at`` is charged as
+    of that instant, however late it is recorded.
 
     Raises:
         InsufficientFunds: the balance does not cover what is due; nothing has changed.
@@ -98,7 +100,7 @@ def subscribe(
     """
     product.quantity(quantity)
     books.balance(price.currency)
-    now = max(at, recorded_at)
+    now = at if due else max(at, recorded_at)
     start = _Start(product, price, quantity, zone, at)
     grid, index, wholes, trial_ends_at = start.periods(now, trial=trial, anchor=anchor)
     spans = [start.span(whole, tax) for whole in wholes]
