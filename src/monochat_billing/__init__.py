@@ -21,7 +21,6 @@ from monochat_billing.balance import (
 )
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
 from monochat_billing.campaigns import CampaignPart, Estimate, affordable, estimate
-from monochat_billing.commands import UsageReport
 from monochat_billing.errors import (
     BillingError,
     CorruptBooks,
@@ -44,6 +43,8 @@ from monochat_billing.errors import (
     StoreUnreachable,
     UnknownName,
 )
+from monochat_billing.forecast import Forecast, upcoming
+from monochat_billing.forecast_lines import ForecastLine
 from monochat_billing.gateways import Buyer
 from monochat_billing.hold_commands import HoldReport
 from monochat_billing.holds import Hold, HoldState, Rest
@@ -56,6 +57,7 @@ from monochat_billing.money import Money, allocate, money
 from monochat_billing.overview import Overview
 from monochat_billing.payments import Checkout, Payment, PaymentGateway, TopUp
 from monochat_billing.periods import BillingAnchor, BillingPeriod
+from monochat_billing.permissions import Permission, may_use
 from monochat_billing.plan_commands import ChangeResult
 from monochat_billing.plans import (
     AfterTerm,
@@ -90,12 +92,15 @@ from monochat_billing.proration import (
 from monochat_billing.quotes import ChangeQuote, quote_change
 from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageRecord
 from monochat_billing.readings import Reading
+from monochat_billing.refusals import explain_refusal
+from monochat_billing.runways import Burn, Runway, runway
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.service import Billing, Reconciliation, RunReport
 from monochat_billing.statements import Statement
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.top_up_commands import PaymentReceipt, RefundReceipt
 from monochat_billing.units import Amount, Units
+from monochat_billing.usage_commands import UsageReport
 
 __all__ = [
     "MONTH",
@@ -118,6 +123,7 @@ __all__ = [
     "BillingInterval",
     "BillingPeriod",
     "BillingProfile",
+    "Burn",
     "Buyer",
     "CampaignPart",
     "Catalog",
@@ -137,6 +143,8 @@ __all__ = [
     "Estimate",
     "Family",
     "Feature",
+    "Forecast",
+    "ForecastLine",
     "ForgedCallback",
     "GatewayError",
     "Grant",
@@ -167,6 +175,7 @@ __all__ = [
     "Payment",
     "PaymentGateway",
     "PaymentReceipt",
+    "Permission",
     "PlannedMessage",
     "Price",
     "PriceReach",
@@ -181,6 +190,7 @@ __all__ = [
     "Rejected",
     "Rest",
     "RunReport",
+    "Runway",
     "ScheduledChange",
     "SchemaMismatch",
     "StaleQuote",
@@ -204,10 +214,14 @@ __all__ = [
     "affordable",
     "allocate",
     "estimate",
+    "explain_refusal",
+    "may_use",
     "money",
     "prorate",
     "prorate_change",
     "quote_change",
+    "runway",
     "sample_catalog",
     "split",
+    "upcoming",
 ]
