@@ -22,9 +22,9 @@ from monochat_billing.adapters.whatsapp import WhatsApp, meta_message_rates
 from monochat_billing.campaigns import CampaignPart
 from monochat_billing.charge_models import Dynamic
 from monochat_billing.fees import FeeBase, OwnFee
-from monochat_billing.message_commands import SentMessage
 from monochat_billing.message_terms import MessageTax, MessageTerms
 from monochat_billing.rating import MessageCategory
+from monochat_billing.send_commands import SentMessage
 
 SECRET = "a secret of the benchmark"  # noqa: S105 - it guards nothing
 NOON = datetime(2026, 10, 5, 9, tzinfo=UTC)

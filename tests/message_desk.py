@@ -12,11 +12,12 @@ import attrs
 from monochat_billing import Billing, money, sample_catalog
 from monochat_billing.adapters.whatsapp import WhatsApp, meta_message_rates
 from monochat_billing.campaigns import CampaignPart
-from monochat_billing.message_commands import MessageReport, SendHold, SentMessage
+from monochat_billing.message_commands import MessageReport
 from monochat_billing.message_terms import MessageTerms
 from monochat_billing.messages import Message
 from monochat_billing.rating import MessageCategory
 from monochat_billing.repositories import Storage
+from monochat_billing.send_commands import SendHold, SentMessage
 from monochat_billing.service.messages import Received
 from tests.desk import Clock
 

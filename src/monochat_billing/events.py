@@ -42,6 +42,7 @@ __all__ = [
     "LotExpired",
     "LotVoided",
     "MessageRepriced",
+    "MessagesUncounted",
     "PaymentPending",
     "PaymentQuarantined",
     "PlanChanged",
@@ -627,6 +628,19 @@ class MessageRepriced(Event):
 
 @final
 @attrs.frozen(kw_only=True)
+class MessagesUncounted(Event):
+    """Messages arrived that no unit of the plan's meter covers and no rate prices.
+
+    They were sent already, so they cost nothing on that meter; ``reason`` says why.
+    """
+
+    meter: str
+    messages: int
+    reason: str
+
+
+@final
+@attrs.frozen(kw_only=True)
 class StatusesSetAside(Event):
     """Statuses of messages could not be applied; they are kept, and can be tried again.
 
@@ -713,6 +727,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     BalanceClosed,
     InvoiceIssued,
     MessageRepriced,
+    MessagesUncounted,
     StatusesSetAside,
     UsageCharged,
     UsageRefused,

@@ -6,14 +6,16 @@ from typing import TypeVar, cast, final
 
 import attrs
 
-from monochat_billing import message_commands
+from monochat_billing import message_commands, send_commands
 from monochat_billing.accounts import AccountState, Step, catch_up, require_account
 from monochat_billing.campaigns import Affordable, CampaignPart
 from monochat_billing.errors import InvalidInput
 from monochat_billing.holds import Hold
 from monochat_billing.message_breakdowns import MessageBreakdown, breakdown_of, breakdown_prefix
-from monochat_billing.message_commands import MessageReport, SendHold, SentMessage, SentReport
+from monochat_billing.message_commands import MessageReport
 from monochat_billing.message_estimates import MessageEstimate, SendAnswer
+from monochat_billing.message_metering import buckets_for
+from monochat_billing.message_terms import MessageTerms
 from monochat_billing.message_told import (
     MessageChannel,
     Told,
@@ -30,6 +32,7 @@ from monochat_billing.messages import (
 )
 from monochat_billing.rating import MessageCategory
 from monochat_billing.repositories import Reader, UnitOfWork, Wanted
+from monochat_billing.send_commands import SendHold, SentMessage, SentReport
 from monochat_billing.service.context import Context, named
 from monochat_billing.texts import check_identity
 
@@ -155,15 +158,15 @@ class Messages:
         numbers: Mapping[str, BusinessNumber],
         retried: frozenset[str],
     ) -> MessageReport:
-        terms = self._channel.terms
+        terms, catalog = self._channel.terms, self._context.catalog
         told = read_statuses(statuses, terms, numbers)
         report = self._context.change(
             account,
             "messages.receive",
             lambda state, now: message_commands.apply_statuses(
-                state, told, terms, numbers, retried=retried, now=now
+                state, told, terms, numbers, catalog=catalog, retried=retried, now=now
             ),
-            wants=_wants(told),
+            wants=_wants(told, terms),
         )
         return cast("MessageReport", report)
 
@@ -274,7 +277,7 @@ class Messages:
         held = self._context.change(
             account,
             "messages.hold",
-            lambda state, now: message_commands.hold_for(
+            lambda state, now: send_commands.hold_for(
                 state,
                 asked,
                 terms,
@@ -307,7 +310,7 @@ class Messages:
         report = self._context.change(
             account,
             "messages.sent",
-            lambda state, now: message_commands.note_sent(
+            lambda state, now: send_commands.note_sent(
                 state, batch, hold, terms, numbers=numbers, now=now
             ),
             wants={"messages": [one.id for one in batch], "holds": [hold] if hold else []},
@@ -327,7 +330,7 @@ class Messages:
         found = self._context.change(
             account,
             "messages.unsent",
-            lambda state, now: message_commands.free_unsent(
+            lambda state, now: send_commands.free_unsent(
                 state, hold, asked, terms, on=_day(state, asked, numbers, now), now=now
             ),
             key=key,
@@ -354,7 +357,7 @@ class Messages:
             account,
             asked,
             on,
-            lambda state, day, now: message_commands.estimate_for(
+            lambda state, day, now: send_commands.estimate_for(
                 state, asked, terms, on=day, now=now
             ),
         )
@@ -378,7 +381,7 @@ class Messages:
             account,
             asked,
             on,
-            lambda state, day, now: message_commands.affordable_for(
+            lambda state, day, now: send_commands.affordable_for(
                 state, asked, terms, on=day, now=now, at_most=at_most
             ),
         )
@@ -395,7 +398,7 @@ class Messages:
             account,
             asked,
             None,
-            lambda state, day, now: message_commands.may_send(state, asked, terms, on=day, now=now),
+            lambda state, day, now: send_commands.may_send(state, asked, terms, on=day, now=now),
         )
 
     def _ahead(
@@ -414,7 +417,7 @@ class Messages:
             state = require_account(reader.load([Wanted(account)])[account].state, account)
             numbers = reader.numbers(sorted({part.reference for part in parts}))
             day = on or _day(state, parts, numbers, now)
-            names = message_commands.estimate_tallies(parts, terms, day)
+            names = send_commands.estimate_tallies(parts, terms, day)
             found = reader.load([Wanted(account, tallies=names)])[account].state
             return require_account(found, account), day
 
@@ -474,9 +477,13 @@ class Messages:
 _NONE: frozenset[str] = frozenset()
 
 
-def _wants(told: Sequence[Told]) -> Mapping[str, Iterable[str]]:
-    messages = {one.status.message for one in told} - {""}
-    return {"messages": messages, "tallies": tallies_of(told)}
+def _wants(told: Sequence[Told], terms: MessageTerms) -> Mapping[str, Iterable[str]]:
+    instants = [one.status.at for one in told if one.reading is not None]
+    return {
+        "messages": {one.status.message for one in told} - {""},
+        "tallies": tallies_of(told),
+        "counters": buckets_for(terms.meter, instants),
+    }
 
 
 def _day(
@@ -485,7 +492,7 @@ def _day(
     numbers: Mapping[str, BusinessNumber],
     now: datetime,
 ) -> date:
-    return message_commands.sending_day(state.account.zone, parts, numbers, now)
+    return send_commands.sending_day(state.account.zone, parts, numbers, now)
 
 
 def _parts_text(parts: Iterable[CampaignPart]) -> str:

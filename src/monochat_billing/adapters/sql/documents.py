@@ -32,23 +32,23 @@ from monochat_billing.accounts import Account, ChargedUsage
 from monochat_billing.auto_top_ups import AutomaticTopUp
 from monochat_billing.balance import Balance, Entry
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
-from monochat_billing.commands import UsageReport
 from monochat_billing.errors import BillingError, Rejected
 from monochat_billing.events import EVENT_TYPES
 from monochat_billing.hold_commands import HoldReport
 from monochat_billing.holds import Hold
 from monochat_billing.lots import Lot
-from monochat_billing.message_commands import SendHold
 from monochat_billing.money import Money, check_currency
 from monochat_billing.payments import Checkout, Payment, TopUp
 from monochat_billing.plan_commands import ChangeResult
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.quotes import ChangeQuote
 from monochat_billing.scheduling import ScheduledChange
+from monochat_billing.send_commands import SendHold
 from monochat_billing.subscription_commands import CancelReport
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.top_up_commands import PaymentReceipt, RefundReceipt
 from monochat_billing.units import Amount, Units, is_currency
+from monochat_billing.usage_commands import UsageReport
 from monochat_billing.watches import Watch
 
 __all__ = ["TYPES", "Malformed", "read", "read_any", "write", "write_any"]

@@ -1,0 +1,422 @@
+"""Send commands: estimate, hold and note what is sent, as functions from state to step.
+
+Owns the judgment of such a request against an account as it stands, after catch-up.
+Does not own what an estimate says (:mod:`monochat_billing.message_estimates`), what becomes of a
+message (:mod:`monochat_billing.message_commands`), storage, clocks, ids or keys.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import final
+
+import attrs
+
+from monochat_billing.accounts import AccountState, Step, revive
+from monochat_billing.balance import EntryKind, Memo
+from monochat_billing.campaigns import Affordable, CampaignPart
+from monochat_billing.errors import InsufficientFunds, UnknownName
+from monochat_billing.holds import Hold, place_hold
+from monochat_billing.instants import check_zone, utc
+from monochat_billing.lots import ChargeKind
+from monochat_billing.message_estimates import (
+    MessageEstimate,
+    SendAnswer,
+    estimate_messages,
+    repeats_for,
+)
+from monochat_billing.message_events import repriced
+from monochat_billing.message_regimes import month_of
+from monochat_billing.message_terms import FeeDesk, MessageTerms, StopRule
+from monochat_billing.message_tiers import MessageCounts, ServiceKey, TierKey
+from monochat_billing.messages import (
+    BusinessNumber,
+    Message,
+    MessageState,
+    fee_tally,
+    service_tally,
+    tier_tally,
+)
+from monochat_billing.money import DEFAULT_SCALE, Money, from_units
+from monochat_billing.postings import posting_events
+from monochat_billing.rating import MessageCategory
+from monochat_billing.tills import Till
+from monochat_billing.units import plain_text
+
+__all__ = [
+    "SendHold",
+    "SentMessage",
+    "SentReport",
+    "affordable_for",
+    "estimate_for",
+    "estimate_tallies",
+    "free_unsent",
+    "hold_for",
+    "may_send",
+    "note_sent",
+    "sending_day",
+]
+
+_REASON = "messages"
+
+
+def _instant(value: datetime) -> datetime:
+    return utc(value, field="sent_at")
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SentMessage:
+    """Hold a message that was handed to the provider.
+
+    ``id`` is the message's, as statuses will name it, ``number`` the business number's id.
+    ``expects_free`` is whether its sender expects it to cost nothing, None where nobody asked.
+    """
+
+    id: str
+    number: str
+    market: str
+    category: MessageCategory = attrs.field(converter=MessageCategory)
+    sent_at: datetime = attrs.field(converter=_instant)
+    expects_free: bool | None = None
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SendHold:
+    """Return what a send was held for: at worst ``worst`` for ``messages`` messages.
+
+    ``hold`` is None where not even the worst case costs the balance anything.
+    """
+
+    hold: Hold | None
+    messages: int
+    worst: Money
+
+    @property
+    def id(self) -> str:
+        """Give the hold's id, empty where there is none."""
+        return "" if self.hold is None else self.hold.id
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SentReport:
+    """Return how many messages were noted, and how many had been noted before."""
+
+    noted: int
+    repeated: int
+
+
+# ------------------------------------------------------------------------- before the sending
+
+
+def _zone_of(state: AccountState, number: str, numbers: Mapping[str, BusinessNumber]) -> str:
+    found = numbers.get(number)
+    return state.account.zone if found is None else found.zone
+
+
+def _day(at: datetime, zone: str) -> date:
+    return at.astimezone(check_zone(zone)).date()
+
+
+def sending_day(
+    account_zone: str,
+    parts: Iterable[CampaignPart],
+    numbers: Mapping[str, BusinessNumber],
+    now: datetime,
+) -> date:
+    """Give the local day of sending: that of the first part's number, or the account's own."""
+    first = next(iter(parts), None)
+    found = numbers.get(first.reference) if first is not None else None
+    return _day(now, account_zone if found is None else found.zone)
+
+
+def estimate_tallies(
+    parts: Iterable[CampaignPart], terms: MessageTerms, on: date
+) -> frozenset[str]:
+    """Name the tallies that an estimate reads."""
+    month = month_of(on)
+    names: set[str] = {fee_tally(month)} if terms.tiered else set()
+    for part in parts:
+        for category in _tier_categories(part.category):
+            names.add(tier_tally(month, part.market, category))
+        names.add(service_tally(month, part.reference))
+    return frozenset(names)
+
+
+def _tier_categories(category: MessageCategory) -> tuple[MessageCategory, ...]:
+    if category is MessageCategory.AUTHENTICATION:
+        return category, MessageCategory.AUTHENTICATION_INTERNATIONAL
+    return (category,)
+
+
+def _counts(state: AccountState, parts: Iterable[CampaignPart], on: date) -> MessageCounts:
+    month, tallies = month_of(on), state.traffic.tallies
+    charged: dict[TierKey, int] = {}
+    service: dict[ServiceKey, int] = {}
+    for part in parts:
+        for category in _tier_categories(part.category):
+            found = tallies.get(tier_tally(month, part.market, category))
+            if found is not None:
+                charged[month, part.market, category] = found.messages
+        found = tallies.get(service_tally(month, part.reference))
+        if found is not None:
+            service[month, part.reference] = found.messages
+    return MessageCounts(charged=charged, free_service=service)
+
+
+def _fee_place(state: AccountState, on: date) -> int:
+    found = state.traffic.tallies.get(fee_tally(month_of(on)))
+    return 0 if found is None else found.messages
+
+
+def _available(state: AccountState, terms: MessageTerms, now: datetime) -> int:
+    balance = state.books.balance(terms.currency)
+    available = balance.available(ChargeKind.MESSAGE, now)
+    return available - balance.credit_limit if terms.stop is StopRule.AT_ZERO else available
+
+
+def estimate_for(
+    state: AccountState,
+    parts: Sequence[CampaignPart],
+    terms: MessageTerms,
+    *,
+    on: date,
+    now: datetime,
+) -> MessageEstimate:
+    """Price a campaign against an account's own counts and balance.
+
+    Raises:
+        InvalidInput: a category is not offered in its market, or no card or regime rules that day.
+        UnknownName: the card has no such market, or the account no balance in its currency.
+    """
+    return estimate_messages(
+        parts,
+        terms,
+        on=on,
+        counts=_counts(state, parts, on),
+        fee_place=_fee_place(state, on),
+        available=_available(state, terms, now),
+    )
+
+
+def affordable_for(
+    state: AccountState,
+    mix: Sequence[CampaignPart],
+    terms: MessageTerms,
+    *,
+    on: date,
+    now: datetime,
+    at_most: int = 10**9,
+) -> Affordable:
+    """Say how many more times the account's balance pays for a mix, exact at the edge.
+
+    Raises:
+        InvalidInput: as :func:`estimate_for`.
+        UnknownName: as :func:`estimate_for`.
+    """
+    return repeats_for(
+        mix,
+        terms,
+        on=on,
+        counts=_counts(state, mix, on),
+        fee_place=_fee_place(state, on),
+        available=_available(state, terms, now),
+        at_most=at_most,
+    )
+
+
+def may_send(
+    state: AccountState,
+    parts: Sequence[CampaignPart],
+    terms: MessageTerms,
+    *,
+    on: date,
+    now: datetime,
+) -> SendAnswer:
+    """Say whether messages may be sent: whether a hold for their worst case could be placed.
+
+    What costs nothing even at worst may always be sent.
+
+    Raises:
+        InvalidInput: as :func:`estimate_for`.
+        UnknownName: as :func:`estimate_for`.
+    """
+    found = estimate_for(state, parts, terms, on=on, now=now)
+    reason = ""
+    if found.worst_fees.units > found.available_units:
+        where = "zero" if terms.stop is StopRule.AT_ZERO else "the credit limit"
+        reason = (
+            f"at worst {plain_text(found.worst)} {found.unit}, "
+            f"{plain_text(found.available)} available down to {where}, "
+            f"{plain_text(found.short)} short"
+        )
+    return SendAnswer(allowed=not reason, reason=reason, estimate=found)
+
+
+def hold_for(
+    state: AccountState,
+    parts: Sequence[CampaignPart],
+    terms: MessageTerms,
+    *,
+    hold_id: str,
+    on: date,
+    lasts: timedelta | None = None,
+    reason: str = _REASON,
+    reference: str = "",
+    actor: str = "",
+    now: datetime,
+) -> Step:
+    """Set the worst case of a campaign aside, in full or not at all.
+
+    Raises:
+        InsufficientFunds: less may be used for messages; nothing has changed.
+        InvalidInput: as :func:`estimate_for`.
+        UnknownName: as :func:`estimate_for`.
+    """
+    messages = sum(part.messages for part in parts)
+    worst = _worst(parts, terms, on)
+    money = from_units(worst, terms.currency, DEFAULT_SCALE)
+    if not worst:
+        return Step(state, result=SendHold(hold=None, messages=messages, worst=money))
+    available = max(_available(state, terms, now), 0)
+    if worst > available and terms.stop is StopRule.AT_ZERO:
+        text = [
+            plain_text(from_units(units, terms.currency, DEFAULT_SCALE))
+            for units in (worst, available, worst - available)
+        ]
+        raise InsufficientFunds(
+            state.account.id,
+            terms.currency,
+            text[0],
+            text[1],
+            text[2],
+            "top up and retry with a new key; the credit limit is not for messages",
+        )
+    memo = Memo(EntryKind.MESSAGE_FEE, now, now, reason, reference, actor)
+    until = now + (terms.hold_for if lasts is None else lasts)
+    done = place_hold(state.books, money, memo, hold_id=hold_id, expires_at=until)
+    result = SendHold(hold=done.hold, messages=messages, worst=money)
+    return Step(state.with_hold(done.books, done.hold), result=result)
+
+
+def _worst(parts: Iterable[CampaignPart], terms: MessageTerms, on: date) -> int:
+    desk = FeeDesk(terms)
+    return sum(
+        part.messages * desk.dearest_of(part.market, part.category, on)
+        for part in parts
+        if part.messages
+    )
+
+
+# -------------------------------------------------------------------------- after the sending
+
+
+def note_sent(
+    state: AccountState,
+    sent: Sequence[SentMessage],
+    hold: str,
+    terms: MessageTerms,
+    *,
+    numbers: Mapping[str, BusinessNumber],
+    now: datetime,
+) -> Step:
+    """Note which messages a hold was placed for, each with its worst case as its share.
+
+    A message whose statuses came first is joined with its hold now: one that was decided frees its
+    share at once. A message that was noted before stays as it is.
+
+    Raises:
+        InvalidInput: a category is not offered in its market, or no card or regime rules its day.
+        UnknownName: a market is not on the card, or the account has no such open hold.
+    """
+    if hold and (hold not in state.holds or not state.holds[hold].open):
+        raise UnknownName("hold", hold, "is no open hold", "pass the hold that was placed")
+    desk = FeeDesk(terms)
+    known = dict(state.traffic.messages)
+    noted: dict[str, Message] = {}
+    decided = 0
+    repeated = 0
+    for one in sent:
+        before = noted.get(one.id) or known.get(one.id)
+        if before is not None and (before.expected is not None or before.hold):
+            repeated += 1
+            continue
+        on = _day(one.sent_at, _zone_of(state, one.number, numbers))
+        share = desk.dearest_of(one.market, one.category, on) if hold else 0
+        if before is None:
+            noted[one.id] = _noted(one, hold, share)
+            continue
+        waits = before.state is MessageState.ARRIVED
+        decided += 0 if waits else share
+        noted[one.id] = attrs.evolve(
+            before,
+            hold=hold,
+            share=share if waits else 0,
+            expected=one.category,
+            expected_free=one.expects_free,
+        )
+    step = _freed(_with_messages(state, noted), hold, decided, terms, now)
+    events = repriced(state.account.id, noted.values(), terms.currency, now)
+    report = SentReport(noted=len(noted), repeated=repeated)
+    return attrs.evolve(step, events=(*step.events, *events), result=report)
+
+
+def _noted(one: SentMessage, hold: str, share: int) -> Message:
+    return Message(
+        id=one.id,
+        number=one.number,
+        state=MessageState.HELD,
+        market=one.market,
+        category=one.category,
+        at=one.sent_at,
+        hold=hold,
+        share=share,
+        expected=one.category,
+        expected_free=one.expects_free,
+    )
+
+
+def free_unsent(
+    state: AccountState,
+    hold: str,
+    parts: Sequence[CampaignPart],
+    terms: MessageTerms,
+    *,
+    on: date,
+    now: datetime,
+) -> Step:
+    """Free what was held for messages that were not sent after all.
+
+    Raises:
+        InvalidInput: as :func:`estimate_for`.
+        UnknownName: a market is not on the card, or the account has no such hold.
+    """
+    found = state.holds.get(hold)
+    if found is None:
+        raise UnknownName("hold", hold, "does not exist", "pass the hold that was placed")
+    step = _freed(state, hold, _worst(parts, terms, on), terms, now)
+    return attrs.evolve(step, result=step.state.holds[hold])
+
+
+def _freed(state: AccountState, hold: str, units: int, terms: MessageTerms, now: datetime) -> Step:
+    if not units:
+        return Step(state)
+    memo = Memo(EntryKind.MESSAGE_FEE, now, now, _REASON)
+    till = Till(state.books, terms.currency, state.holds.values(), memo)
+    till.free(hold, units)
+    done = till.done()
+    step = Step(_with_holds(state.with_books(done.books), done.holds), done.entries)
+    step = attrs.evolve(step, events=posting_events(state.books, done.books, done.entries))
+    return step.then(revive(step.state, now, now))
+
+
+def _with_holds(state: AccountState, holds: Iterable[Hold]) -> AccountState:
+    return attrs.evolve(state, holds={**state.holds, **{hold.id: hold for hold in holds}})
+
+
+def _with_messages(state: AccountState, messages: Mapping[str, Message]) -> AccountState:
+    if not messages:
+        return state
+    traffic = attrs.evolve(state.traffic, messages={**state.traffic.messages, **messages})
+    return attrs.evolve(state, traffic=traffic)
