@@ -90,8 +90,10 @@ def subscribe(
     It pays the list price that is in force at its start, or the price of an ``offer``, which is
     accepted by that. The product's trial comes first where the account has never had the product,
     and neither takes an ``offer`` nor says that it wants no ``trial``. ``start`` lies in the past:
-    it is charged from then on. ``alignment`` is for add-ons; without it they take the days of the
-    plan, where there is one that is paid for. The state has to hold what has ended, too.
+    it is charged from then on, and not before the end of one that the account had of its family,
+    or of this add-on: no day is billed twice. ``alignment`` is for add-ons; without it they take
+    the days of the plan, where there is one that is paid for. The state has to hold what has
+    ended, too.
 
     Raises:
         IllegalTransition: the account has one of this family, or this add-on, already; change it
@@ -106,6 +108,8 @@ def subscribe(
     at = now if start is None else utc(start, field="start")
     if at > now:
         raise InvalidInput("start", at.isoformat(), "lies ahead", "schedule the start instead")
+    wanted = catalog.at(at).product(product)
+    at = _not_twice(state, wanted, at)
     in_force = catalog.at(at)
     wanted = in_force.product(product)
     balance = state.books.balance(currency or state.account.currencies[0])
@@ -146,6 +150,15 @@ def subscribe(
 def has_had(state: AccountState, product: str) -> bool:
     """Tell whether the account has ever held a product, as far as the state remembers."""
     return state.has_had(product)
+
+
+def _not_twice(state: AccountState, wanted: Product, at: datetime) -> datetime:
+    """Move a start to the end of what was held before, where it lies within it."""
+    for one in state.subscriptions.values():
+        same = one.family is wanted.family if wanted.family.ladder else one.product == wanted.id
+        if same and one.ended_at is not None and one.started_at <= at < one.ended_at:
+            at = one.ended_at
+    return at
 
 
 def _grid(
@@ -357,6 +370,7 @@ def _schedule(
             actor=actor,
             now=now,
             agreement=quote.agreement,
+            of=subscription,
         )
         step, scheduled = step.then(later), later.result
     result = ChangeResult(quote=quote, subscription=subscription, scheduled=scheduled)

@@ -89,8 +89,11 @@ def schedule_change(
     price: Price | None = None,
     kept_until: datetime | None = None,
     agreement: Agreement | None = None,
+    of: Subscription | None = None,
 ) -> Step:
     """Plan a change of product or interval for the period's end or for an instant ahead.
+
+    It is about what is held of the family of ``to``, or about ``of``.
 
     Raises:
         IllegalTransition: the subscription is past due, paused or suspended, so its period has no
@@ -119,7 +122,7 @@ def schedule_change(
     >>> step.result.state.value, step.events[-1].due_at.date().isoformat()
     ('PENDING', '2026-11-05')
     """
-    subscription = target_of(state, catalog, to, now)
+    subscription = of or target_of(state, catalog, to, now)
     change = ScheduledChange(
         id=schedule_id,
         account=state.account.id,
