@@ -23,8 +23,9 @@ __all__ = ["TURKEY", "TaxRegime"]
 _MANY: Final = 1024
 
 
+# Every charge asks for its tax by the regime, which is a dozen rates to hash.
 @final
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class TaxRegime:
     """Say which tax is owed on what a catalog sells, by the buyer's country.
 
