@@ -6,14 +6,16 @@ from xml.etree import ElementTree as ET
 import attrs
 import pytest
 
-from monochat_billing import commands
-from monochat_billing.balance import DebitMode, Terms
+from monochat_billing import commands, forecast_lines, overview_text, permissions, runways
+from monochat_billing.balance import DebitMode, EntryKind, Terms
 from monochat_billing.errors import InvalidInput
 from monochat_billing.lots import ChargeKind, LotOrigin
 from monochat_billing.money import money
 from monochat_billing.overview import NoticeKind, overview
 from monochat_billing.overview_text import BalanceLine
 from monochat_billing.plans import Family, sample_catalog
+from monochat_billing.scheduling import DueKind, ScheduleAction
+from monochat_billing.subscriptions import SubscriptionState
 from monochat_billing.tables import table
 from monochat_billing.units import Units
 from tests.desk import Desk
@@ -120,6 +122,26 @@ class TestThePage:
         for show in (page.explain, page.html):
             with pytest.raises(InvalidInput, match="use 'en' or 'tr'"):
                 show("de")
+
+
+class TestWords:
+    """Every kind and state has a word; an enum's own name is for programs."""
+
+    def test_nothing_is_left_without(self) -> None:
+        for words, names in (
+            (overview_text._FAMILIES, Family),
+            (overview_text._STATES, SubscriptionState),
+            (overview_text._NEXT, SubscriptionState),
+            (overview_text._ORIGINS, LotOrigin),
+            (overview_text._PAYS_FOR, ChargeKind),
+            (overview_text._KINDS, EntryKind),
+            (overview_text._ACTIONS, ScheduleAction),
+            (forecast_lines._STATES, SubscriptionState),
+            (forecast_lines._WHAT, DueKind),
+            (permissions._SENTENCES, permissions.Reason),
+            (runways._KINDS, ChargeKind),
+        ):
+            assert set(words) == set(names)
 
 
 class TestUnits:

@@ -33,6 +33,15 @@ from monochat_billing.money import (
 from monochat_billing.money_text import format_money
 from monochat_billing.quantities import Quantity, exact, number_text
 from monochat_billing.rounding import HALF_UP, Rounding, round_ratio
+from monochat_billing.translations import (
+    check_locale,
+    mark,
+    mark_in,
+    mark_plural,
+    translate,
+    translate_in,
+    translate_plural,
+)
 
 __all__ = [
     "USAGE_ROUNDING",
@@ -85,51 +94,24 @@ class FeeOf(StrEnum):
     """What is charged on top of it."""
 
 
-_NOUNS: Final = {
-    "en": {
-        LineBasis.UNIT: ("unit", "units"),
-        LineBasis.PACKAGE: ("package", "packages"),
-        LineBasis.FLAT: ("fixed fee", "fixed fees"),
-        LineBasis.FREE: ("free unit", "free units"),
-        LineBasis.FLOOR: ("raise to the least fee", "raise to the least fee"),
-        LineBasis.CEILING: ("cut to the highest fee", "cut to the highest fee"),
-        LineBasis.TRUE_UP: ("true-up to the minimum", "true-up to the minimum"),
-        LineBasis.CAP: ("cut to the maximum", "cut to the maximum"),
-        LineBasis.DISCOUNT: ("discount", "discount"),
-        LineBasis.BILLED: ("billed before", "billed before"),
-    },
-    "tr": {
-        LineBasis.UNIT: ("birim", "birim"),
-        LineBasis.PACKAGE: ("paket", "paket"),
-        LineBasis.FLAT: ("sabit ücret", "sabit ücret"),
-        LineBasis.FREE: ("ücretsiz birim", "ücretsiz birim"),
-        LineBasis.FLOOR: ("en düşük ücrete tamamlama", "en düşük ücrete tamamlama"),
-        LineBasis.CEILING: ("en yüksek ücrete indirme", "en yüksek ücrete indirme"),
-        LineBasis.TRUE_UP: ("asgari tutara tamamlama", "asgari tutara tamamlama"),
-        LineBasis.CAP: ("azami tutara indirme", "azami tutara indirme"),
-        LineBasis.DISCOUNT: ("indirim", "indirim"),
-        LineBasis.BILLED: ("daha önce faturalanan", "daha önce faturalanan"),
-    },
+_COUNTED: Final = {
+    LineBasis.UNIT: mark_plural("{count} unit x {rate}", "{count} units x {rate}"),
+    LineBasis.PACKAGE: mark_plural("{count} package x {rate}", "{count} packages x {rate}"),
+    LineBasis.FLAT: mark_plural("{count} fixed fee x {rate}", "{count} fixed fees x {rate}"),
+    LineBasis.FREE: mark_plural("{count} free unit", "{count} free units"),
 }
-_NOTES: Final = {"included": "dahil"}
-_TIER: Final = {"en": "tier", "tr": "kademe"}
-_FEE: Final = {
-    "en": {FeeOf.PROVIDER: "", FeeOf.OWN: "own fee, "},
-    "tr": {FeeOf.PROVIDER: "", FeeOf.OWN: "kendi ücretimiz, "},
+_NAMED: Final = {
+    LineBasis.FLOOR: mark("raise to the least fee"),
+    LineBasis.CEILING: mark("cut to the highest fee"),
+    LineBasis.TRUE_UP: mark("true-up to the minimum"),
+    LineBasis.CAP: mark("cut to the maximum"),
+    LineBasis.DISCOUNT: mark("discount"),
+    LineBasis.BILLED: mark("billed before"),
 }
+_NOTES: Final = {"included": mark_in("charge line", "included")}
 _LOCALES: Final = {"en": "en_US", "tr": "tr_TR"}
 _REDUCING: Final = frozenset(
     {LineBasis.CEILING, LineBasis.CAP, LineBasis.DISCOUNT, LineBasis.BILLED}
-)
-_AMOUNTS: Final = frozenset(
-    {
-        LineBasis.BILLED,
-        LineBasis.CAP,
-        LineBasis.CEILING,
-        LineBasis.DISCOUNT,
-        LineBasis.FLOOR,
-        LineBasis.TRUE_UP,
-    }
 )
 
 
@@ -228,33 +210,37 @@ class ChargeLine:
         >>> print(line.explain("en"), "|", line.explain("tr"))
         1.3% of TRY 550.00 = TRY 7.15 | ₺550,00 tutarın %1,3 payı = ₺7,15
         """
-        if locale not in _LOCALES:
-            raise InvalidInput("locale", locale, "has no sentences", "use 'en' or 'tr'")
+        check_locale(locale)
         amount = _shown(Fraction(self.rounded_units, 10**self.digits), self.currency, locale)
-        head = "" if self.tier is None else f"{_TIER[locale]} {self.tier}: "
-        note = _NOTES.get(self.note, self.note) if locale == "tr" else self.note
-        tail = ", ".join(part for part in (self.source, note) if part)
-        body = f"{self._body(locale)} = {amount}"
-        return f"{_FEE[locale][self.fee]}{head}{body}" + (f" ({tail})" if tail else "")
+        text = f"{self._body(locale)} = {amount}"
+        if self.tier is not None:
+            text = translate("tier {tier}: {text}", locale, tier=self.tier, text=text)
+        if self.fee is FeeOf.OWN:
+            text = translate("own fee, {text}", locale, text=text)
+        note = _NOTES.get(self.note)
+        known = self.note if note is None else translate_in("charge line", note, locale)
+        tail = ", ".join(part for part in (self.source, known) if part)
+        return text + (f" ({tail})" if tail else "")
 
     def _body(self, locale: str) -> str:
         if self.basis is LineBasis.PERCENTAGE or (
             self.basis is LineBasis.DISCOUNT and self.rate < 1
         ):
+            parted = mark("{share}% of {base}")
+            if self.basis is LineBasis.DISCOUNT:
+                parted = mark("{share}% discount on {base}")
             base = _shown(self.units, self.currency, locale)
-            share = number_text(self.rate * 100, locale)
-            if self.basis is LineBasis.PERCENTAGE:
-                return f"{base} tutarın %{share} payı" if locale == "tr" else f"{share}% of {base}"
-            noun = _NOUNS[locale][self.basis][0]
-            return f"%{share} {noun}, {base}" if locale == "tr" else f"{share}% {noun} on {base}"
-        one, many = _NOUNS[locale][self.basis]
-        if self.basis in _AMOUNTS:
-            return one
-        count = number_text(self.units, locale)
-        noun = one if self.units == 1 else many
-        if self.basis is LineBasis.FREE:
-            return f"{count} {noun}"
-        return f"{count} {noun} x {_shown(self.rate, self.currency, locale)}"
+            return translate(parted, locale, share=number_text(self.rate * 100, locale), base=base)
+        named = _NAMED.get(self.basis)
+        if named is not None:
+            return translate(named, locale)
+        return translate_plural(
+            *_COUNTED[self.basis],
+            1 if self.units == 1 else 0,
+            locale,
+            count=number_text(self.units, locale),
+            rate=_shown(self.rate, self.currency, locale),
+        )
 
 
 def _shown(value: Fraction, currency: str, locale: str) -> str:

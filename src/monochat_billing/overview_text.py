@@ -59,6 +59,8 @@ _PAYS_FOR: Final = {
     ChargeKind.PLAN: mark("plan"),
     ChargeKind.SUPPORT: mark("support package"),
     ChargeKind.MESSAGE: mark("messages"),
+    ChargeKind.USAGE: mark("usage"),
+    ChargeKind.PACK: mark("extra packages"),
     ChargeKind.OTHER: mark("other charges"),
 }
 _KINDS: Final = {
@@ -68,6 +70,8 @@ _KINDS: Final = {
     EntryKind.SUPPORT_FEE: mark_in("entry", "support package"),
     EntryKind.ADD_ON_FEE: mark_in("entry", "add-on"),
     EntryKind.MESSAGE_FEE: mark_in("entry", "message"),
+    EntryKind.USAGE_FEE: mark_in("entry", "usage"),
+    EntryKind.PACK_FEE: mark_in("entry", "extra package"),
     EntryKind.CHARGE: mark_in("entry", "charge"),
     EntryKind.PRORATION_CREDIT: mark_in("entry", "unused time"),
     EntryKind.BREAKAGE: mark_in("entry", "expired credit"),

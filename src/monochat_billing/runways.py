@@ -39,6 +39,8 @@ _MOST_LINKS: Final = 10_000
 _UNPAID: Final = (SubscriptionState.PAST_DUE, SubscriptionState.SUSPENDED)
 _KINDS: Final = {
     ChargeKind.MESSAGE: EntryKind.MESSAGE_FEE,
+    ChargeKind.USAGE: EntryKind.USAGE_FEE,
+    ChargeKind.PACK: EntryKind.PACK_FEE,
     ChargeKind.OTHER: EntryKind.CHARGE,
     ChargeKind.PLAN: EntryKind.PLAN_FEE,
     ChargeKind.SUPPORT: EntryKind.SUPPORT_FEE,

@@ -25,7 +25,7 @@ _YEAR: Final = timedelta(days=366)
 _WINDOW: Final = timedelta(days=30)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _DAY: Final = timedelta(days=1) // _MICROSECOND
-_USED: Final = (EntryKind.MESSAGE_FEE, EntryKind.CHARGE)
+_USED: Final = (EntryKind.MESSAGE_FEE, EntryKind.USAGE_FEE, EntryKind.CHARGE)
 """The entries that make up a burn; what falls due by itself is walked through, not averaged."""
 
 
