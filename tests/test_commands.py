@@ -7,10 +7,9 @@ from typing import Any
 import attrs
 import pytest
 
-from monochat_billing import commands, plan_commands, top_up_commands
+from monochat_billing import commands, plan_commands, top_up_commands, usage_commands
 from monochat_billing.accounts import AccountState, Step
 from monochat_billing.balance import Entry, EntryKind, Terms
-from monochat_billing.commands import UsageReport
 from monochat_billing.errors import (
     IllegalTransition,
     InsufficientFunds,
@@ -33,6 +32,7 @@ from monochat_billing.plans import ChangeTiming, Family
 from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageRecord
 from monochat_billing.scheduling import ScheduleState
 from monochat_billing.top_up_commands import PaymentReceipt
+from monochat_billing.usage_commands import UsageReport
 from tests.scene import BUYER, CATALOG, START, Scene, instant, lira, scene
 
 CARDS = RateCards(
@@ -65,7 +65,7 @@ def message(identity: str, market: str = "Turkey", **change: Any) -> UsageRecord
 def used(made: Scene, *records: UsageRecord, known: tuple[str, ...] = ()) -> Step:
     """Record usage, with what the storage knows of it."""
     state = attrs.evolve(made.state, known_usage=frozenset(known))
-    return commands.record_usage(state, records, CARDS, actor="meter", now=START)
+    return usage_commands.record_usage(state, records, CARDS, actor="meter", now=START)
 
 
 def dollars(amount: str) -> Money:
@@ -368,7 +368,9 @@ class TestTopUps:
         made.subscribe(START, "growth")
         made.run("2026-11-06")
         state = self.start(made.state, lira("2000")).state
-        step = top_up_commands.receive_payment(state, self.said(lira("2000")), instant("2026-11-06"))
+        step = top_up_commands.receive_payment(
+            state, self.said(lira("2000")), instant("2026-11-06")
+        )
         receipt: PaymentReceipt = step.result
         assert receipt.entry is step.entries[0]
         assert receipt.revived == ("plan",)
@@ -475,7 +477,9 @@ class TestUsage:
         one_by_one = made.state
         entries: list[Entry] = []
         for record in records:
-            step = commands.record_usage(one_by_one, [record], CARDS, actor="meter", now=START)
+            step = usage_commands.record_usage(
+                one_by_one, [record], CARDS, actor="meter", now=START
+            )
             one_by_one = step.state
             entries += step.entries
         assert tuple(entries) == whole.entries

@@ -176,7 +176,8 @@ class AccountState:
         for counter in self.account.counters:
             if counter.closes_at is not None:
                 at = counter.closes_at
-                yield Due(at, DueKind.SETTLEMENT, 0, counter.period.start, counter.id)
+                rank = int(counter.is_minimum)  # it sums up the others, so it comes last
+                yield Due(at, DueKind.SETTLEMENT, rank, counter.period.start, counter.id)
 
     def with_books(self, books: Books) -> "AccountState":
         """Return the state with other books."""

@@ -9,79 +9,45 @@ Every function takes the account's state (caught up to ``now``) and returns a
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import final
 
 import attrs
 
 from monochat_billing.accounts import (
     Account,
     AccountState,
-    ChargedUsage,
     Step,
     revive,
 )
 from monochat_billing.balance import (
     Books,
     DebitMode,
-    Entry,
     EntryKind,
     Memo,
     Terms,
     credit,
     debit,
-    debit_many,
     open_balance,
 )
 from monochat_billing.errors import (
-    InsufficientFunds,
     InvalidInput,
 )
 from monochat_billing.events import (
     AccountOpened,
-    Event,
     ProfileUpdated,
-    UsageCharged,
-    UsageRefused,
 )
-from monochat_billing.money import Money, amount_text, check_currency, from_units
+from monochat_billing.money import check_currency
 from monochat_billing.periods import check_zone
 from monochat_billing.postings import posting_events
 from monochat_billing.profiles import BillingProfile
-from monochat_billing.rating import RateCards, RatedLine, UsageRecord, rate_many
 from monochat_billing.texts import check_line
 from monochat_billing.units import Amount, Units
 
 __all__ = [
-    "UsageReport",
     "charge",
     "grant",
     "open_account",
-    "record_usage",
     "update_profile",
 ]
-
-
-@final
-@attrs.frozen(kw_only=True)
-class UsageReport:
-    """Return what a batch of usage led to, record by record in sum.
-
-    ``charged`` records cost ``amount`` together, ``free`` ones cost nothing, ``repeated`` ones
-    had been recorded before or stand twice in the batch. ``refused`` names the records that the
-    balance could not pay, with the refusal: nothing is kept of them, so they can be sent again.
-    """
-
-    charged: int
-    free: int
-    repeated: int
-    amount: Money
-    refused: tuple[tuple[str, InsufficientFunds], ...] = ()
-
-    def __str__(self) -> str:
-        return (
-            f"{self.charged} charged ({amount_text(self.amount)} {self.amount.currency.code}), "
-            f"{self.free} free, {self.repeated} repeated, {len(self.refused)} refused"
-        )
 
 
 def open_account(
@@ -231,93 +197,3 @@ def grant(
 def _check_reason(reason: str) -> None:
     if not isinstance(reason, str) or not reason.strip():
         raise InvalidInput("reason", reason, "is empty", "say what it is for")
-
-
-def record_usage(
-    state: AccountState,
-    records: Sequence[UsageRecord],
-    cards: RateCards,
-    *,
-    actor: str,
-    now: datetime,
-) -> Step:
-    """Rate a batch of usage and debit each record once, whatever was recorded before.
-
-    Records are judged one by one in their order: what the balance cannot pay is refused and
-    forgotten, the others are charged.
-
-    Raises:
-        InvalidInput: a record has no rate on the card in force; the whole batch is refused.
-        UnknownName: the account has no balance in the rate card's currency.
-    """
-    fresh: dict[str, UsageRecord] = {}
-    for record in records:
-        if record.id not in state.known_usage:
-            fresh.setdefault(record.id, record)
-    lines = rate_many(tuple(fresh.values()), cards, state.account.zone)
-    priced = [line for line in lines if line.units]
-    memo = Memo(EntryKind.MESSAGE_FEE, now, now, cards.meter, actor=actor)
-    posted = debit_many(
-        state.books, cards.currency, [(line.units, line.record_id) for line in priced], memo
-    )
-    paid = {line.record_id: result for line, result in zip(priced, posted.results, strict=True)}
-    usage = tuple(kept for line in lines if (kept := _kept(line, fresh, paid.get(line.record_id))))
-    refused = tuple(
-        (identity, result)
-        for identity, result in paid.items()
-        if isinstance(result, InsufficientFunds)
-    )
-    spent = from_units(-sum(entry.amount for entry in posted.entries), cards.currency)
-    report = UsageReport(
-        charged=len(posted.entries),
-        free=len(lines) - len(priced),
-        repeated=len(records) - len(lines),
-        amount=spent,
-        refused=refused,
-    )
-    after = state
-    if usage:
-        known = state.known_usage | {one.record.id for one in usage}
-        after = attrs.evolve(state, books=posted.books, known_usage=known)
-    events = _usage_events(state.account.id, posted.entries, report, cards.currency, now)
-    return Step(after, posted.entries, events, usage, report)
-
-
-def _kept(
-    line: RatedLine,
-    records: dict[str, UsageRecord],
-    result: Entry | InsufficientFunds | None,
-) -> ChargedUsage | None:
-    if isinstance(result, InsufficientFunds):
-        return None
-    entry = result.number if result else None
-    return ChargedUsage(records[line.record_id], line.currency, line.units, line.card, entry)
-
-
-def _usage_events(
-    account: str, entries: Sequence[Entry], report: UsageReport, currency: str, now: datetime
-) -> tuple[Event, ...]:
-    events: list[Event] = []
-    if entries:
-        events.append(
-            UsageCharged(
-                account=account,
-                at=now,
-                first_entry=entries[0].number,
-                last_entry=entries[-1].number,
-                records=report.charged,
-                amount=report.amount,
-            )
-        )
-    if report.refused:
-        short = report.refused[0][1].shortfall
-        events.append(
-            UsageRefused(
-                account=account,
-                at=now,
-                records=len(report.refused),
-                currency=currency,
-                first_shortfall=short,
-            )
-        )
-    return tuple(events)

@@ -27,6 +27,7 @@ from monochat_billing.tax import TaxLine
 from monochat_billing.texts import check_identity
 
 __all__ = [
+    "MINIMUM",
     "NOTHING_METERED",
     "Counter",
     "MeterRecord",
@@ -37,6 +38,10 @@ __all__ = [
 ]
 
 _ZERO: Final = Fraction(0)
+
+MINIMUM: Final = "minimum"
+"""The card of the counter that settles a meter's minimum."""
+
 _MONTHS_AHEAD: Final = 14
 
 
@@ -194,6 +199,11 @@ class Counter:
     paid: tuple[Share, ...] = ()
     closes_at: datetime | None = None
     closed: bool = False
+
+    @property
+    def is_minimum(self) -> bool:
+        """Tell whether it sums up what a period's other counters charged, for its minimum."""
+        return self.card == MINIMUM
 
     @property
     def bucket(self) -> str:

@@ -30,7 +30,14 @@ from monochat_billing import lots as _lots
 from monochat_billing.balance import Books, DebitMode, Entry, EntryKind, Memo, give_back
 from monochat_billing.books import post
 from monochat_billing.charge_lines import Charge
-from monochat_billing.counters import Counter, Metered, MeteredUsage, MeterRecord, merged_shares
+from monochat_billing.counters import (
+    MINIMUM,
+    Counter,
+    Metered,
+    MeteredUsage,
+    MeterRecord,
+    merged_shares,
+)
 from monochat_billing.entries import parts_of
 from monochat_billing.errors import InvalidInput, LimitExceeded
 from monochat_billing.meter_charges import (
@@ -42,15 +49,15 @@ from monochat_billing.meter_charges import (
 )
 from monochat_billing.meter_rates import MeterRate, MeterTerms
 from monochat_billing.meters import Aggregation
-from monochat_billing.money import to_units
+from monochat_billing.money import add, to_units
 from monochat_billing.recurrences import Recurrence
 from monochat_billing.rounding import HALF_UP
+from monochat_billing.tax import TaxLine
 from monochat_billing.units import amount_in
 
 __all__ = ["MeterScene", "Recorded", "correct_record", "record_usage", "settle_counter"]
 
 _ZERO: Final = Fraction(0)
-_MINIMUM: Final = "minimum"
 _TRUE_UP: Final = "true-up to the minimum"
 
 
@@ -116,7 +123,7 @@ def record_usage(
         )
     metered = scene.metered.with_counter(charged.counter)
     scene = attrs.evolve(scene, books=charged.books, metered=metered)
-    scene, more = _with_minimum(scene, rate, memo)
+    scene, more = _with_minimum(scene, rate, charged.amount, memo)
     entries = (*burned, *charged.entries)
     usage = MeteredUsage(
         record=record,
@@ -151,6 +158,9 @@ def correct_record(
     ``to`` has the record's own id, or a new one: then the old record is kept and names it.
     ``others`` are, for a gauge, the other records of its counter that still count.
 
+    The right record carries all that was posted for both, so that records still sum to what was
+    taken: usage that gave way to another record's overage shows as money given back here.
+
     Raises:
         InvalidInput: the record was replaced before, or a gauge was recorded meanwhile.
         InsufficientFunds: the right thing costs more than there is; nothing has changed.
@@ -161,22 +171,29 @@ def correct_record(
             "record", usage.record.id, f"was replaced by {usage.replaced_by}", "correct that one"
         )
     memo = attrs.evolve(memo, reason=f"{usage.record.meter} corrected", reference=usage.record.id)
-    scene, entries = _without(scene, usage, others, memo)
-    again = record_usage(scene, to, memo, mode)
+    undone = _without(scene, usage, others, memo)
+    again = record_usage(undone.scene, to, memo, mode)
     made = again.usage
     if made is None:
         raise AssertionError(to.id)
-    if to.id == usage.record.id:
-        made = attrs.evolve(
-            made,
-            corrected=usage.corrected + 1,
-            entries=(*usage.entries, *(one.number for one in entries), *made.entries),
-        )
-        changed = [made]
-    else:
-        changed = [attrs.evolve(usage, replaced_by=to.id), made]
+    posted = (*usage.entries, *(one.number for one in undone.entries), *made.entries)
+    made = attrs.evolve(
+        made,
+        corrected=usage.corrected + 1,
+        entries=posted,
+        prepaid=usage.prepaid - undone.prepaid + made.prepaid,
+        lapsed=usage.lapsed - undone.lapsed + made.lapsed,
+        amount=usage.amount + undone.charged.amount + made.amount,
+        tax=_sum_of([usage.tax, undone.charged.tax, made.tax]),
+        lines=(*usage.lines, *undone.charged.lines, *made.lines),
+        currency=made.currency or usage.currency,
+        scale=made.scale or usage.scale,
+    )
+    changed = [made]
+    if to.id != usage.record.id:
+        changed.append(attrs.evolve(usage, replaced_by=to.id))
     scene = attrs.evolve(again.scene, metered=again.scene.metered.with_records(changed))
-    return Recorded(scene=scene, entries=(*entries, *again.entries), usage=made)
+    return Recorded(scene=scene, entries=(*undone.entries, *again.entries), usage=made)
 
 
 def settle_counter(scene: MeterScene, counter_id: str, memo: Memo) -> Recorded:
@@ -190,7 +207,7 @@ def settle_counter(scene: MeterScene, counter_id: str, memo: Memo) -> Recorded:
     memo = attrs.evolve(memo, reason=counter.meter, reference=counter.id)
     closed = attrs.evolve(counter, closes_at=None, closed=True)
     scene = attrs.evolve(scene, metered=scene.metered.with_counter(closed))
-    if counter.card == _MINIMUM:
+    if counter.is_minimum:
         scene, entries = _trued_up(scene, rate, closed, memo)
         return Recorded(scene=_go_on(scene, closed, memo.effective_at), entries=entries)
     if rate.model is None:
@@ -198,9 +215,9 @@ def settle_counter(scene: MeterScene, counter_id: str, memo: Memo) -> Recorded:
     added = added_charge(rate, closed, closed, None)
     done = _forced(scene, closed, rate, added, memo, at)
     metered = scene.metered.with_counter(done.counter)
-    return Recorded(
-        scene=attrs.evolve(scene, books=done.books, metered=metered), entries=tuple(done.entries)
-    )
+    scene = attrs.evolve(scene, books=done.books, metered=metered)
+    scene, more = _with_minimum(scene, rate, done.amount, memo)
+    return Recorded(scene=scene, entries=(*done.entries, *more))
 
 
 # ---------------------------------------------------------------------------------- the counter
@@ -303,49 +320,82 @@ def _lapse(scene: MeterScene, standing: Recurrence, units: int) -> MeterScene:
     return attrs.evolve(scene, recurrences=kept)
 
 
+@attrs.frozen
+class _Undone:
+    """Hold what taking a record back has led to."""
+
+    scene: MeterScene
+    entries: tuple[Entry, ...]
+    charged: ChargedCounter
+    prepaid: int = 0
+    lapsed: int = 0
+
+
 def _without(
     scene: MeterScene, usage: MeteredUsage, others: Sequence[MeterRecord], memo: Memo
-) -> tuple[MeterScene, tuple[Entry, ...]]:
+) -> _Undone:
     """Take a record out of its counter, and give back what it made the counter pay."""
     record = usage.record
     counter = scene.metered.counters[usage.counter]
     rate = scene.terms.rate(record.meter, record.occurred_at, record.dimensions)
-    left = attrs.evolve(counter, records=counter.records - 1)
     entries: tuple[Entry, ...] = ()
+    back = lapsed = 0
     if rate.meter.aggregation.is_gauge:
-        left = _regauged(left, others, rate)
+        left = _regauged(counter, others, rate)
     else:
-        rest = record.quantity - min(record.quantity, counter.above)
-        lapsed = min(int(rest), counter.lapsed)
-        back = int(rest) - lapsed
+        rest = int(record.quantity - min(record.quantity, counter.above))
+        lapsed = min(rest, counter.lapsed)
+        back = rest - lapsed
         left = attrs.evolve(
-            left,
+            counter,
+            records=counter.records - 1,
             used=counter.used - record.quantity,
             lapsed=counter.lapsed - lapsed,
             prepaid=counter.prepaid - back,
             burned=reduced_shares(counter.burned, back),
         )
-        standing = next((one for one in scene.recurrences if one.unit == record.meter), None)
-        if standing is not None and _same(counter, standing):
-            scene = _lapse(scene, standing, lapsed)
-        if back:
-            books = scene.books
-            amount = amount_in(record.meter, books.balance(record.meter).scale, back)
-            given = give_back(books, amount, counter.burned, memo.of(EntryKind.REVERSAL), None)
-            if given is not None:
-                scene = attrs.evolve(scene, books=given.books)
-                entries = given.entries
+        scene, entries = _unburned(scene, counter, back, lapsed, memo)
+    done = ChargedCounter(scene.books, left)
     if rate.model is not None and (rate.at_once or counter.closed):
         added = added_charge(rate, counter, left, None, undo=usage.amount)
         done = _forced(scene, left, rate, added, memo, record.occurred_at)
-        scene = attrs.evolve(scene, books=done.books)
-        left, entries = done.counter, (*entries, *done.entries)
-    return attrs.evolve(scene, metered=scene.metered.with_counter(left)), entries
+    metered = scene.metered.with_counter(done.counter)
+    scene = attrs.evolve(scene, books=done.books, metered=metered)
+    scene, more = _with_minimum(scene, rate, done.amount, memo)
+    return _Undone(scene, (*entries, *done.entries, *more), done, back, lapsed)
+
+
+def _unburned(
+    scene: MeterScene, counter: Counter, back: int, lapsed: int, memo: Memo
+) -> tuple[MeterScene, tuple[Entry, ...]]:
+    """Give prepaid units back to the lots that paid, and what had lapsed to what has."""
+    standing = next((one for one in scene.recurrences if one.unit == counter.meter), None)
+    if standing is not None and _same(counter, standing):
+        scene = _lapse(scene, standing, lapsed)
+    if not back:
+        return scene, ()
+    amount = amount_in(counter.meter, scene.books.balance(counter.meter).scale, back)
+    given = give_back(scene.books, amount, counter.burned, memo.of(EntryKind.REVERSAL), None)
+    if given is None:
+        return scene, ()
+    return attrs.evolve(scene, books=given.books), given.entries
+
+
+def _sum_of(splits: Sequence[TaxLine | None]) -> TaxLine | None:
+    """Add up splits of one record; they are of the instant of its usage, so of one rate."""
+    known = [one for one in splits if one is not None]
+    if not known:
+        return None
+    found, *others = known
+    for one in others:
+        net, tax = add(found.net, one.net), add(found.tax, one.tax)
+        found = attrs.evolve(one, net=net, tax=tax, gross=add(net, tax))
+    return found
 
 
 def _regauged(counter: Counter, others: Sequence[MeterRecord], rate: MeterRate) -> Counter:
     """Read a gauge anew from the records that still count."""
-    if len(others) != counter.records:
+    if len(others) != counter.records - 1:
         raise InvalidInput(
             "record", counter.meter, "was recorded by others meanwhile", "correct it again"
         )
@@ -380,17 +430,21 @@ def _forced(  # noqa: PLR0917 - private
 
 
 def _with_minimum(
-    scene: MeterScene, rate: MeterRate, memo: Memo
+    scene: MeterScene, rate: MeterRate, added: int, memo: Memo
 ) -> tuple[MeterScene, tuple[Entry, ...]]:
-    """See to it that a minimum is settled at the period's end, or that it still fits after it."""
+    """Count what was charged towards a minimum, and see that it is settled, or fits after that.
+
+    The counter of a minimum sums up, as what it used, what all others of its period charged.
+    """
     if rate.meter.minimum_in(rate.currency) is None:
         return scene, ()
-    place = f"{rate.place}/{_MINIMUM}/"
+    place = f"{rate.place}/{MINIMUM}/"
     known = scene.metered.counters.get(place)
     waits = rate.period.end > memo.effective_at
     if known is None:
         known = _minimum_counter(rate, place, waits=waits)
-        scene = attrs.evolve(scene, metered=scene.metered.with_counter(known))
+    known = attrs.evolve(known, used=known.used + added)
+    scene = attrs.evolve(scene, metered=scene.metered.with_counter(known))
     if not known.closed:
         return scene, ()
     return _trued_up(scene, rate, known, memo)
@@ -401,7 +455,7 @@ def _minimum_counter(rate: MeterRate, place: str, *, waits: bool) -> Counter:
         id=place,
         meter=rate.meter.id,
         period=rate.period,
-        card=_MINIMUM,
+        card=MINIMUM,
         currency=rate.currency,
         closes_at=rate.period.end if waits else None,
         closed=not waits,
@@ -415,15 +469,7 @@ def _trued_up(
     minimum = rate.meter.minimum_in(counter.currency)
     scale = scene.books.balance(counter.currency).scale
     least = 0 if minimum is None else to_units(minimum, scale)
-    charged = sum(
-        one.charged
-        for one in scene.metered.counters.values()
-        if one.meter == counter.meter
-        and one.period.start == counter.period.start
-        and one.card != _MINIMUM
-        and one.currency == counter.currency
-    )
-    missing = max(least - charged, 0) - counter.charged
+    missing = max(least - int(counter.used), 0) - counter.charged
     plain = attrs.evolve(rate, rounding=HALF_UP.at_scale(scale), card=_TRUE_UP)
     memo = memo.of(EntryKind.USAGE_FEE, f"{counter.meter}: {_TRUE_UP}")
     added, at = true_up_charge(missing, plain), counter.period.start
@@ -439,14 +485,14 @@ def _go_on(scene: MeterScene, counter: Counter, now: datetime) -> MeterScene:
     rate = MeterRate(
         meter=scene.terms.catalog.at(now).meter(counter.meter),
         period=scene.terms.period(counter.meter, counter.period.end),
-        card=_MINIMUM,
+        card=MINIMUM,
         currency=counter.currency,
         model=None,
         at_once=True,
     )
     if rate.meter.minimum_in(counter.currency) is None:
         return scene
-    place = f"{rate.place}/{_MINIMUM}/"
+    place = f"{rate.place}/{MINIMUM}/"
     if place in scene.metered.counters:
         return scene
     fresh = _minimum_counter(rate, place, waits=True)

@@ -32,6 +32,7 @@ from monochat_billing.accounts import Account, ChargedUsage
 from monochat_billing.auto_top_ups import AutomaticTopUp
 from monochat_billing.balance import Balance, Entry
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
+from monochat_billing.counters import MeteredUsage
 from monochat_billing.errors import BillingError, Rejected
 from monochat_billing.events import EVENT_TYPES
 from monochat_billing.hold_commands import HoldReport
@@ -48,7 +49,7 @@ from monochat_billing.subscription_commands import CancelReport
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.top_up_commands import PaymentReceipt, RefundReceipt
 from monochat_billing.units import Amount, Units, is_currency
-from monochat_billing.usage_commands import UsageReport
+from monochat_billing.usage_commands import MeterReport, UsageReport
 from monochat_billing.watches import Watch
 
 __all__ = ["TYPES", "Malformed", "read", "read_any", "write", "write_any"]
@@ -84,6 +85,8 @@ _RESULTS: Final = (
     Subscription,
     TopUp,
     TransferReport,
+    MeterReport,
+    MeteredUsage,
     UsageReport,
     Watch,
 )

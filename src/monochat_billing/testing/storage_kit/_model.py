@@ -10,7 +10,6 @@ from hypothesis import seed, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from monochat_billing.adapters.memory import MemoryStorage
-from monochat_billing.commands import UsageReport
 from monochat_billing.intervals import MONTH, YEAR
 from monochat_billing.money import from_units
 from monochat_billing.rating import MessageCategory, UsageRecord
@@ -24,6 +23,7 @@ from monochat_billing.testing.storage_kit.bench import (
 )
 from monochat_billing.testing.storage_kit.cases import Capability, CaseList, Tier, check
 from monochat_billing.testing.storage_kit.values import START
+from monochat_billing.usage_commands import UsageReport
 
 CASES: Final = CaseList(Tier.MODEL)
 
