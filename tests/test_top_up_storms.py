@@ -1,10 +1,12 @@
-"""Callbacks, returns, polls and sweeps in any order, and all at once: one credit each time."""
+"""Callbacks, returns, polls, sweeps, refunds and disputes in any order, and all at once."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
 import pytest
 from hypothesis import settings, strategies as st
@@ -19,18 +21,28 @@ from hypothesis.stateful import (
 
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.adapters.sql import SqlStorage
-from monochat_billing.errors import ForgedCallback, GatewayError, InvalidInput, StorageError
+from monochat_billing.balance import EntryKind
+from monochat_billing.errors import (
+    ForgedCallback,
+    GatewayError,
+    InvalidInput,
+    Rejected,
+    StorageError,
+)
 from monochat_billing.gateways import Checkout
-from monochat_billing.payments import TopUpState
+from monochat_billing.money import Money, from_units, money, to_units
+from monochat_billing.payments import TopUp, TopUpState
 from monochat_billing.repositories import Storage
 from monochat_billing.testing.fake_provider import Fault
 from monochat_billing.testing.gateway_bench import (
     ACCOUNT,
+    AMOUNT,
     BUYER,
     GatewayBench,
     GatewayDesk,
     KitClock,
 )
+from monochat_billing.top_up_policies import RefundPolicy
 from tests.gateway_benches import (
     bank_transfer_bench,
     iyzico_bench,
@@ -40,6 +52,9 @@ from tests.gateway_benches import (
 )
 
 Bench = Callable[[KitClock], AbstractContextManager[GatewayBench]]
+CREDITED = set(TopUpState) - {
+    *("CREATED", "OPEN", "PENDING", "FAILED", "EXPIRED", "QUARANTINED"),
+}
 BENCHES: dict[str, Bench] = {
     "sandbox": sandbox_bench,
     "stripe": stripe_bench,
@@ -47,6 +62,10 @@ BENCHES: dict[str, Bench] = {
     "paytr": paytr_bench,
     "bank_transfer": bank_transfer_bench,
 }
+
+
+def zero_lira() -> Money:
+    return money("0", "TRY")
 
 
 class Storm(RuleBasedStateMachine):
@@ -62,6 +81,9 @@ class Storm(RuleBasedStateMachine):
         self.desk = GatewayDesk(self.bench, self.clock)
         self.paid = False
         self.checkout: Checkout | None = None
+        self.acts = 0
+        self.dispute = ""
+        self.won = False
 
     @initialize()
     def start(self) -> None:
@@ -105,19 +127,76 @@ class Storm(RuleBasedStateMachine):
         self.desk.billing.top_ups.reconcile(self.desk.name)
 
     @precondition(lambda self: self.bench.gateway.capabilities.retrieves)
-    @rule(fault=st.sampled_from([Fault.LOST_ANSWER, Fault.SERVER_ERROR, Fault.HTML]))
-    def the_provider_fails_once(self, fault: Fault) -> None:
-        self.bench.fail("retrieve", fault)
+    @rule(
+        fault=st.sampled_from([Fault.LOST_ANSWER, Fault.SERVER_ERROR, Fault.HTML]),
+        verb=st.sampled_from(["retrieve", "refund"]),
+    )
+    def the_provider_fails_once(self, fault: Fault, verb: str) -> None:
+        self.bench.fail(verb, fault)
+
+    @rule(kurus=st.integers(1, 30_000), by_force=st.booleans())
+    def the_host_refunds(self, kurus: int, *, by_force: bool) -> None:
+        """Part of it, at most what policy allows; a person settles what waits for one."""
+        self.acts += 1
+        policy = RefundPolicy.DEBT if by_force else RefundPolicy.UNSPENT
+        amount = from_units(kurus, "TRY", 2)
+        try:
+            self.desk.billing.top_ups.refund(
+                ACCOUNT, self.page.top_up, amount, key=f"refund {self.acts}", policy=policy
+            )
+        except (GatewayError, Rejected):
+            return
+
+    @rule(kurus=st.integers(1, 30_000))
+    def the_host_spends(self, kurus: int) -> None:
+        self.acts += 1
+        amount = from_units(kurus, "TRY", 2)
+        with suppress(Rejected):
+            self.desk.billing.balances.debit(
+                ACCOUNT, amount, reason="export", key=f"spend {self.acts}"
+            )
+
+    @precondition(lambda self: self.paid and self.desk.credits())
+    @rule(kurus=st.integers(1, 5_000))
+    def somebody_refunds_at_the_provider(self, kurus: int) -> None:
+        with suppress(SkipTest):
+            if to_units(self.told_back(), 2) + kurus <= to_units(AMOUNT, 2):
+                self.bench.refund_outside(self.page, from_units(kurus, "TRY", 2))
+
+    def told_back(self) -> Money:
+        """Give what the provider has given back, or what is known here where it keeps no count."""
+        try:
+            return self.bench.given_back(self.page)
+        except SkipTest:
+            return self.outside_so_far()
+
+    def outside_so_far(self) -> Money:
+        return getattr(self.bench, "back", {}).get(self.page.top_up, zero_lira())
+
+    @precondition(lambda self: self.paid and not self.dispute)
+    @rule()
+    def the_bank_disputes(self) -> None:
+        with suppress(SkipTest):
+            self.dispute = self.bench.dispute(self.page)
+
+    @precondition(lambda self: self.dispute)
+    @rule(won=st.booleans())
+    def the_dispute_is_decided(self, *, won: bool) -> None:
+        if not self.won:
+            self.bench.close_dispute(self.page, self.dispute, won=won)
+            self.won = won
 
     @rule(days=st.integers(0, 3))
     def time_passes(self, days: int) -> None:
         self.clock.advance(days=days, minutes=7)
 
-    def attempt(self, act: Callable[[], Any]) -> None:
+    def attempt(self, act: Callable[[], Any]) -> bool:
+        """Do it, and tell whether it went well; else the provider calls again."""
         try:
             act()
         except (GatewayError, ForgedCallback):
-            return  # the provider calls again, or the sweep asks
+            return False
+        return True
 
     @invariant()
     def never_two_credits(self) -> None:
@@ -133,21 +212,54 @@ class Storm(RuleBasedStateMachine):
 
     def calm(self) -> None:
         top_ups = self.desk.billing.top_ups
-        for _ in range(20):  # what is left of the script of faults
-            top_ups.reconcile(self.desk.name)
         for callback in self.bench.callbacks(self.page):
             self.attempt(lambda one=callback: self.desk.deliver(one))  # type: ignore[misc]
+        for _ in range(20):  # what is left of the script of faults
+            if not top_ups.reconcile(self.desk.name).in_doubt:
+                break
+            self.clock.advance(minutes=11)
+        self.clock.advance(minutes=11)
+        top_ups.reconcile(self.desk.name)
         if self.bench.gateway.capabilities.retrieves:
             for _ in range(20):
-                self.attempt(lambda: top_ups.check(ACCOUNT, self.page.top_up))
+                if self.attempt(lambda: top_ups.check(ACCOUNT, self.page.top_up)):
+                    break
+        for callback in self.bench.callbacks(self.page):
+            self.attempt(lambda one=callback: self.desk.deliver(one))  # type: ignore[misc]
         assert self.desk.credits() == int(self.paid)
-        state = self.desk.top_up(self.page).state
-        assert (state is TopUpState.CREDITED) is self.paid
+        top_up = self.desk.top_up(self.page)
+        if top_up.under_way is not None:  # what no provider tells, a person settles
+            done = to_units(self.told_back()) > to_units(top_up.given_back)
+            top_ups.settle_refund(
+                ACCOUNT, top_up.id, top_up.under_way.id, done=done, key="by hand at last"
+            )
+            top_up = self.desk.top_up(self.page)
+        assert (top_up.entry is not None) is self.paid
+        assert (top_up.state in CREDITED) is self.paid
         assert self.desk.billing.verify().sound
+        self.money_is_conserved(top_up)
+
+    def money_is_conserved(self, top_up: TopUp) -> None:
+        """What was paid is there, was spent, went back, or was charged back; nothing else."""
+        assert top_up.given_back <= AMOUNT
+        sums = defaultdict[EntryKind, int](int)
+        for entry in self.desk.storage.read(lambda reader: reader.entries(ACCOUNT, limit=10_000)):
+            sums[entry.kind] += entry.amount
+        assert sums[EntryKind.TOP_UP] == to_units(AMOUNT) * int(self.paid)
+        assert -sums[EntryKind.REFUND] == to_units(top_up.given_back)
+        taken = -sums[EntryKind.CHARGEBACK] - sums[EntryKind.REVERSAL]
+        assert taken == to_units(top_up.taken_back)
+        posted = sums[EntryKind.TOP_UP] + sums[EntryKind.REFUND] + sums[EntryKind.CHARGE] - taken
+        assert posted == self.desk.posted()
+        try:
+            given_back = self.bench.given_back(self.page)
+        except SkipTest:
+            return
+        assert top_up.given_back == given_back
 
 
 @pytest.mark.parametrize("name", BENCHES)
-def test_w02_w05_w06_any_order_ends_with_one_credit(name: str) -> None:
+def test_w02_w05_w06_w10_any_order_ends_with_one_credit(name: str) -> None:
     """A state machine over each provider's fake."""
     machine = type(f"{name}Storm", (Storm,), {"open_bench": staticmethod(BENCHES[name])})
     few = settings(max_examples=10, stateful_step_count=15, deadline=None)

@@ -13,7 +13,7 @@ import attrs
 
 from monochat_billing import top_up_commands
 from monochat_billing.errors import GatewayError, InvalidInput, UnknownName
-from monochat_billing.gateways import PaymentReference, RefundStatus, not_offered
+from monochat_billing.gateways import RefundStatus, not_offered
 from monochat_billing.money import Money
 from monochat_billing.payments import PaymentGateway, TopUp
 from monochat_billing.repositories import Wanted
@@ -261,15 +261,16 @@ class TopUpRefunds:
             return RefundReceipt(top_up=now, refund=found)
         return None
 
-    def _notice(self, account: str, known: TopUp, port: PaymentGateway) -> None:
-        reference: PaymentReference = known.reference
-        in_all = port.refunded(reference, known.value.currency.code)
-        self._context.change(
+    def _notice(self, account: str, known: TopUp, port: PaymentGateway) -> PaymentReceipt:
+        """Ask how much of a payment has gone back in all, and act on it."""
+        in_all = port.refunded(known.reference, known.value.currency.code)
+        receipt = self._context.change(
             account,
             "top_ups.note_refunded",
             lambda state, now: top_up_commands.note_refunded(state, known.id, in_all, now=now),
             wants={"top_ups": [known.id]},
         )
+        return cast("PaymentReceipt", receipt)
 
     def _claim(self, known: TopUp, one: TopUpRefund) -> bool:
         claimed: bool = self._context.change(

@@ -193,7 +193,8 @@ class TopUps(AutomaticTopUps):
     def check(self, account: str, top_up: str) -> PaymentReceipt:
         """Ask the gateway what became of a top-up and act on it, as a callback would.
 
-        For the page that a buyer comes back to, and for a person who looks into one top-up.
+        For the page that a buyer comes back to, and for a person who looks into one top-up. Of one
+        that is credited it also asks how much has gone back, where the gateway tells.
 
         Raises:
             UnknownName: the account has no such top-up, or its gateway is not configured.
@@ -202,7 +203,11 @@ class TopUps(AutomaticTopUps):
         """
         known = self.get(account, top_up)
         port = self._context.gateway(known.gateway)
-        return self._about(known, port.retrieve(known.reference))
+        receipt = self._about(known, port.retrieve(known.reference))
+        if receipt.top_up.entry is None or not port.capabilities.tells_refunds:
+            return receipt
+        noticed = self._notice(account, receipt.top_up, port)
+        return receipt if noticed.repeated else noticed
 
     def reconcile(self, gateway: str, *, expire_after: timedelta = _A_DAY) -> Reconciliation:
         """Ask the gateway about every unsettled top-up and act on what callbacks never told.
