@@ -34,7 +34,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, Final, NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import attrs
 
@@ -50,10 +50,10 @@ from monochat_billing.message_regimes import (
 )
 from monochat_billing.message_tiers import MessageCounts, ServiceKey, TierKey, TierLadder
 from monochat_billing.money import DEFAULT_SCALE, Money, from_units, to_units
-from monochat_billing.money_text import format_money
 from monochat_billing.quantities import exact, exact_count, most_affordable
 from monochat_billing.rating import MessageCategory, RateCard
 from monochat_billing.rounding import round_units
+from monochat_billing.wording import Words
 
 __all__ = [
     "Affordable",
@@ -65,10 +65,6 @@ __all__ = [
     "affordable",
     "estimate",
 ]
-
-_LOCALES: Final = {"en": "en_US", "tr": "tr_TR"}
-_TIER: Final = {"en": "tier", "tr": "kademe"}
-_WORST: Final = {"en": "at worst", "tr": "en kötü durumda"}
 
 
 def _share(value: Any) -> Fraction:  # noqa: ANN401 - refuses what is not exact
@@ -153,17 +149,14 @@ class CampaignLine:
         >>> print(line.explain("tr"))
         utility, Germany, kademe 2: 2 x $0,0523 = $0,1046 (c)
         """
-        if locale not in _LOCALES:
-            raise InvalidInput("locale", locale, "has no sentences", "use 'en' or 'tr'")
+        words = Words(locale)
         head = f"{self.category.value}, {self.market}"
         if self.free is not None:
             return f"{head}: {self.messages} {free_words(self.free, locale)} ({self.card})"
         if self.tier is not None:
-            head += f", {_TIER[locale]} {self.tier}"
-        rate = format_money(
-            from_units(self.unit_rate, self.currency, DEFAULT_SCALE), _LOCALES[locale]
-        )
-        total = format_money(self.amount, _LOCALES[locale])
+            head = words.say("{text}, tier {tier}", text=head, tier=self.tier)
+        rate = words.with_symbol(from_units(self.unit_rate, self.currency, DEFAULT_SCALE))
+        total = words.with_symbol(self.amount)
         return f"{head}: {self.messages} x {rate} = {total} ({self.card})"
 
 
@@ -233,12 +226,9 @@ class Estimate:
         Raises:
             InvalidInput: the locale is another.
         """
-        lines = [line.explain(locale) for line in self.lines]
-        if locale not in _LOCALES:
-            raise InvalidInput("locale", locale, "has no sentences", "use 'en' or 'tr'")
-        return "\n".join(
-            [*lines, f"{_WORST[locale]}: {format_money(self.worst, _LOCALES[locale])}"]
-        )
+        words = Words(locale)
+        worst = words.say("at worst: {amount}", amount=words.with_symbol(self.worst))
+        return "\n".join([*(line.explain(locale) for line in self.lines), worst])
 
 
 def _units_in(amount: Money, currency: str) -> int:

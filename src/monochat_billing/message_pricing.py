@@ -62,9 +62,9 @@ from monochat_billing.message_tiers import (
 )
 from monochat_billing.message_windows import MessageWindows
 from monochat_billing.money import DEFAULT_SCALE, Money, from_units
-from monochat_billing.money_text import format_money
 from monochat_billing.periods import check_zone, utc
 from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageRecord
+from monochat_billing.wording import Words
 
 __all__ = [
     "MessageLine",
@@ -79,11 +79,6 @@ __all__ = [
 
 _SERVICE: Final = MessageCategory.SERVICE
 _BY_PROVIDER: Final = FreeReason.PROVIDER
-_TIERED: Final = {
-    "en": "message {number} of the month, tier {tier}: {amount}",
-    "tr": "ayın {number}. iletisi, kademe {tier}: {amount}",
-}
-_LOCALES: Final = {"en": "en_US", "tr": "tr_TR"}
 
 
 def _instant(value: datetime) -> datetime:
@@ -209,19 +204,23 @@ class MessageLine:
         >>> print(line.explain("en"))
         wamid.1: service, Turkey, 2026-10-05: free by the month's allowance, 1000/1000 (c)
         """
-        if locale not in _LOCALES:
-            raise InvalidInput("locale", locale, "has no sentences", "use 'en' or 'tr'")
-        day = self.rated_on.strftime("%d.%m.%Y") if locale == "tr" else self.rated_on.isoformat()
+        words = Words(locale)
+        day = words.short_day(self.rated_on)
         head = f"{self.record_id}: {self.category.value}, {self.market}, {day}"
         if self.free is not None:
-            words = free_words(self.free, locale)
+            text = free_words(self.free, locale)
             if self.free is FreeReason.ALLOWANCE:
-                words += f", {self.number}/{self.allowance}"
-            return f"{head}: {words} ({self.card})"
-        amount = format_money(self.amount, _LOCALES[locale])
+                text += f", {self.number}/{self.allowance}"
+            return f"{head}: {text} ({self.card})"
+        text = words.with_symbol(self.amount)
         if self.tier is not None:
-            amount = _TIERED[locale].format(number=self.number, tier=self.tier, amount=amount)
-        return f"{head}: {amount} ({self.card})"
+            text = words.say(
+                "message {number} of the month, tier {tier}: {amount}",
+                number=self.number,
+                tier=self.tier,
+                amount=text,
+            )
+        return f"{head}: {text} ({self.card})"
 
 
 @final

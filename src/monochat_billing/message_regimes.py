@@ -34,6 +34,7 @@ import attrs
 from monochat_billing.errors import InvalidInput
 from monochat_billing.quantities import exact_count
 from monochat_billing.rating import MessageCategory, RateCard
+from monochat_billing.translations import mark, translate
 
 __all__ = [
     "META_REGIMES",
@@ -63,20 +64,11 @@ class FreeReason(StrEnum):
 
 
 _WORDS: Final = {
-    "en": {
-        FreeReason.PROVIDER: "free by the provider's flag",
-        FreeReason.ENTRY_POINT: "free in an entry point window",
-        FreeReason.WINDOW: "free in a customer service window",
-        FreeReason.CATEGORY: "free by category",
-        FreeReason.ALLOWANCE: "free by the month's allowance",
-    },
-    "tr": {
-        FreeReason.PROVIDER: "sağlayıcının işaretiyle ücretsiz",
-        FreeReason.ENTRY_POINT: "ücretsiz giriş penceresinde ücretsiz",
-        FreeReason.WINDOW: "müşteri hizmetleri penceresinde ücretsiz",
-        FreeReason.CATEGORY: "kategorisiyle ücretsiz",
-        FreeReason.ALLOWANCE: "aylık haktan ücretsiz",
-    },
+    FreeReason.PROVIDER: mark("free by the provider's flag"),
+    FreeReason.ENTRY_POINT: mark("free in an entry point window"),
+    FreeReason.WINDOW: mark("free in a customer service window"),
+    FreeReason.CATEGORY: mark("free by category"),
+    FreeReason.ALLOWANCE: mark("free by the month's allowance"),
 }
 
 
@@ -89,9 +81,7 @@ def free_words(reason: FreeReason, locale: str = "en") -> str:
     >>> free_words(FreeReason.WINDOW)
     'free in a customer service window'
     """
-    if locale not in _WORDS:
-        raise InvalidInput("locale", locale, "has no sentences", "use 'en' or 'tr'")
-    return _WORDS[locale][reason]
+    return translate(_WORDS[reason], locale)
 
 
 def _check_day(field: str, value: object) -> None:
