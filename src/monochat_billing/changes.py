@@ -173,7 +173,10 @@ def _changed(
         state = subscription.require(Move.END_TRIAL)
     else:
         state = subscription.require(Move.CHANGE)
-    history = subscription.history_with(quote.to_product, quote.to_price, quote.to_quantity, at)
+    history = subscription.history
+    before_it = (quote.from_product, quote.from_price, quote.from_quantity)
+    if before_it != (quote.to_product, quote.to_price, quote.to_quantity):
+        history = subscription.history_with(quote.to_product, quote.to_price, quote.to_quantity, at)
     trial_ends_at = subscription.trial_ends_at
     if trial_ends_at is not None and at < trial_ends_at and not in_trial:
         trial_ends_at = at

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypothesis import given, note, strategies as st
 
-from monochat_billing import MONTH, YEAR, BillingAnchor, Money, money
+from monochat_billing import MONTH, YEAR, BillingAnchor, BillingInterval, Money, money
 from monochat_billing.cancellations import CancelMode
 from monochat_billing.change_quotes import ChangeQuote
 from monochat_billing.entries import EntryKind
@@ -127,7 +127,7 @@ class TestEveryLife:
         amount: str,
         steps: list[tuple[str, object]],
         to: str,
-        interval: object,
+        interval: BillingInterval,
     ) -> None:
         """Money, tax, period and the next renewal; a refusal changes nothing."""
         desk = life(pricing, amount)
@@ -138,7 +138,7 @@ class TestEveryLife:
                 "acme",
                 to=to,
                 interval=interval,
-                timing=ChangeTiming.IMMEDIATE,  # type: ignore[arg-type]
+                timing=ChangeTiming.IMMEDIATE,
             )
         except (Rejected, InvalidInput):
             return
