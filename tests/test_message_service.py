@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +11,7 @@ import attrs
 import pytest
 
 from monochat_billing import (
+    MONTH,
     Billing,
     ForgedCallback,
     InsufficientFunds,
@@ -24,7 +26,8 @@ from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.adapters.whatsapp import MAX_BODY_BYTES, WhatsApp, meta_message_rates
 from monochat_billing.campaigns import CampaignPart, Coverage
 from monochat_billing.charge_models import Dynamic, Graduated, PerUnit
-from monochat_billing.events import MessageRepriced, StatusesSetAside
+from monochat_billing.errors import LimitExceeded
+from monochat_billing.events import MessageRepriced, MessagesUncounted, StatusesSetAside
 from monochat_billing.fees import FeeBase, OwnFee
 from monochat_billing.message_terms import MessageTax, MessageTerms, Payer, StopRule
 from monochat_billing.messages import AsideReason, MessageState, Tally, tier_tally
@@ -37,6 +40,7 @@ from tests.message_desk import NUMBER, MessageDesk, build_messages, signed, stat
 RATES = meta_message_rates()
 MARKETING = 10_900  # Turkey, October 2026, as every number of this page: by hand from Meta's card
 UTILITY = 900
+METER = "monochat.message"
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -625,6 +629,97 @@ class TestPacks:
         assert sorted(post.get(name).prepaid for name in "abc") == ["", meter, meter]
         assert post.held == 0
         assert post.billing.verify("acme").sound
+
+
+class TestThePlansMeter:
+    """What arrived counts on the plan's own meter, beside the provider's fee, once."""
+
+    @pytest.fixture
+    def planned(self, storage: Storage, clock: Clock) -> MessageDesk:
+        """Give an account on the growth plan, with 3 of its 10,000 messages left."""
+        post = build_messages(storage, clock, currencies=["USD"], credit="1000")
+        post.billing.subscriptions.subscribe("acme", "growth", MONTH, key="plan")
+        self.use_up(post, 9_997)
+        return post
+
+    @staticmethod
+    def use_up(post: MessageDesk, units: int) -> None:
+        post.billing.balances.debit(
+            "acme", Units(units, METER), reason="used elsewhere", key=f"used-{units}"
+        )
+
+    @staticmethod
+    def left(post: MessageDesk) -> int:
+        return post.billing.balances.list("acme")[METER].posted
+
+    def test_takes_a_unit_for_each_message_that_arrived(self, planned: MessageDesk) -> None:
+        before = planned.posted
+        said = [status(name, "delivered", at=START, category="utility") for name in "ab"]
+        planned.tell(*said)
+        planned.tell(*said, status("c", "failed", at=START))
+        assert self.left(planned) == 1
+        assert before - planned.posted == 2 * UTILITY
+
+    def test_charges_the_overage_as_it_happens(self, planned: MessageDesk) -> None:
+        """Three are included; two more cost the plan's 0.004 each, beside Meta's 0.0009."""
+        before = planned.posted
+        said = [status(name, "delivered", at=START, category="utility") for name in "abcde"]
+        planned.tell(*said)
+        assert self.left(planned) == 0
+        assert before - planned.posted == 5 * UTILITY + 2 * 4_000
+        planned.tell(status("f", "read", at=START, category="utility"))
+        assert before - planned.posted == 6 * UTILITY + 3 * 4_000
+        assert planned.billing.verify("acme").sound
+
+    def test_is_in_the_estimate_and_in_what_is_affordable(self, planned: MessageDesk) -> None:
+        found = planned.billing.messages.estimate("acme", [part("utility", 5)])
+        assert found.units is not None
+        assert (found.units.prepaid, found.units.overage) == (3, money("0.008", "USD"))
+        assert found.explain().endswith("5 units, 3 prepaid, overage $0.008")
+        assert found.explain("tr").endswith("aşım $0,008")
+        free = planned.posted
+        spare = 5 * UTILITY + 2 * 4_000
+        planned.billing.balances.debit(
+            "acme",
+            money(str(Decimal(free - spare) / 10**6), "USD"),
+            reason="elsewhere",
+            key="spare",
+        )
+        answer = planned.billing.messages.affordable("acme", [part("utility", 1)])
+        assert (answer.repeats, answer.units) == (5, spare)
+        assert answer.next_units == spare + UTILITY + 4_000
+        assert planned.billing.messages.may_send("acme", [part("utility", 5)])
+        assert not planned.billing.messages.may_send("acme", [part("utility", 6)])
+        with pytest.raises(InsufficientFunds):
+            planned.billing.messages.hold("acme", [part("utility", 6)], key="six")
+        planned.billing.messages.hold("acme", [part("utility", 5)], key="five")
+
+    def test_stops_where_a_plan_has_no_overage(self, storage: Storage, clock: Clock) -> None:
+        post = build_messages(storage, clock)
+        post.billing.subscriptions.subscribe("acme", "basic", MONTH, key="plan")
+        self.use_up(post, 998)
+        answer = post.billing.messages.may_send("acme", [part("utility", 3)])
+        assert answer.reason == "3 of monochat.message needed, 2 left, and no overage is priced"
+        assert answer.estimate.coverage is Coverage.SHORT
+        assert answer.estimate.explain().endswith("1 may not be sent")
+        assert post.billing.messages.affordable("acme", [part("utility", 1)]).repeats == 2
+        with pytest.raises(LimitExceeded):
+            post.billing.messages.hold("acme", [part("utility", 3)], key="k")
+        said = [status(name, "delivered", at=START, category="utility") for name in "abc"]
+        assert post.tell(*said).charged == 3
+        assert self.left(post) == 0
+        assert post.posted == 100_000_000 - 3 * UTILITY
+        (event,) = [
+            one.event
+            for one in post.billing.events("acme", limit=100)
+            if isinstance(one.event, MessagesUncounted)
+        ]
+        assert (event.messages, event.meter) == (1, METER)
+
+    def test_counts_nothing_where_there_is_no_plan(self, post: MessageDesk) -> None:
+        post.arrived("a")
+        assert METER not in post.billing.balances.list("acme")
+        assert post.billing.messages.estimate("acme", [part("utility", 1)]).units is None
 
 
 class TestLookingAhead:

@@ -5,9 +5,9 @@ suffices, how often a mix can still be sent, and the answer whether to send at a
 *Does not own* the provider's part (:mod:`monochat_billing.campaigns`), or holding money for it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from typing import final
+from typing import Final, final
 
 import attrs
 
@@ -23,16 +23,28 @@ from monochat_billing.campaigns import (
 from monochat_billing.errors import InvalidInput
 from monochat_billing.message_terms import FeeDesk, MessageTerms
 from monochat_billing.message_tiers import MessageCounts
-from monochat_billing.money import DEFAULT_SCALE, Money, from_units
+from monochat_billing.money import DEFAULT_SCALE, Money, from_units, to_units
 from monochat_billing.money_text import format_money
 from monochat_billing.quantities import most_affordable
 
-__all__ = ["FeeSum", "MessageEstimate", "SendAnswer", "estimate_messages", "repeats_for"]
+__all__ = [
+    "FeeSum",
+    "MessageEstimate",
+    "MeterUse",
+    "SendAnswer",
+    "estimate_messages",
+    "repeats_for",
+]
 
-_LOCALES = {"en": "en_US", "tr": "tr_TR"}
-_WORDS = {
+_LOCALES: Final = {"en": "en_US", "tr": "tr_TR"}
+_WORDS: Final = {
     "en": ("own fee", "tax", "in all", "at worst", "available"),
     "tr": ("hizmet bedeli", "vergi", "toplam", "en kötü durumda", "kullanılabilir"),
+}
+_NEVER: Final = 10**30
+_USE: Final = {
+    "en": ("{units} units, {prepaid} prepaid", "overage", "{short} may not be sent"),
+    "tr": ("{units} birim, {prepaid} ön ödemeli", "aşım", "{short} gönderilemez"),
 }
 
 
@@ -53,11 +65,40 @@ class FeeSum:
 
 @final
 @attrs.frozen(kw_only=True)
+class MeterUse:
+    """Hold what messages use of the plan's own meter.
+
+    ``units`` messages need one unit each; ``prepaid`` of them have one, in an allowance or a pack.
+    ``overage`` is what the others cost, tax and all; None where nothing says what more costs:
+    then more than what is prepaid may not be sent. ``payable`` says whether the balance has it.
+    """
+
+    meter: str
+    units: int
+    prepaid: int
+    overage: Money | None = None
+    payable: bool = True
+
+    @property
+    def short(self) -> int:
+        """Give how many units are missing that cannot be had for money."""
+        return 0 if self.overage is not None else self.units - self.prepaid
+
+    def overage_in(self, unit: str) -> int:
+        """Give what the overage takes from a balance, in micro-units."""
+        if self.overage is None or self.overage.currency.code != unit:
+            return 0
+        return to_units(self.overage)
+
+
+@final
+@attrs.frozen(kw_only=True)
 class MessageEstimate:
     """Hold what a campaign is expected to cost and costs at worst, and what is there to pay it.
 
     ``campaign`` has the provider's lines. ``available`` is what the balance in ``unit`` can take
-    for messages now, its credit limit included where that may be used.
+    for messages now, its credit limit included where that may be used. ``units`` is what the
+    messages use of the plan's own meter, None where nothing is counted.
     """
 
     campaign: Estimate
@@ -65,6 +106,7 @@ class MessageEstimate:
     worst_fees: FeeSum
     unit: str
     available_units: int
+    units: MeterUse | None = None
 
     @property
     def expected(self) -> Money:
@@ -88,16 +130,26 @@ class MessageEstimate:
 
     @property
     def coverage(self) -> Coverage:
-        """Whether the balance pays."""
-        if self.available_units >= self.worst_fees.units:
+        """Whether the balance pays, the plan's overage among it; units that are short never do."""
+        use = self.units
+        if use is not None and (use.short or not use.payable):
+            return Coverage.SHORT
+        available = self.available_units - self.overage_units
+        if available >= self.worst_fees.units:
             return Coverage.WORST
-        enough = self.available_units >= self.expected_fees.units
+        enough = available >= self.expected_fees.units
         return Coverage.EXPECTED if enough else Coverage.SHORT
 
     @property
+    def overage_units(self) -> int:
+        """The plan's overage, as far as the same balance pays it, in micro-units."""
+        return 0 if self.units is None else self.units.overage_in(self.unit)
+
+    @property
     def short(self) -> Money:
-        """What is missing for the worst case, zero where nothing is."""
-        missing = max(self.worst_fees.units - max(self.available_units, 0), 0)
+        """What is missing for the worst case and the overage, zero where nothing is."""
+        needed = self.worst_fees.units + self.overage_units
+        missing = max(needed - max(self.available_units, 0), 0)
         return from_units(missing, self.unit, DEFAULT_SCALE)
 
     def __str__(self) -> str:
@@ -123,7 +175,20 @@ class MessageEstimate:
             f"{word}: {format_money(from_units(units, self.unit), _LOCALES[locale])}"
             for word, units in sums
         ]
-        return "\n".join([*(line.explain(locale) for line in self.campaign.lines), *written])
+        lines = [line.explain(locale) for line in self.campaign.lines]
+        if self.units is not None:
+            written.append(_use_text(self.units, locale))
+        return "\n".join([*lines, *written])
+
+
+def _use_text(use: MeterUse, locale: str) -> str:
+    words = _USE[locale]
+    text = f"{use.meter}: " + words[0].format(units=use.units, prepaid=use.prepaid)
+    if use.units == use.prepaid:
+        return text
+    if use.overage is None:
+        return f"{text}, {words[2].format(short=use.short)}"
+    return f"{text}, {words[1]} {format_money(use.overage, _LOCALES[locale])}"
 
 
 @final
@@ -150,6 +215,7 @@ def estimate_messages(
     counts: MessageCounts,
     fee_place: int = 0,
     available: int,
+    units: MeterUse | None = None,
 ) -> MessageEstimate:
     """Price a campaign by an account's terms and counts, before it is sent.
 
@@ -171,6 +237,7 @@ def estimate_messages(
         worst_fees=worst.fees(),
         unit=terms.currency,
         available_units=available,
+        units=units,
     )
 
 
@@ -182,12 +249,15 @@ def repeats_for(
     counts: MessageCounts,
     fee_place: int = 0,
     available: int,
+    use: Callable[[int], MeterUse | None] = lambda _: None,
     at_most: int = 10**9,
 ) -> Affordable:
     """Return how many more times a mix can be sent for what is available, one after the other.
 
     Exact at the edge: that many cost no more, and one more costs more, unless ``at_most`` is
-    reached. Own fees with tiers are counted message by message in the order of the mix.
+    reached. Own fees with tiers are counted message by message in the order of the mix. ``use``
+    says what a number of messages uses of the plan's own meter; where one more repeat would be
+    short of units, or of money in another balance, that is the edge and has no price.
 
     Raises:
         InvalidInput: as :func:`estimate_messages`.
@@ -196,51 +266,61 @@ def repeats_for(
     plan = CampaignPlan.of(mix, terms.rates, on, counts, terms.sender)
     desk = FeeDesk(terms)
     budget = max(available, 0)
+    each = sum(part.messages for part in plan.parts)
+
+    def plans(times: int) -> int:
+        found = use(times * each)
+        if found is None:
+            return 0
+        if found.short or not found.payable:
+            return _NEVER
+        return found.overage_in(terms.currency)
+
     if terms.tiered:
-        repeats, units, following = _walk(plan, terms, desk, on, fee_place, budget, at_most)
+        walk = _Walk(plan, _Sum(terms, desk, on, fee_place), plans)
+        repeats, units, following = walk.to(budget, at_most)
     else:
 
         def cost(times: int) -> int:
             done = _Sum(terms, desk, on, fee_place)
             done.take(plan.lines(times))
-            return done.fees().units
+            return done.fees().units + plans(times)
 
         repeats = most_affordable(cost, budget, at_most=at_most)
         units, following = cost(repeats), cost(repeats + 1)
     return Affordable(
         repeats=repeats,
         units=units,
-        next_units=None if repeats == at_most else following,
+        next_units=None if repeats == at_most or following >= _NEVER else following,
         currency=terms.currency,
     )
 
 
-def _walk(  # noqa: PLR0917 - the parts of one search
-    plan: CampaignPlan,
-    terms: MessageTerms,
-    desk: FeeDesk,
-    on: date,
-    place: int,
-    budget: int,
-    at_most: int,
-) -> tuple[int, int, int]:
-    """Send the mix once more and once more, until the next does not fit."""
-    done = _Sum(terms, desk, on, place)
-    repeats, units = 0, 0
-    before = dict[CampaignLine, int]()
-    while True:
-        now = _counted(plan.lines(repeats + 1))
-        done.take(
-            attrs.evolve(line, messages=count - before.get(line, 0))
-            for line, count in now.items()
-            if count > before.get(line, 0)
-        )
-        following = done.fees().units
-        if following > budget or repeats == at_most:
-            return repeats, units, following
-        if following == units and now == before:
-            return at_most, units, units
-        before, repeats, units = now, repeats + 1, following
+class _Walk:
+    """Send a mix once more and once more, message by message."""
+
+    def __init__(self, plan: CampaignPlan, done: "_Sum", plans: Callable[[int], int]) -> None:
+        self._plan = plan
+        self._done = done
+        self._plans = plans
+
+    def to(self, budget: int, at_most: int) -> tuple[int, int, int]:
+        """Give how often it fits, what that costs, and what once more would."""
+        repeats, units = 0, 0
+        before = dict[CampaignLine, int]()
+        while True:
+            now = _counted(self._plan.lines(repeats + 1))
+            self._done.take(
+                attrs.evolve(line, messages=count - before.get(line, 0))
+                for line, count in now.items()
+                if count > before.get(line, 0)
+            )
+            following = self._done.fees().units + self._plans(repeats + 1)
+            if following > budget or repeats == at_most:
+                return repeats, units, following
+            if following == units and now == before:
+                return at_most, units, units
+            before, repeats, units = now, repeats + 1, following
 
 
 def _counted(lines: Iterable[CampaignLine]) -> dict[CampaignLine, int]:

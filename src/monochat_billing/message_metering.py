@@ -15,43 +15,23 @@ there are units and costs nothing more. That nothing more is sent then, ``may_se
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, final
+from typing import Final
 
 import attrs
 
 from monochat_billing.accounts import AccountState
 from monochat_billing.balance import DebitMode, Entry, EntryKind, Memo
-from monochat_billing.counters import MeteredUsage, MeterRecord, counter_buckets
+from monochat_billing.counters import MeterRecord, counter_buckets
 from monochat_billing.entitlements import scene_of, with_scene
 from monochat_billing.errors import InvalidInput, LimitExceeded, UnknownName
+from monochat_billing.message_estimates import MeterUse
 from monochat_billing.metering import MeterScene, Recorded, record_usage
-from monochat_billing.money import Money
+from monochat_billing.money import to_units
 from monochat_billing.plans import AnyCatalog
 
-__all__ = ["MeterUse", "buckets_for", "count_messages", "use_ahead"]
+__all__ = ["buckets_for", "count_messages", "use_ahead"]
 
 _DIGEST: Final = 32
-
-
-@final
-@attrs.frozen(kw_only=True)
-class MeterUse:
-    """Hold what messages use of the plan's own meter.
-
-    ``units`` messages need one unit each; ``prepaid`` of them have one, in an allowance or a pack.
-    ``overage`` is what the others cost, tax and all; None where nothing says what more costs:
-    then more than what is prepaid may not be sent.
-    """
-
-    meter: str
-    units: int
-    prepaid: int
-    overage: Money | None
-
-    @property
-    def short(self) -> int:
-        """Give how many units are missing that cannot be had for money."""
-        return 0 if self.overage is not None else self.units - self.prepaid
 
 
 def buckets_for(meter: str, instants: Iterable[datetime]) -> frozenset[str]:
@@ -98,19 +78,23 @@ def use_ahead(
 ) -> MeterUse | None:
     """Say what messages would use now; None where nothing is counted. Nothing is recorded."""
     at = memo.effective_at
-    if not messages or not _metered(catalog, meter, at):
+    counts = state.subscriptions or meter in state.books.balances
+    if not messages or not counts or not _metered(catalog, meter, at):
         return None
     record = MeterRecord(id="ahead", meter=meter, quantity=messages, occurred_at=at)
+    scene = scene_of(state, catalog)
     try:
-        usage = record_usage(scene_of(state, catalog), record, memo, DebitMode.FORCED).usage
+        usage = record_usage(scene, record, memo, DebitMode.FORCED).usage
     except LimitExceeded:
-        return MeterUse(meter=meter, units=messages, prepaid=_units(state, meter, at), overage=None)
-    return None if usage is None else _use(meter, messages, usage)
-
-
-def _use(meter: str, messages: int, usage: MeteredUsage) -> MeterUse:
-    covered = usage.prepaid + usage.lapsed
-    return MeterUse(meter=meter, units=messages, prepaid=covered, overage=usage.money)
+        return MeterUse(meter=meter, units=messages, prepaid=_units(state, meter, at))
+    if usage is None:
+        return None
+    covered, overage, payable = usage.prepaid + usage.lapsed, usage.money, True
+    if overage is not None and messages > covered:
+        balance = state.books.balance(overage.currency.code)
+        kind = EntryKind.USAGE_FEE.pays_for
+        payable = to_units(overage, balance.scale) <= balance.available(kind, at)
+    return MeterUse(meter=meter, units=messages, prepaid=covered, overage=overage, payable=payable)
 
 
 def _metered(catalog: AnyCatalog, meter: str, at: datetime) -> bool:

@@ -14,17 +14,19 @@ import attrs
 from monochat_billing.accounts import AccountState, Step, revive
 from monochat_billing.balance import EntryKind, Memo
 from monochat_billing.campaigns import Affordable, CampaignPart
-from monochat_billing.errors import InsufficientFunds, UnknownName
+from monochat_billing.errors import InsufficientFunds, LimitExceeded, UnknownName
 from monochat_billing.holds import Hold, place_hold
 from monochat_billing.instants import check_zone, utc
 from monochat_billing.lots import ChargeKind
 from monochat_billing.message_estimates import (
     MessageEstimate,
+    MeterUse,
     SendAnswer,
     estimate_messages,
     repeats_for,
 )
 from monochat_billing.message_events import repriced
+from monochat_billing.message_metering import use_ahead
 from monochat_billing.message_regimes import month_of
 from monochat_billing.message_terms import FeeDesk, MessageTerms, StopRule
 from monochat_billing.message_tiers import MessageCounts, ServiceKey, TierKey
@@ -37,6 +39,7 @@ from monochat_billing.messages import (
     tier_tally,
 )
 from monochat_billing.money import DEFAULT_SCALE, Money, from_units
+from monochat_billing.plans import AnyCatalog
 from monochat_billing.postings import posting_events
 from monochat_billing.rating import MessageCategory
 from monochat_billing.tills import Till
@@ -181,10 +184,11 @@ def estimate_for(
     parts: Sequence[CampaignPart],
     terms: MessageTerms,
     *,
+    catalog: AnyCatalog,
     on: date,
     now: datetime,
 ) -> MessageEstimate:
-    """Price a campaign against an account's own counts and balance.
+    """Price a campaign against an account's own counts, units and balance.
 
     Raises:
         InvalidInput: a category is not offered in its market, or no card or regime rules that day.
@@ -197,7 +201,15 @@ def estimate_for(
         counts=_counts(state, parts, on),
         fee_place=_fee_place(state, on),
         available=_available(state, terms, now),
+        units=_use(state, catalog, terms, sum(part.messages for part in parts), now),
     )
+
+
+def _use(
+    state: AccountState, catalog: AnyCatalog, terms: MessageTerms, messages: int, now: datetime
+) -> MeterUse | None:
+    memo = Memo(EntryKind.MESSAGE_FEE, now, now, _REASON)
+    return use_ahead(state, catalog, terms.meter, messages, memo)
 
 
 def affordable_for(
@@ -205,6 +217,7 @@ def affordable_for(
     mix: Sequence[CampaignPart],
     terms: MessageTerms,
     *,
+    catalog: AnyCatalog,
     on: date,
     now: datetime,
     at_most: int = 10**9,
@@ -222,6 +235,7 @@ def affordable_for(
         counts=_counts(state, mix, on),
         fee_place=_fee_place(state, on),
         available=_available(state, terms, now),
+        use=lambda messages: _use(state, catalog, terms, messages, now),
         at_most=at_most,
     )
 
@@ -231,6 +245,7 @@ def may_send(
     parts: Sequence[CampaignPart],
     terms: MessageTerms,
     *,
+    catalog: AnyCatalog,
     on: date,
     now: datetime,
 ) -> SendAnswer:
@@ -242,9 +257,14 @@ def may_send(
         InvalidInput: as :func:`estimate_for`.
         UnknownName: as :func:`estimate_for`.
     """
-    found = estimate_for(state, parts, terms, on=on, now=now)
+    found = estimate_for(state, parts, terms, catalog=catalog, on=on, now=now)
+    use = found.units
     reason = ""
-    if found.worst_fees.units > found.available_units:
+    if use is not None and use.short:
+        reason = f"{use.units} of {use.meter} needed, {use.prepaid} left, and no overage is priced"
+    elif use is not None and not use.payable:
+        reason = f"the balance does not pay the overage of {use.meter}"
+    elif found.worst_fees.units and found.short.amount:
         where = "zero" if terms.stop is StopRule.AT_ZERO else "the credit limit"
         reason = (
             f"at worst {plain_text(found.worst)} {found.unit}, "
@@ -259,6 +279,7 @@ def hold_for(
     parts: Sequence[CampaignPart],
     terms: MessageTerms,
     *,
+    catalog: AnyCatalog,
     hold_id: str,
     on: date,
     lasts: timedelta | None = None,
@@ -269,7 +290,10 @@ def hold_for(
 ) -> Step:
     """Set the worst case of a campaign aside, in full or not at all.
 
+    What the plan's own meter takes is not held; it is refused where it could not be had now.
+
     Raises:
+        LimitExceeded: the plan's units are used up, and nothing says what more costs.
         InsufficientFunds: less may be used for messages; nothing has changed.
         InvalidInput: as :func:`estimate_for`.
         UnknownName: as :func:`estimate_for`.
@@ -277,27 +301,44 @@ def hold_for(
     messages = sum(part.messages for part in parts)
     worst = _worst(parts, terms, on)
     money = from_units(worst, terms.currency, DEFAULT_SCALE)
+    overage = _overage(state, _use(state, catalog, terms, messages, now), terms)
     if not worst:
         return Step(state, result=SendHold(hold=None, messages=messages, worst=money))
     available = max(_available(state, terms, now), 0)
-    if worst > available and terms.stop is StopRule.AT_ZERO:
+    if worst + overage > available:
         text = [
             plain_text(from_units(units, terms.currency, DEFAULT_SCALE))
-            for units in (worst, available, worst - available)
+            for units in (worst + overage, available, worst + overage - available)
         ]
-        raise InsufficientFunds(
-            state.account.id,
-            terms.currency,
-            text[0],
-            text[1],
-            text[2],
-            "top up and retry with a new key; the credit limit is not for messages",
-        )
+        remedy = "top up and retry with a new key"
+        if terms.stop is StopRule.AT_ZERO:
+            remedy += "; the credit limit is not for messages"
+        raise InsufficientFunds(state.account.id, terms.currency, text[0], text[1], text[2], remedy)
     memo = Memo(EntryKind.MESSAGE_FEE, now, now, reason, reference, actor)
     until = now + (terms.hold_for if lasts is None else lasts)
     done = place_hold(state.books, money, memo, hold_id=hold_id, expires_at=until)
     result = SendHold(hold=done.hold, messages=messages, worst=money)
     return Step(state.with_hold(done.books, done.hold), result=result)
+
+
+def _overage(state: AccountState, use: MeterUse | None, terms: MessageTerms) -> int:
+    """Give what the plan's overage takes from the same balance, and refuse what cannot be had."""
+    if use is None:
+        return 0
+    if use.short:
+        raise LimitExceeded(state.account.id, use.meter, use.prepaid, use.units)
+    if not use.payable and use.overage is not None:
+        balance = state.books.balance(use.overage.currency.code)
+        text = plain_text(use.overage)
+        raise InsufficientFunds(
+            state.account.id,
+            balance.unit,
+            text,
+            balance.text(max(balance.posted - balance.held, 0)),
+            text,
+            f"top up to pay the overage of {use.meter}, or buy a pack",
+        )
+    return use.overage_in(terms.currency)
 
 
 def _worst(parts: Iterable[CampaignPart], terms: MessageTerms, on: date) -> int:

@@ -267,6 +267,7 @@ class Messages:
             IdempotencyConflict: the key was used for something else.
         """
         asked, terms, hold_id = tuple(parts), self._channel.terms, self._context.ids()
+        catalog = self._context.catalog
         numbers = self._numbers({part.reference for part in asked})
         content = {
             "parts": _parts_text(asked),
@@ -281,6 +282,7 @@ class Messages:
                 state,
                 asked,
                 terms,
+                catalog=catalog,
                 hold_id=hold_id,
                 on=_day(state, asked, numbers, now),
                 lasts=lasts,
@@ -291,6 +293,7 @@ class Messages:
             ),
             key=key,
             content=content,
+            wants={"counters": buckets_for(terms.meter, [self._context.now()])},
         )
         return cast("SendHold", held)
 
@@ -352,13 +355,13 @@ class Messages:
             InvalidInput: a category is not offered in its market, or no card rules that day.
             UnknownName: there is no such account, balance or market.
         """
-        asked, terms = tuple(parts), self._channel.terms
+        asked, terms, catalog = tuple(parts), self._channel.terms, self._context.catalog
         return self._ahead(
             account,
             asked,
             on,
             lambda state, day, now: send_commands.estimate_for(
-                state, asked, terms, on=day, now=now
+                state, asked, terms, catalog=catalog, on=day, now=now
             ),
         )
 
@@ -376,13 +379,13 @@ class Messages:
             InvalidInput: as :meth:`estimate`.
             UnknownName: as :meth:`estimate`.
         """
-        asked, terms = tuple(mix), self._channel.terms
+        asked, terms, catalog = tuple(mix), self._channel.terms, self._context.catalog
         return self._ahead(
             account,
             asked,
             on,
             lambda state, day, now: send_commands.affordable_for(
-                state, asked, terms, on=day, now=now, at_most=at_most
+                state, asked, terms, catalog=catalog, on=day, now=now, at_most=at_most
             ),
         )
 
@@ -393,12 +396,14 @@ class Messages:
             InvalidInput: as :meth:`estimate`.
             UnknownName: as :meth:`estimate`.
         """
-        asked, terms = tuple(parts), self._channel.terms
+        asked, terms, catalog = tuple(parts), self._channel.terms, self._context.catalog
         return self._ahead(
             account,
             asked,
             None,
-            lambda state, day, now: send_commands.may_send(state, asked, terms, on=day, now=now),
+            lambda state, day, now: send_commands.may_send(
+                state, asked, terms, catalog=catalog, on=day, now=now
+            ),
         )
 
     def _ahead(
@@ -418,7 +423,8 @@ class Messages:
             numbers = reader.numbers(sorted({part.reference for part in parts}))
             day = on or _day(state, parts, numbers, now)
             names = send_commands.estimate_tallies(parts, terms, day)
-            found = reader.load([Wanted(account, tallies=names)])[account].state
+            buckets = buckets_for(terms.meter, [now])
+            found = reader.load([Wanted(account, tallies=names, counters=buckets)])[account].state
             return require_account(found, account), day
 
         state, day = context.storage.read(read)
