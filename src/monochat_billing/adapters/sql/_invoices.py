@@ -87,6 +87,11 @@ class InvoiceWriting(InvoiceReading):
         rows = self._session.rows("read counter", statements.counter, values)
         return int(rows[0][0])
 
+    def move_counter(self, counter: str, last: int) -> None:
+        """Say which ordinal a counter has given out last."""
+        move = self._session.statements.invoices.move
+        self._session.write("move counters", move, [(counter, last)])
+
     def issue(self, invoices: Sequence[Invoice]) -> None:
         """Keep invoices of accounts that this unit of work has loaded, and move their counters.
 
@@ -112,4 +117,5 @@ class InvoiceWriting(InvoiceReading):
             places[one.account] += 1
             rows.append(invoice_row(places[one.account], one))
         session.write("issue invoices", statements.insert[schema.INVOICES.name], rows)
-        session.write("move counters", statements.invoices.move, list(lasts.items()))
+        for counter, last_ordinal in lasts.items():
+            self.move_counter(counter, last_ordinal)

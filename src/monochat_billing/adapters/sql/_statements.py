@@ -53,6 +53,7 @@ class Statements:
     def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
         self._dialect = shapes.dialect()
+        self.dialect_name = self._dialect.name
         self.messages = MessageStatements(self)
         self.invoices = InvoiceStatements(self)
         self.metered = MeteredStatements(self)

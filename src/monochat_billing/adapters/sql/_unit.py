@@ -47,6 +47,11 @@ class SqlReader(MessageReader, MeteredReader, InvoiceReading):
         self._session = session
         self._shapes = session.statements.shapes
 
+    @property
+    def session(self) -> Session:
+        """Give the transaction, for what this package does beside the protocol."""
+        return self._session
+
     def load(self, wanted: Sequence[Wanted]) -> Mapping[str, Loaded]:
         """Give one :class:`Loaded` for every account that is wanted, existing or not."""
         by_id = {one.account: one for one in wanted}
