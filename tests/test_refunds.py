@@ -1,5 +1,7 @@
 """Refunds: set aside, asked for, given back; never more than was paid, to whom paid it."""
 
+from collections.abc import Mapping
+
 import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -15,10 +17,19 @@ from monochat_billing.errors import (
     Rejected,
     UnknownName,
 )
-from monochat_billing.gateways import PaymentReference, Refund, RefundStatus
+from monochat_billing.gateways import (
+    NOBODY,
+    Buyer,
+    CallbackAnswer,
+    Checkout,
+    GatewayCapabilities,
+    PaymentReference,
+    Refund,
+    RefundStatus,
+)
 from monochat_billing.lots import ChargeKind
 from monochat_billing.money import Money, from_units, money, to_units
-from monochat_billing.payments import Payment, PaymentStatus, TopUpState
+from monochat_billing.payments import Payment, PaymentStatus, TopUp, TopUpState
 from monochat_billing.plans import sample_catalog
 from monochat_billing.refills import RefillRule
 from monochat_billing.service import Billing
@@ -94,8 +105,31 @@ class Moody:
     answers: list[RefundStatus | Exception] = attrs.field(factory=list)
     keys: list[str] = attrs.field(factory=list)
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.inner, name)
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def capabilities(self) -> GatewayCapabilities:
+        return self.inner.capabilities
+
+    def create(self, top_up: TopUp, buyer: Buyer = NOBODY) -> Checkout:
+        return self.inner.create(top_up, buyer)
+
+    def retrieve(self, reference: PaymentReference) -> Payment:
+        return self.inner.retrieve(reference)
+
+    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Payment:
+        return self.inner.parse_callback(headers, body)
+
+    def answer(self, payment: Payment) -> CallbackAnswer:
+        return self.inner.answer(payment)
+
+    def cancel(self, reference: PaymentReference) -> Payment:
+        return self.inner.cancel(reference)
+
+    def refunded(self, reference: PaymentReference, currency: str) -> Money:
+        return self.inner.refunded(reference, currency)
 
     def refund(self, reference: PaymentReference, amount: Money, *, key: str) -> Refund:
         del reference
@@ -634,6 +668,7 @@ class TestAutomaticTopUps:
         """Twice as long each time; a balance that recovers starts anew."""
         automate(desk, wait_minutes=60, most_failures=3)
         waits = []
+        rule = desk.billing.top_ups.automatic("acme")[0]
         for number in range(3):
             top_up = asked(desk)[-1]
             assert len(asked(desk)) == number + 1

@@ -202,7 +202,7 @@ def bonus(inputs: Case) -> Case:
         bonuses=[
             BonusSlab(
                 at_least=money(str(one["threshold"]), "TRY"),
-                **{
+                **{  # type: ignore[arg-type]  # the one or the other
                     "percent" if one["bonus"][0] == "percent" else "amount": (
                         one["bonus"][1]
                         if one["bonus"][0] == "percent"

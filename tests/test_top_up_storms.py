@@ -171,7 +171,8 @@ class Storm(RuleBasedStateMachine):
             return self.outside_so_far()
 
     def outside_so_far(self) -> Money:
-        return getattr(self.bench, "back", {}).get(self.page.top_up, zero_lira())
+        back: dict[str, Money] = getattr(self.bench, "back", {})
+        return back.get(self.page.top_up, zero_lira())
 
     @precondition(lambda self: self.paid and not self.dispute)
     @rule()

@@ -163,6 +163,10 @@ class BonusSlab:
         return Bonus(amount=given, days=self.days, pays_for=self.pays_for)
 
 
+def _amounts(values: Iterable[Money]) -> tuple[Money, ...]:
+    return tuple(values)
+
+
 @final
 @attrs.frozen(kw_only=True)
 class TopUpLimits:
@@ -179,7 +183,7 @@ class TopUpLimits:
     minimum: Money | None = None
     maximum: Money | None = None
     step: Money | None = None
-    refused: tuple[Money, ...] = attrs.field(default=(), converter=tuple)
+    refused: tuple[Money, ...] = attrs.field(default=(), converter=_amounts)
 
     def __attrs_post_init__(self) -> None:
         given = self._given()
@@ -226,6 +230,14 @@ class TopUpLimits:
                 raise _refused(amount, problem, f"go in steps of {_told(self.step)}")
 
 
+def _rules(values: Iterable[TopUpLimits]) -> tuple[TopUpLimits, ...]:
+    return tuple(values)
+
+
+def _slabs(values: Iterable[BonusSlab]) -> tuple[BonusSlab, ...]:
+    return tuple(values)
+
+
 @final
 @attrs.frozen(kw_only=True)
 class TopUpPolicy:
@@ -238,8 +250,8 @@ class TopUpPolicy:
         InvalidInput: two limits bound one currency, or two slabs begin at one amount.
     """
 
-    limits: tuple[TopUpLimits, ...] = attrs.field(default=(), converter=tuple)
-    bonuses: tuple[BonusSlab, ...] = attrs.field(default=(), converter=tuple)
+    limits: tuple[TopUpLimits, ...] = attrs.field(default=(), converter=_rules)
+    bonuses: tuple[BonusSlab, ...] = attrs.field(default=(), converter=_slabs)
     refunds: RefundPolicy = RefundPolicy.UNSPENT
     chargebacks: ChargebackPolicy = ChargebackPolicy.WHEN_OPENED
 
