@@ -11,6 +11,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
 import attrs
 
+from monochat_billing.errors import InvalidInput
 from monochat_billing.service.accounts import Accounts
 from monochat_billing.service.balances import Balances
 from monochat_billing.service.billing import Billing
@@ -19,6 +20,7 @@ from monochat_billing.service.group_commit import Execute, GroupCommit
 from monochat_billing.service.holds import Holds
 from monochat_billing.service.invoices import Invoices
 from monochat_billing.service.messages import Messages
+from monochat_billing.service.packs import Packs
 from monochat_billing.service.pipeline import Command
 from monochat_billing.service.schedule import Schedule
 from monochat_billing.service.strands import OffLoop, StrandLane, ThreadedStorage, in_strand
@@ -171,6 +173,18 @@ class AsyncMessages(_Noun):
 
 
 @final
+class AsyncPacks(_Noun):
+    """Offer the verbs of :class:`Packs` to tasks."""
+
+    noun = "packs"
+
+    buy = _Lifted(Packs.buy)
+    list = _Lifted(Packs.list)
+    refund = _Lifted(Packs.refund)
+    use = _Lifted(Packs.use)
+
+
+@final
 class AsyncSchedule(_Noun):
     """Offer the verbs of :class:`Schedule` to tasks."""
 
@@ -236,8 +250,11 @@ class AsyncUsage(_Noun):
 
     noun = "usage"
 
+    breakdown = _Lifted(Usage.breakdown)
+    correct = _Lifted(Usage.correct)
     list = _Lifted(Usage.list)
     record = _Lifted(Usage.record)
+    records = _Lifted(Usage.records)
 
 
 @final
@@ -303,6 +320,7 @@ class AsyncBilling(_Noun):
         self.holds = AsyncHolds(run)
         self.invoices = AsyncInvoices(run)
         self.messages = AsyncMessages(run)
+        self.packs = AsyncPacks(run)
         self.schedule = AsyncSchedule(run)
         self.subscriptions = AsyncSubscriptions(run)
         self.top_ups = AsyncTopUps(run)
@@ -314,8 +332,18 @@ class AsyncBilling(_Noun):
         ``host`` is an ``AsyncConnection`` or an ``AsyncSession`` of SQLAlchemy's, on psycopg. What
         is done commits or rolls back with what the host writes there; see
         :meth:`Billing.using <monochat_billing.service.billing.Billing.using>`.
+
+        Raises:
+            InvalidInput: it is not asynchronous.
         """
         billing = self._billing
+        if not callable(getattr(host, "run_sync", None)):
+            raise InvalidInput(
+                "host",
+                type(host).__name__,
+                "is not asynchronous",
+                "pass an AsyncConnection or an AsyncSession",
+            )
 
         async def run(ask: Callable[[Billing], T]) -> T:
             return await host.run_sync(lambda connection: ask(billing.using(connection)))
