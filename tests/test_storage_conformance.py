@@ -2,6 +2,7 @@
 
 import pytest
 
+from examples.sqlite3_storage.bench import Sqlite3Bench
 from monochat_billing.testing.storage_kit import StorageConformance
 from tests.storage_benches import Memory, Postgres, SqliteFile, SqliteInMemory
 
@@ -29,6 +30,12 @@ class TestPostgres(StorageConformance):
     """A server of its own for each run, a database for each case."""
 
     bench = Postgres
+
+
+class TestSqlite3Example(StorageConformance):
+    """The storage that was written by following the page."""
+
+    bench = Sqlite3Bench
 
 
 @pytest.mark.deep
