@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 
 from monochat_billing import MONTH, Billing, ChangeTiming, money, sample_catalog
 from monochat_billing.adapters.sql import SqlStorage
+from monochat_billing.adapters.sql.__main__ import main
 from monochat_billing.adapters.sql.guarding import guard_entries, is_guarded, unguard_entries
 from monochat_billing.adapters.sql.moving import export_account, import_account
 from monochat_billing.errors import InvalidInput, StorageError, UnknownName
@@ -219,29 +218,27 @@ class TestGuard:
 class TestCommandLine:
     """The same from a shell."""
 
-    def run(self, *arguments: str, text: str = "") -> tuple[int, str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "monochat_billing.adapters.sql", *arguments],
-            input=text,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
     def test_an_account_is_piped_from_one_file_to_another(
-        self, full: tuple[SqlStorage, Billing, Clock], tmp_path: Path
+        self,
+        full: tuple[SqlStorage, Billing, Clock],
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        def run(*arguments: str, text: str = "") -> tuple[int, str, str]:
+            monkeypatch.setattr("sys.stdin", StringIO(text))
+            status = main(arguments)
+            return status, *capsys.readouterr()
+
         here, there = f"sqlite:///{tmp_path / 'here.db'}", f"sqlite:///{tmp_path / 'there.db'}"
-        status, text, told = self.run("export", here, "acme")
+        status, text, told = run("export", here, "acme")
         assert (status, text) == (0, exported(full[0]))
         assert told.startswith("exported acme in ")
-        assert self.run("upgrade", there)[0] == 0
-        assert self.run("import", there, text=text) == (0, "imported acme\n", "")
-        assert self.run("guard", there)[:2] == (0, "entries cannot be changed or deleted\n")
-        assert self.run("unguard", there)[:2] == (0, "entries are guarded no more\n")
-        status, text, told = self.run("export", there, "nobody")
+        assert run("upgrade", there)[0] == 0
+        assert run("import", there, text=text) == (0, "imported acme\n", "")
+        assert run("guard", there)[:2] == (0, "entries cannot be changed or deleted\n")
+        assert run("unguard", there)[:2] == (0, "entries are guarded no more\n")
+        status, text, told = run("export", there, "nobody")
         assert (status, text) == (1, "")
         assert told == "account: 'nobody' does not exist; open the account first\n"
-        assert self.run("explode", there)[0] == 2
+        assert run("explode", there)[0] == 2

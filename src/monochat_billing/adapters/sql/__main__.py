@@ -18,7 +18,10 @@ from monochat_billing.errors import BillingError
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command; give the exit status."""
-    asked = _parser().parse_args(arguments)
+    try:
+        asked = _parser().parse_args(arguments)
+    except SystemExit as left:  # the parser has said what is wrong, or helped
+        return int(left.code or 0)
     try:
         with SqlStorage(asked.url) as storage:
             told = _run(storage, asked)
