@@ -12,6 +12,7 @@ from monochat_billing import (
     YEAR,
     Billing,
     BillingAnchor,
+    BillingInterval,
     Family,
     InvalidInput,
     Money,
@@ -32,7 +33,13 @@ from monochat_billing.events import (
     TrialEnded,
 )
 from monochat_billing.lots import LotOrigin
-from monochat_billing.plans import ChangeTiming
+from monochat_billing.plans import (
+    DEFAULT_RULES,
+    AfterTerm,
+    AnchorRule,
+    ChangeRule,
+    ChangeTiming,
+)
 from monochat_billing.starts import Alignment
 from monochat_billing.subscriptions import Subscription
 from tests.desk import PROFILE, START, Clock, Desk
@@ -133,6 +140,34 @@ class TestATrial:
         shop.billing.run_due()
         assert shop.billing.subscriptions.list("acme") == ()
         assert have(shop) == "10000"
+
+    def test_changed_at_its_end_charges_the_new_product_only(self, shop: Desk) -> None:
+        """The change is resolved first, and what results is charged."""
+        tried = subscribe(shop, "pro")
+        shop.billing.schedule.change("acme", to="team", key="later")
+        assert tried.trial_ends_at is not None
+        shop.clock.now = tried.trial_ends_at
+        shop.billing.run_due()
+        (now,) = shop.billing.subscriptions.list("acme")
+        assert (now.product, now.state.value, have(shop)) == ("team", "ACTIVE", "8800")
+
+    def test_ends_where_a_rule_for_changes_in_a_trial_says_so(
+        self, tmp_path: Path, clock: Clock
+    ) -> None:
+        """The rule asks for the trial and resets the anchor: the new product is charged now."""
+        ends = ChangeRule(
+            name="a change ends the trial", timing=NOW, anchor=AnchorRule.RESET, in_trial=True
+        )
+        sold = attrs.evolve(catalog(), rules=(ends, *DEFAULT_RULES))
+        desk = desk_with("memory", sold, tmp_path, clock)
+        desk.top_up("10000")
+        subscribe(desk, "pro")
+        clock.advance(days=3)
+        done = desk.billing.subscriptions.change(
+            desk.billing.subscriptions.preview("acme", to="team")
+        )
+        assert (done.subscription.state.value, have(desk)) == ("ACTIVE", "8800")
+        assert done.subscription.trial_ends_at == done.subscription.period.start == clock.now
 
     def test_goes_on_when_the_product_changes(self, shop: Desk) -> None:
         """Only the terms of its end change, and the preview says what those are."""
@@ -400,6 +435,22 @@ class TestCancel:
         assert due.amount == lira("619.35")
         assert due.parts == ((lot.source, lira("619.35")),)
 
+    def test_refunds_what_was_paid_and_no_gift(self, shop: Desk) -> None:
+        """A promotion paid 500 of 1,200; it gets its share back, and nobody is sent it."""
+        shop.billing.balances.credit(
+            "acme",
+            lira("500"),
+            key="gift",
+            reason="welcome",
+            terms=Terms(origin=LotOrigin.PROMOTIONAL, priority=10),
+        )
+        subscribe(shop, "team")
+        report = shop.billing.subscriptions.cancel(
+            "acme", "team", mode=CancelMode.WITHDRAWAL, key="end"
+        )
+        assert (report.credit, report.refundable) == (lira("1200"), lira("700"))
+        assert have(shop) == "10500"
+
     def test_with_everything_within_the_window(self, shop: Desk) -> None:
         """Both charges of a change come back, less what the change gave back."""
         subscribe(shop, "team")
@@ -570,6 +621,33 @@ class TestReturn:
         shop.clock.advance(days=1)
         with pytest.raises(IllegalTransition, match="be accepted again"):
             subscribe(shop, "team", offer=offer)
+
+
+class TestATerm:
+    """A negotiated term may end the subscription with it."""
+
+    def test_expires_and_charges_nothing(self, shop: Desk) -> None:
+        """Three months, then nothing: it ended by itself."""
+        offer = NegotiatedPrice(
+            id="pilot",
+            account="acme",
+            product="team",
+            price=Price(interval=MONTH, amount=lira("600")),
+            valid_from=START,
+            valid_until=datetime(2027, 1, 1, tzinfo=UTC),
+            term=BillingInterval(count=3, unit="MONTH"),
+            then=AfterTerm.END,
+        )
+        subscribe(shop, "team", offer=offer)
+        shop.clock.set("2027-06-01T00:00:00+00:00")
+        shop.billing.run_due()
+        (gone,) = shop.billing.subscriptions.history("acme")
+        assert (gone.state.value, gone.ending, have(shop)) == (
+            "EXPIRED",
+            "end of its term",
+            "8200",
+        )
+        assert gone.ended_at == datetime(2027, 1, 5, 6, tzinfo=UTC)
 
 
 class TestHistory:
