@@ -31,8 +31,12 @@ from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
 
 ISTANBUL = "Europe/Istanbul"
-CATALOG = attrs.evolve(sample_catalog(), dunning=())
-"""The sample catalog, without what follows an unpaid renewal: it waits for money."""
+CATALOG = attrs.evolve(
+    sample_catalog(),
+    products=tuple(attrs.evolve(one, allowances=()) for one in sample_catalog().products),
+    dunning=(),
+)
+"""The sample catalog, without allowances, and where an unpaid renewal waits for money."""
 FREE_TERMS = Terms()
 BUYER = BillingProfile(
     business_name="Acme Ltd.",
