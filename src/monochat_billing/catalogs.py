@@ -26,7 +26,7 @@ from monochat_billing.instants import check_zone, utc
 from monochat_billing.limits import OverageTier
 from monochat_billing.meters import Meter
 from monochat_billing.money import check_currency
-from monochat_billing.prices import Price, yearly_amount
+from monochat_billing.prices import OneOffPrice, Price, yearly_amount
 from monochat_billing.products import Direction, Family, OneOff, Product
 from monochat_billing.tax import Pricing, Tax
 from monochat_billing.tax_regimes import TaxRegime
@@ -200,7 +200,7 @@ class Catalog:
         facts = ChangeFacts.of(old, new, leads, in_trial=in_trial)
         return next(rule for rule in self.rules if rule.matches(facts))
 
-    def tax_for(self, price: Price, country: str, at: datetime) -> Tax | None:
+    def tax_for(self, price: Price | OneOffPrice, country: str, at: datetime) -> Tax | None:
         """Say how a price is taxed for a buyer in ``country`` (empty: not known) at ``at``.
 
         The day that decides the rate is the seller's: the local one in :attr:`zone`.

@@ -15,7 +15,7 @@ import attrs
 
 from monochat_billing.money import Money
 from monochat_billing.tax import TaxLine
-from monochat_billing.units import Amount
+from monochat_billing.units import Amount, Units
 
 __all__ = [
     "EVENT_TYPES",
@@ -43,6 +43,8 @@ __all__ = [
     "LotVoided",
     "MessageRepriced",
     "MessagesUncounted",
+    "PackBought",
+    "PackRefunded",
     "PaymentPending",
     "PaymentQuarantined",
     "PlanChanged",
@@ -611,6 +613,28 @@ class UsageCharged(Event):
 
 @final
 @attrs.frozen(kw_only=True)
+class PackBought(Event):
+    """A pack was bought; ``amount`` left the balance, ``purchase`` is the key that names it."""
+
+    purchase: str
+    pack: str
+    quantity: int
+    units: Units
+    amount: Money
+
+
+@final
+@attrs.frozen(kw_only=True)
+class PackRefunded(Event):
+    """What was left of a pack was given back: the units went, and ``amount`` came."""
+
+    purchase: str
+    units: Units
+    amount: Money
+
+
+@final
+@attrs.frozen(kw_only=True)
 class MessageRepriced(Event):
     """The provider charged a message otherwise than it was sent; the charge follows the provider.
 
@@ -730,6 +754,8 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     MessagesUncounted,
     StatusesSetAside,
     UsageCharged,
+    PackBought,
+    PackRefunded,
     UsageRefused,
 )
 """Every event that the domain can return, for adapters that store them by name."""

@@ -25,6 +25,7 @@ from monochat_billing.service.invoices import Invoices
 from monochat_billing.service.joining import joined
 from monochat_billing.service.messages import Messages
 from monochat_billing.service.outlook import Outlook
+from monochat_billing.service.packs import Packs
 from monochat_billing.service.pipeline import advance
 from monochat_billing.service.schedule import Schedule
 from monochat_billing.service.subscriptions import Subscriptions
@@ -90,6 +91,7 @@ class Billing(Outlook):
     subscriptions: Subscriptions
     schedule: Schedule
     usage: Usage
+    packs: Packs
     messages: Messages
     invoices: Invoices
 
@@ -136,6 +138,7 @@ class Billing(Outlook):
         self.subscriptions = Subscriptions(self._context)
         self.schedule = Schedule(self._context)
         self.usage = Usage(self._context)
+        self.packs = Packs(self._context)
         self.messages = Messages(self._context)
         self.invoices = Invoices(self._context)
 

@@ -39,6 +39,7 @@ from monochat_billing.hold_commands import HoldReport
 from monochat_billing.holds import Hold
 from monochat_billing.lots import Lot
 from monochat_billing.money import Money, check_currency
+from monochat_billing.packs import PackPurchase, PackRefund
 from monochat_billing.payments import Checkout, Payment, TopUp
 from monochat_billing.plan_commands import ChangeResult
 from monochat_billing.profiles import BillingProfile
@@ -86,6 +87,8 @@ _RESULTS: Final = (
     TopUp,
     TransferReport,
     MeterReport,
+    PackPurchase,
+    PackRefund,
     MeteredUsage,
     UsageReport,
     Watch,
