@@ -36,7 +36,10 @@ def apply_due(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime)
 
 
 def _apply_change(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:
-    return apply_change(state, state.schedule[due.id], catalog, due.at, now)
+    step = apply_change(state, state.schedule[due.id], catalog, due.at, now)
+    if any(entry.amount > 0 for entry in step.entries):  # what comes back is money like any other
+        step = step.then(revive(step.state, due.at, now))
+    return step
 
 
 def _end_trial(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:  # noqa: ARG001
