@@ -76,7 +76,10 @@ def count_messages(
 def use_ahead(
     state: AccountState, catalog: AnyCatalog, meter: str, messages: int, memo: Memo
 ) -> MeterUse | None:
-    """Say what messages would use now; None where nothing is counted. Nothing is recorded."""
+    """Say what messages would use now, and record nothing.
+
+    It is None where nothing is counted.
+    """
     at = memo.effective_at
     counts = state.subscriptions or meter in state.books.balances
     if not messages or not counts or not _metered(catalog, meter, at):
