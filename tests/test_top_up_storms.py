@@ -277,6 +277,12 @@ class TestAllAtOnce:
             self.storm(BENCHES[name], storage)
 
     @pytest.mark.parametrize("name", BENCHES)
+    def test_w01_a_hundred_copies_on_postgresql(self, name: str, postgres_url: str) -> None:
+        """The same, where copies meet at a server."""
+        with SqlStorage(postgres_url) as storage:
+            self.storm(BENCHES[name], storage)
+
+    @pytest.mark.parametrize("name", BENCHES)
     def test_w01_a_hundred_copies_in_memory(self, name: str) -> None:
         """The same, on the reference."""
         self.storm(BENCHES[name], MemoryStorage())
