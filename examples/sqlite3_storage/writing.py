@@ -183,6 +183,9 @@ class SqliteUnit(SqliteReader):
 
     def register(self, numbers: Sequence[BusinessNumber]) -> None:
         with self.writing("register"):
+            for one in numbers:
+                if not self.rows("SELECT id FROM accounts WHERE id = ?", one.account):
+                    raise StorageMisuse("register", f"account {one.account!r} does not exist")
             self.save_strays("number", numbers, replace=True)
 
     def set_aside(self, statuses: Sequence[SetAsideStatus], settled: Sequence[str] = ()) -> None:

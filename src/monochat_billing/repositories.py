@@ -423,7 +423,11 @@ class UnitOfWork(Reader, Protocol):
         ...
 
     def register(self, numbers: Sequence[BusinessNumber]) -> None:
-        """Say whose business numbers are; what was said of them before is replaced."""
+        """Say whose business numbers are; what was said of them before is replaced.
+
+        Raises:
+            StorageError: one of the accounts does not exist.
+        """
         ...
 
     def set_aside(self, statuses: Sequence[SetAsideStatus], settled: Sequence[str] = ()) -> None:

@@ -239,10 +239,13 @@ def everything(storage: Storage, account: str = "acme") -> tuple[object, ...]:
             loaded,
             tuple(reader.entries(account, limit=_WIDE)),
             tuple(reader.lots(account)),
+            tuple(reader.subscriptions(account)),
             tuple(reader.schedule(account)),
             tuple(reader.holds(account)),
             tuple(reader.usage(account, limit=_WIDE)),
             tuple(reader.events(account, limit=_WIDE)),
+            tuple(reader.messages(account, limit=_WIDE)),
+            dict(reader.tallies(account, "")),
             account in reader.accounts(limit=_WIDE),
         )
 

@@ -16,6 +16,7 @@ from monochat_billing.testing.storage_kit import (
     _processes,
     _races,
     _service,
+    _traffic,
     _units,
 )
 from monochat_billing.testing.storage_kit.bench import StorageBench, StorageDesk
@@ -27,6 +28,7 @@ STORAGE_CASES: Final[tuple[StorageCase, ...]] = (
     *_units.CASES,
     *_keeping.CASES,
     *_pages.CASES,
+    *_traffic.CASES,
     *_service.CASES,
     *_histories.CASES,
     *_model.CASES,
