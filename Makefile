@@ -23,7 +23,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; \
 	do printf '%-18s %s\n' "$$name" "$$text"; done
 
-demo: $(RUN) ## one account, one SQLite file: top up, subscribe, rate, change, let time pass
+demo: $(RUN) ## one account, one SQLite file: top up, subscribe, rate, upgrade, dunning, revival
 	$(BIN)/python examples/demo
 
 test: $(DEV) ## every check that a change has to pass, with branch coverage

@@ -20,7 +20,7 @@ KILLS_PER_FILE = 5
 PORT = re.compile(r"127\.0\.0\.1:\d+")
 
 
-def command(database: Path, messages: int = MESSAGES) -> list[str]:
+def command(database: Path, messages: int = MESSAGES, locale: str = "en") -> list[str]:
     return [
         sys.executable,
         str(ROOT / "examples" / "demo"),
@@ -28,12 +28,18 @@ def command(database: Path, messages: int = MESSAGES) -> list[str]:
         str(database),
         "--messages",
         str(messages),
+        "--locale",
+        locale,
     ]
 
 
-def run(database: Path, messages: int = MESSAGES) -> str:
+def run(database: Path, messages: int = MESSAGES, locale: str = "en") -> str:
     done = subprocess.run(
-        command(database, messages), capture_output=True, text=True, check=False, timeout=300
+        command(database, messages, locale),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert not done.stderr
@@ -74,25 +80,60 @@ class TestDemo:
         assert max(map(len, printed.splitlines())) <= 100
         for words in (
             "1. Open an account",
-            "credited once (entry 1: +25000 TRY); repeated: nothing to do",
-            "credited once (entry 2: +200 USD); repeated: nothing to do",
-            "growth at 1499 TRY per MONTH, ACTIVE",
+            "credited once (entry 1: +12,000.00 TRY); repeated: nothing to do",
+            "credited once (entry 2: +200.00 USD); repeated: nothing to do",
+            "growth: 1,499.00 TRY monthly, of which KDV 249.83 TRY at 20%",
             "which equals the file's own sum",
             "127.0.0.1:",
-            "pay page for 25000 TRY",
-            "refused   acme: 30000 TRY asked, 23051 TRY available, 6949 TRY short",
-            "credit 483.55 TRY, charge 14,990.00 TRY",
-            "verify    sound",
+            "pay page for 12,000.00 TRY",
+            "credit 145.16 TRY, charge 24,000.00 TRY, due 23,854.84 TRY",
+            "the balance does not cover it: 23,854.84 TRY needed, 13,803.84 TRY short. Top up.",
+            "dedicated: 24,000.00 TRY yearly, of which KDV 4,000.00 TRY at 20%",
+            "from 5 February 2027: enterprise",
+            "growth is active",
+            "enterprise is past due",
+            "its renewal is not paid: top up, until 2027-03-12",
+            "enterprise is suspended",
+            "api: no: Enterprise is suspended until it is paid: top up",
+            "at 20%; revived",
+            "TRY: lasts until 20 June 2027: renewal of Enterprise fails: 3,295.84 TRY short",
+            "verify     sound",
             "Done. Run it again",
         ):
             assert words in printed
         assert "http" not in printed, "what looks like a link can be opened"
 
     def test_ends_where_it_should(self, undisturbed: tuple[Path, str, float]) -> None:
-        """By hand: 25000 - 1499 - 450 + 483.55 - 14990 - 12 x 450."""
+        """By hand: 12000 - 1499 - 450 + 145.16 - 24000 + 25000 - 3 x 1499 - 5999 + 20000 - 5999."""
         _, printed, _ = undisturbed
-        assert "3144.55" in printed
-        assert re.search(r"plan +basic +ACTIVE", printed)
+        assert re.search(r"TRY +14,701\.16 +0\.00 +14,701\.16", printed)
+        assert re.search(r"Plan +Enterprise +active", printed)
+        assert re.search(r"Support package +Dedicated +active", printed)
+
+    def test_what_it_forecasts_comes_to_pass(self, undisturbed: tuple[Path, str, float]) -> None:
+        """The forecast of step 6 shows the failure that step 7 then meets, to the kuruş."""
+        _, printed, _ = undisturbed
+        forecast = printed.split("6. A chain")[1].split("7. Time")[0]
+        assert re.search(r"2027-02-05  change to Enterprise +-5,999\.00 TRY +700\.16", forecast)
+        assert re.search(r"2027-03-05  renewal of Enterprise +fails: 5,298\.84 TRY short", forecast)
+        assert re.search(r"2027-03-12  end of grace for Enterprise +suspended", forecast)
+
+    def test_speaks_turkish(self, undisturbed: tuple[Path, str, float], tmp_path: Path) -> None:
+        """The same story in other words, and the same books: the language decides nothing."""
+        database = tmp_path / "demo.db"
+        printed = run(database, locale="tr")
+        assert max(map(len, printed.splitlines())) <= 100
+        for words in (
+            "5. Yükseltme: önizlendi, bakiye yetmedi",
+            "bakiye yetmiyor: 23.854,84 TRY gerekli, 13.803,84 TRY eksik. Bakiye yükleyin.",
+            "growth: 1.499,00 TRY aylık, içinde %20 KDV 249,83 TRY",
+            "enterprise ödemesi gecikmiş",
+            "api: hayır: Enterprise ödenene kadar askıda: bakiye yükleyin",
+            "TRY: 20 Haziran 2027 gününe kadar yeter: Enterprise yenilemesi",
+            "Bitti. Yeniden çalıştırın",
+        ):
+            assert words in printed
+        assert books(database) == books(undisturbed[0])
 
     def test_run_again_changes_nothing_and_says_so(
         self, undisturbed: tuple[Path, str, float]
@@ -122,7 +163,7 @@ class TestDemo:
                     process.send_signal(signal.SIGKILL)
                     assert process.wait() == -signal.SIGKILL
                     killed += 1
-        assert "verify    sound" in run(database)
+        assert "verify     sound" in run(database)
         assert books(database) == books(finished)
 
 
@@ -182,7 +223,7 @@ class TestRefusals:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert "verify    sound" in done.stdout.decode("ascii")
+        assert "verify     sound" in done.stdout.decode("ascii")
 
 
 class TestByHand:
@@ -208,7 +249,7 @@ class TestByHand:
         """The link stands raw on a line; declining waits on; Ctrl-C says how to go on."""
         database = tmp_path / "demo.db"
         by_hand = [*command(database), "--by-hand"]
-        for answers, status in ((["decline", "pay"], 130), (["pay"], 0)):
+        for answers, status in ((["decline", "pay"], 130), (["pay"] * 3, 0)):
             with subprocess.Popen(
                 by_hand, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             ) as process:
