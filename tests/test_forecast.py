@@ -342,6 +342,14 @@ class TestRunway:
         found = runway(made.state, CATALOG, "TRY", YEAR_ON, Burn(per_day=1))
         assert found.until == START + timedelta(days=20)
 
+    def test_credit_that_is_spent_before_it_expires(self) -> None:
+        """Nothing is left to expire, so nothing is due at its end."""
+        made = scene("10")
+        made.credit(START, "10", Terms(expires_at=START + timedelta(days=10)))
+        for rate, days in ((1, 20), (2, 10), (4, 5)):
+            found = runway(made.state, CATALOG, "TRY", YEAR_ON, Burn(per_day=rate))
+            assert found.until == START + timedelta(days=days)
+
     def test_credit_for_something_else_does_not_help(self) -> None:
         """A lot for plans pays for no messages."""
         made = scene("10")

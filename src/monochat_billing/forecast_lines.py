@@ -37,6 +37,8 @@ class Outcome(enum.StrEnum):
     """It cannot be paid or done; the line says what lacks or why."""
     LOST = "LOST"
     """Credit expires before it was used."""
+    NOTHING = "NOTHING"
+    """What was scheduled is so already."""
 
 
 _STATES: Final = {
@@ -184,6 +186,8 @@ class ForecastLine:
     def _success(self, words: Words) -> str:
         if self.outcome is Outcome.LOST:
             return words.say("unused credit is lost")
+        if self.outcome is Outcome.NOTHING:
+            return words.say("is so already")
         if self.becomes:
             to = _named(self.becomes_names, words.locale, self.becomes)
             return words.say("moves to {product}", product=to)
@@ -307,11 +311,16 @@ class _Link:
             _sums([one for one in entries if is_currency(one.unit)]), (None, None)
         )
         moved = new is not None and (old is None or old.state is not new.state)
+        outcome = Outcome.DONE
+        if unpaid is not None or failed is not None:
+            outcome = Outcome.FAILS
+        elif change is not None and old is new:
+            outcome = Outcome.NOTHING
         return ForecastLine(
             at=self.due.at,
             kind=kind,
             subject=subject,
-            outcome=Outcome.DONE if unpaid is None and failed is None else Outcome.FAILS,
+            outcome=outcome,
             product=product,
             names=_names(self.catalog, product, self.due.at),
             becomes=target,

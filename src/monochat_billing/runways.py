@@ -245,7 +245,10 @@ class _Walk:
             if due is None or last:
                 break
             before = self._state
-            _, step = next(ahead(before, catalog, due.at))
+            link = next(ahead(before, catalog, due.at), None)
+            if link is None:  # what was to expire has been spent
+                continue
+            due, step = link
             self._state = step.state
             for line in tell(before, due, step, catalog):
                 if line.shortfall is not None and line.shortfall.currency.code == self._unit:
