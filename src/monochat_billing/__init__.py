@@ -21,6 +21,7 @@ from monochat_billing.balance import (
 )
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
 from monochat_billing.campaigns import CampaignPart, Estimate, affordable, estimate
+from monochat_billing.cancellations import CancelMode
 from monochat_billing.errors import (
     BillingError,
     CorruptBooks,
@@ -60,6 +61,7 @@ from monochat_billing.periods import BillingAnchor, BillingPeriod
 from monochat_billing.permissions import Permission, may_use
 from monochat_billing.plan_commands import ChangeResult
 from monochat_billing.plans import (
+    TURKEY,
     AfterTerm,
     Agreement,
     Allowance,
@@ -78,6 +80,7 @@ from monochat_billing.plans import (
     Price,
     PriceReach,
     Product,
+    TaxRegime,
     UsageReader,
     sample_catalog,
 )
@@ -96,7 +99,9 @@ from monochat_billing.refusals import explain_refusal
 from monochat_billing.runways import Burn, Runway, runway
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.service import Billing, Reconciliation, RunReport
+from monochat_billing.starts import Alignment
 from monochat_billing.statements import Statement
+from monochat_billing.subscription_commands import CancelReport
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.top_up_commands import PaymentReceipt, RefundReceipt
 from monochat_billing.units import Amount, Units
@@ -104,11 +109,13 @@ from monochat_billing.usage_commands import UsageReport
 
 __all__ = [
     "MONTH",
+    "TURKEY",
     "YEAR",
     "Account",
     "Address",
     "AfterTerm",
     "Agreement",
+    "Alignment",
     "Allowance",
     "Amount",
     "Audit",
@@ -126,6 +133,8 @@ __all__ = [
     "Burn",
     "Buyer",
     "CampaignPart",
+    "CancelMode",
+    "CancelReport",
     "Catalog",
     "CatalogVersions",
     "ChangeQuote",
@@ -202,6 +211,7 @@ __all__ = [
     "Subscription",
     "TaxId",
     "TaxIdKind",
+    "TaxRegime",
     "Terms",
     "ThresholdRule",
     "TopUp",
