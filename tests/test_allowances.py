@@ -155,8 +155,6 @@ class TestRollover:
         """Units that an open hold has set aside neither expire nor roll over."""
         billing, clock = service(plan("pro", 0, 1000, rollover=Rollover()))
         billing.subscriptions.subscribe("acme", "pro", MONTH, key="s")
-        from monochat_billing import Units
-
         billing.holds.place("acme", Units(300, MESSAGE), reason="campaign", key="h")
         clock.set("2026-11-06T00:00:00+00:00")
         billing.run_due()
