@@ -42,6 +42,7 @@ from monochat_billing.plans import (
 )
 from monochat_billing.starts import Alignment
 from monochat_billing.subscriptions import Subscription
+from monochat_billing.tax import Pricing
 from tests.desk import PROFILE, START, Clock, Desk
 from tests.shop import catalog, desk_with
 
@@ -513,6 +514,78 @@ class TestCancel:
         assert late == {"team": "PAST_DUE", "seat": "ACTIVE"}
         shop.billing.subscriptions.cancel("acme", "seat", mode=CancelMode.CREDIT, key="end")
         assert [one.product for one in shop.billing.subscriptions.list("acme")] == ["team"]
+
+
+class TestMistakes:
+    """A caller's mistake is named with its remedy."""
+
+    def test_of_a_mode_that_is_none(self, shop: Desk) -> None:
+        """The ways to cancel are listed."""
+        subscribe(shop, "team")
+        with pytest.raises(InvalidInput, match="use one of NOTHING, CREDIT, REFUND, WITHDRAWAL"):
+            shop.billing.subscriptions.cancel(
+                "acme",
+                "team",
+                mode="GENTLY",  # type: ignore[arg-type]
+                key="end",
+            )
+
+    def test_of_a_preview_of_nothing(self, shop: Desk) -> None:
+        """It is about something: the new product, or what is changed."""
+        with pytest.raises(InvalidInput, match="with of= what is changed"):
+            shop.billing.subscriptions.preview("acme", quantity=3)
+
+    def test_of_a_start_in_another_century(self, tmp_path: Path, clock: Clock) -> None:
+        """Four hundred periods are a mistake in the date."""
+        sold = catalog(tax=None, pricing=Pricing.INCLUSIVE)
+        desk = desk_with("memory", sold, tmp_path, clock)
+        with pytest.raises(InvalidInput, match="lies too far back"):
+            subscribe(desk, "team", start=datetime(1980, 1, 1, tzinfo=UTC))
+
+    def test_of_an_anchor_within_a_trial(self, shop: Desk) -> None:
+        """It has no days yet that could be moved."""
+        subscribe(shop, "pro")
+        first = BillingAnchor(year=2026, month=10, day=1, zone="Europe/Istanbul")
+        with pytest.raises(IllegalTransition, match="move its anchor"):
+            shop.billing.subscriptions.preview("acme", of="pro", anchor=first)
+
+    def test_of_a_product_of_another_family(self, shop: Desk) -> None:
+        """An add-on does not become a plan."""
+        subscribe(shop, "seat")
+        with pytest.raises(InvalidInput, match="is no ADD_ON"):
+            shop.billing.subscriptions.preview("acme", of="seat", to="team")
+
+
+class TestWhatIsUnpaid:
+    """What is past due can be changed at once, and ended."""
+
+    def test_changes_to_what_can_be_paid(self, shop: Desk) -> None:
+        """A new period from that day, and nothing comes back for time that was not paid."""
+        shop.billing.balances.debit("acme", lira("8000"), key="spend", reason="all")
+        late = subscribe(shop, "team")
+        shop.clock.now = late.period.end
+        shop.billing.run_due()
+        shop.clock.advance(days=4)
+        quote = shop.billing.subscriptions.preview("acme", to="free")
+        assert (quote.timing, quote.credit, quote.charge) == (NOW, lira("0"), lira("0"))
+        done = shop.billing.subscriptions.change(quote).subscription
+        assert (done.state.value, done.product, done.period.start) == (
+            "ACTIVE",
+            "free",
+            shop.clock.now,
+        )
+        assert done.dunning is None
+
+    def test_ends_without_a_credit(self, shop: Desk) -> None:
+        """The paid time is used up."""
+        shop.billing.balances.debit("acme", lira("8000"), key="spend", reason="all")
+        late = subscribe(shop, "team")
+        shop.clock.now = late.period.end
+        shop.clock.advance(days=4)
+        report = shop.billing.subscriptions.cancel(
+            "acme", "team", mode=CancelMode.CREDIT, key="end"
+        )
+        assert (report.credit, report.subscription.state.value) == (lira("0"), "CANCELED")
 
 
 class TestPause:
