@@ -27,6 +27,7 @@ from monochat_billing.dunning import (
     dunning_table,
     policy_for,
 )
+from monochat_billing.events import RenewalFailed
 from monochat_billing.intervals import MONTH
 from monochat_billing.plans import AnchorRule
 from monochat_billing.subscriptions import SubscriptionState
@@ -192,6 +193,17 @@ class TestAFailedRenewal:
         assert not shop.of().serves(NOVEMBER + 7 * DAY)
         assert shop.told()[-4:] == [*3 * ["RenewalFailed"], "SubscriptionSuspended"]
         assert shop.posted() == "500"
+        failures = [
+            one.event
+            for one in shop.billing.events("acme", limit=100)
+            if isinstance(one.event, RenewalFailed)
+        ]
+        assert [(one.attempt, one.retry_at) for one in failures] == [
+            (0, NOVEMBER + DAY),
+            (1, NOVEMBER + 3 * DAY),
+            (2, None),
+        ]
+        assert {one.grace_ends_at for one in failures} == {NOVEMBER + 7 * DAY}
 
     def test_is_paid_late_within_the_grace(self, shop: Shop) -> None:
         """A top-up on the second day pays the period that was due: its bounds do not move."""

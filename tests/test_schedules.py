@@ -474,7 +474,7 @@ class TestWhatIsRefused:
         schedule = made.billing.schedule
         plans = {
             "pause": lambda: schedule.pause("acme", "growth", at=DECEMBER, key="k"),
-            "quantity": lambda: schedule.quantity("acme", "growth", 2, at=DECEMBER, key="k"),
+            "quantity": lambda: schedule.quantity("acme", "growth", 1, at=DECEMBER, key="k"),
             "resume": lambda: schedule.resume("acme", "growth", at=DECEMBER, key="k"),
             "change": lambda: schedule.change("acme", to="basic", at=DECEMBER, key="k"),
         }
@@ -490,8 +490,9 @@ class TestWhatIsRefused:
         schedule = made.billing.schedule
         with pytest.raises(InvalidInput, match="is not ahead"):
             schedule.cancel("acme", "growth", at=START, key="1")
-        with pytest.raises(InvalidInput, match="is no quantity"):
-            schedule.quantity("acme", "growth", 0, key="2")
+        for many in (0, 2):
+            with pytest.raises(InvalidInput, match="quantity"):
+                schedule.quantity("acme", "growth", many, key=f"2-{many}")
         with pytest.raises(IllegalTransition, match="cannot schedule its resumption"):
             schedule.resume("acme", "growth", at=DECEMBER, key="3")
         with pytest.raises(UnknownName, match="is not held by 'acme'"):

@@ -20,7 +20,13 @@ from monochat_billing.account_state import AccountState, Step
 from monochat_billing.cancellations import CancelMode, cancel
 from monochat_billing.charges import Decision
 from monochat_billing.errors import IllegalTransition, InvalidInput, Rejected
-from monochat_billing.events import ChangeRevoked, ChangeSuperseded, Event, ScheduledChangeFailed
+from monochat_billing.events import (
+    ChangeRevoked,
+    ChangeSuperseded,
+    Event,
+    RenewalFailed,
+    ScheduledChangeFailed,
+)
 from monochat_billing.money import amount_text
 from monochat_billing.plans import AnyCatalog, Dunning, known_product, renewal_price
 from monochat_billing.quotes import quote_change
@@ -280,7 +286,7 @@ def decided(state: AccountState, decision: Decision, catalog: AnyCatalog, at: da
     """
     one = dunned(state, decision.subscription, catalog, at)
     after = state.with_subscription(decision.books, one)
-    events = decision.events
+    events = decision.events if one.dunning is None else _with_plan(decision.events, one.dunning)
     if not one.live:
         rule = f"{one.state.lower()}: {one.id}"
         gone = superseded_by_the_end(one.id, after.schedule.values(), at, rule)
@@ -297,6 +303,21 @@ def decided(state: AccountState, decision: Decision, catalog: AnyCatalog, at: da
                 for change in gone
             )
     return Step(after, decision.entries, events, result=one)
+
+
+def _with_plan(events: tuple[Event, ...], plan: Dunning) -> tuple[Event, ...]:
+    """Say with a failure what comes next."""
+    return tuple(
+        attrs.evolve(
+            event,
+            attempt=plan.tried,
+            retry_at=plan.retry_at,
+            grace_ends_at=plan.grace_ends_at,
+        )
+        if isinstance(event, RenewalFailed)
+        else event
+        for event in events
+    )
 
 
 def plan_of(

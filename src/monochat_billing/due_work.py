@@ -15,9 +15,9 @@ from monochat_billing import changes, renewals
 from monochat_billing.account_state import AccountState, Step
 from monochat_billing.balance import expire_lots, start_lots
 from monochat_billing.cancellations import CancelMode, cancel
-from monochat_billing.charges import gross_of
+from monochat_billing.charges import Decision, gross_of
 from monochat_billing.due_changes import apply_change, decided, plan_of
-from monochat_billing.errors import InsufficientFunds, Rejected, UnknownName
+from monochat_billing.errors import InsufficientFunds, InvalidInput, Rejected
 from monochat_billing.events import HoldExpired
 from monochat_billing.holds import expire_hold
 from monochat_billing.plans import AfterGrace, AnchorRule, AnyCatalog, Family, renewal_price
@@ -99,8 +99,8 @@ def _retry(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) ->
             version=subscription.version + 1,
         )
         told = renewals.renewal_failed(missed, due.at, short, tax)
-        after = state.with_subscription(state.books, missed)
-        return Step(after, events=(told,), result=missed)
+        failed = Decision(books=state.books, subscription=missed, events=(told,))
+        return decided(state, failed, catalog, due.at)
     return decided(state, paid, catalog, due.at)
 
 
@@ -127,7 +127,7 @@ def _end_grace(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime
     if dunning.then is AfterGrace.MOVE and dunning.to is not None:
         try:
             return _move(state, subscription, catalog, to=dunning.to, at=at, now=now)
-        except (Rejected, UnknownName):
+        except (Rejected, InvalidInput):
             pass  # the free product is gone by now: suspended, it waits for money
     return decided(state, renewals.suspend(books, subscription, at=at), catalog, at)
 

@@ -377,12 +377,19 @@ class SubscriptionRenewed(Event):
 @final
 @attrs.frozen(kw_only=True)
 class RenewalFailed(Event):
-    """A renewal could not be paid; the subscription is past due and nothing was taken."""
+    """A renewal could not be paid; the subscription is past due and nothing was taken.
+
+    ``attempt`` is zero for the renewal itself and counts the retries after it. ``retry_at`` is when
+    it is tried again, ``grace_ends_at`` until when the service goes on; None where there is none.
+    """
 
     subscription: str
     product: str
     amount: Money
     shortfall: Money
+    attempt: int = 0
+    retry_at: datetime | None = None
+    grace_ends_at: datetime | None = None
 
 
 @final

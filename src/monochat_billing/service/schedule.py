@@ -10,7 +10,7 @@ from monochat_billing import schedule_commands, schedule_endings
 from monochat_billing.accounts import AccountState, Step
 from monochat_billing.cancellations import CancelMode, as_cancel_mode
 from monochat_billing.periods import BillingInterval
-from monochat_billing.plans import ChangeTiming
+from monochat_billing.plans import ChangeTiming, known_product
 from monochat_billing.repositories import Wanted
 from monochat_billing.schedule_commands import Phase
 from monochat_billing.scheduling import ScheduleAction, ScheduledChange
@@ -388,11 +388,14 @@ class Schedule:
         when = _timing(None, at)
 
         def plan(state: AccountState, now: datetime) -> Step:
+            one = state.held(subscription)
+            if quantity is not None:
+                known_product(self._context.catalog, one.product, now).quantity(quantity)
             return schedule_commands.schedule_action(
                 state,
                 schedule_id=schedule_id,
                 action=action,
-                subscription=state.held(subscription),
+                subscription=one,
                 timing=when,
                 at=at,
                 actor=actor,
