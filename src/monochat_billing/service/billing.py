@@ -24,9 +24,10 @@ from monochat_billing.service.holds import Holds
 from monochat_billing.service.invoices import Invoices
 from monochat_billing.service.joining import joined
 from monochat_billing.service.messages import Messages
+from monochat_billing.service.outbox import Outbox
 from monochat_billing.service.outlook import Outlook
 from monochat_billing.service.packs import Packs
-from monochat_billing.service.pipeline import advance
+from monochat_billing.service.pipeline import advance, advance_due
 from monochat_billing.service.schedule import Schedule
 from monochat_billing.service.subscriptions import Subscriptions
 from monochat_billing.service.top_ups import TopUps
@@ -94,6 +95,7 @@ class Billing(Outlook):
     packs: Packs
     messages: Messages
     invoices: Invoices
+    outbox: Outbox
 
     def __init__(
         self,
@@ -141,6 +143,7 @@ class Billing(Outlook):
         self.packs = Packs(self._context)
         self.messages = Messages(self._context)
         self.invoices = Invoices(self._context)
+        self.outbox = Outbox(self._context)
 
     def using(self, host: object) -> "Billing":
         """Return the same service within a transaction of the host's.
@@ -171,8 +174,9 @@ class Billing(Outlook):
     def run_due(self) -> RunReport:
         """Apply what is due on every account: renewals, scheduled changes, expiries.
 
-        Accounts with nothing due are not visited. Accounts are advanced many to a transaction;
-        one whose stored facts contradict themselves is left alone and named in the report.
+        Accounts with nothing due are not visited. Accounts are advanced many to a transaction, and
+        several workers may run at once: each takes accounts that no other works on. One whose
+        stored facts contradict themselves is left alone and named in the report.
         """
         now = self._context.now()
         storage, catalog = self._context.storage, self._context.catalog
@@ -180,16 +184,17 @@ class Billing(Outlook):
         while True:
             broken = {account for account, _ in report.failed}
             limit = _ADVANCED_TOGETHER + len(broken)
-            due = storage.read(lambda reader: reader.due(now, limit))  # noqa: B023 - called at once
-            ahead = [account for account in due if account not in broken]
-            if not ahead:
-                return report
             try:
-                steps = advance(storage, catalog, ahead, now)
-                report = report.plus(steps)
+                steps = advance_due(storage, catalog, now, limit, broken)
             except CorruptBooks:
-                for account in ahead:
-                    report = self._advance_alone(account, now, report)
+                due = storage.read(lambda reader: reader.due(now, limit))  # noqa: B023 - called at once
+                for account in due:
+                    if account not in broken:
+                        report = self._advance_alone(account, now, report)
+                continue
+            if not steps:
+                return report
+            report = report.plus(steps)
 
     def _advance_alone(self, account: str, now: datetime, report: RunReport) -> RunReport:
         try:

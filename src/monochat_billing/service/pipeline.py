@@ -5,7 +5,7 @@ on the account is applied next, then the plain decision function is called, and 
 was decided is saved in one transaction.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, final
 
@@ -33,7 +33,7 @@ from monochat_billing.repositories import (
     Wanted,
 )
 
-__all__ = ["Command", "advance", "execute", "execute_in"]
+__all__ = ["Command", "advance", "advance_due", "execute", "execute_in"]
 
 
 @final
@@ -86,17 +86,35 @@ def advance(
 
     An account on which nothing is due any more gives an empty step.
     """
+    return storage.write(lambda unit: _advance(unit, catalog, accounts, now))
+
+
+def advance_due(
+    storage: Storage, catalog: AnyCatalog, now: datetime, limit: int, left_out: Container[str]
+) -> list[Step]:
+    """Apply what is due on up to ``limit`` accounts that nobody else works on; give what was done.
+
+    They are found and taken in the same unit of work, so that workers never do the same twice and
+    never wait for one another. Nothing is left for this worker when nothing is given.
+    """
 
     def work(unit: UnitOfWork) -> list[Step]:
-        loaded = unit.load([Wanted(account) for account in sorted(accounts)])
-        desks = [_Desk(account, found, catalog) for account, found in loaded.items()]
-        steps = [desk.advance(now) for desk in desks]
-        changes = [desk.changes() for desk in desks if desk.touched]
-        if changes:
-            unit.save(changes)
-        return steps
+        due = [account for account in unit.due(now, limit) if account not in left_out]
+        return _advance(unit, catalog, due, now) if due else []
 
     return storage.write(work)
+
+
+def _advance(
+    unit: UnitOfWork, catalog: AnyCatalog, accounts: Sequence[str], now: datetime
+) -> list[Step]:
+    loaded = unit.load([Wanted(account) for account in sorted(accounts)])
+    desks = [_Desk(account, found, catalog) for account, found in loaded.items()]
+    steps = [desk.advance(now) for desk in desks]
+    changes = [desk.changes() for desk in desks if desk.touched]
+    if changes:
+        unit.save(changes)
+    return steps
 
 
 def execute_in(

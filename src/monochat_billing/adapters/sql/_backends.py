@@ -4,7 +4,7 @@ import enum
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, Literal, Protocol, final, get_args
 
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import StaticPool
@@ -13,6 +13,9 @@ from monochat_billing.adapters.sql import schema
 from monochat_billing.adapters.sql._shapes import PostgresShapes, Shapes, SqliteShapes
 from monochat_billing.adapters.sql._statements import Statements
 from monochat_billing.errors import InvalidInput, StorageError
+
+Isolation = Literal["READ COMMITTED", "SERIALIZABLE"]
+"""How PostgreSQL isolates a unit of work; the row locks that it takes are the same."""
 
 _OLDEST_SQLITE: Final = (3, 38)
 
@@ -180,7 +183,6 @@ class Postgres:
     """PostgreSQL by psycopg 3: rows are locked in sorted order, conflicts are run again."""
 
     begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED"
     one_writer = False
     one_connection = False
     pipelines = True
@@ -189,9 +191,12 @@ class Postgres:
     _UNIQUE: Final = "23505"
     _NULL: Final = "23502"
 
-    def __init__(self, url: URL, given: Engine | None) -> None:
+    def __init__(
+        self, url: URL, given: Engine | None, isolation: Isolation = "READ COMMITTED"
+    ) -> None:
         self._url = url
         self._given = given
+        self.begin_write = f"BEGIN ISOLATION LEVEL {isolation}"
         self.statements = _statements(PostgresShapes)
 
     def engine(self) -> Engine:
@@ -237,12 +242,16 @@ class Postgres:
         )
 
 
-def backend_of(url: URL, given: Engine | None) -> Backend:
-    """Choose by the name of the database.
+def backend_of(url: URL, given: Engine | None, isolation: Isolation = "READ COMMITTED") -> Backend:
+    """Choose by the name of the database; what SQLite writes is serial in any case.
 
     Raises:
-        InvalidInput: it is neither SQLite nor PostgreSQL, or by another driver.
+        InvalidInput: it is neither SQLite nor PostgreSQL, or by another driver, or there is no
+            such isolation.
     """
+    if isolation not in get_args(Isolation):
+        levels = " or ".join(get_args(Isolation))
+        raise InvalidInput("isolation", isolation, "is not known", f"use {levels}")
     name = url.drivername
     if name in ("postgresql", "postgres") and given is None:
         name = "postgresql+psycopg"
@@ -250,7 +259,7 @@ def backend_of(url: URL, given: Engine | None) -> Backend:
     if name in ("sqlite", "sqlite+pysqlite"):
         return Sqlite(url, given)
     if name == "postgresql+psycopg":
-        return Postgres(url, given)
+        return Postgres(url, given, isolation)
     raise InvalidInput(
         "url_or_engine",
         _shown(url),

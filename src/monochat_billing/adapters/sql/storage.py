@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError, TimeoutError as PoolT
 from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 
 from monochat_billing.adapters.sql import _migrate
-from monochat_billing.adapters.sql._backends import Backend, Cursor, Verdict, backend_of
+from monochat_billing.adapters.sql._backends import Backend, Cursor, Isolation, Verdict, backend_of
 from monochat_billing.adapters.sql._session import Session, open_session
 from monochat_billing.adapters.sql._unit import SqlReader, SqlUnit
 from monochat_billing.adapters.sql.joined import JoinedStorage
@@ -96,8 +96,9 @@ class SqlStorage:
     ``sqlite://`` one database in memory, ``postgresql+psycopg://…`` a server. An empty SQLite
     database gets its tables at first use; any other is migrated by :meth:`upgrade`.
 
-    ``busy_deadline`` is how many seconds a unit of work waits for locks. ``version_table`` is
-    where Alembic notes the schema version; name the host's own where the host runs the
+    ``busy_deadline`` is how many seconds a unit of work waits for locks. ``isolation`` is how
+    PostgreSQL isolates a unit of work; accounts are locked row by row in either. ``version_table``
+    is where Alembic notes the schema version; name the host's own where the host runs the
     migrations among its own.
 
     Threads may share a storage; a forked process makes connections of its own.
@@ -116,9 +117,10 @@ class SqlStorage:
         *,
         busy_deadline: int | Decimal | Fraction = DEFAULT_DEADLINE,
         version_table: str = VERSION_TABLE,
+        isolation: Isolation = "READ COMMITTED",
     ) -> None:
         engine = url_or_engine if isinstance(url_or_engine, Engine) else None
-        self._backend: Backend = backend_of(_url(url_or_engine), engine)
+        self._backend: Backend = backend_of(_url(url_or_engine), engine, isolation)
         self._patience = _nanoseconds(busy_deadline)
         self._version_table = version_table
         self._engine = self._new_engine()
