@@ -172,7 +172,7 @@ def _say(name: str, said: str, **more: Any) -> None:  # noqa: ANN401 - JSON
     os.write(1, (json.dumps({"name": name, "said": said, **more}) + "\n").encode())
 
 
-Job = Callable[..., None]
+_Job = Callable[..., None]
 
 
 def _spend(billing: Billing, name: str, *, most: int) -> None:
@@ -200,5 +200,5 @@ def _write(billing: Billing, name: str) -> None:
         number += 1
 
 
-JOBS: Final[Mapping[str, Job]] = {"spend": _spend, "write": _write}
+JOBS: Final[Mapping[str, _Job]] = {"spend": _spend, "write": _write}
 """What a child can do, by name."""
