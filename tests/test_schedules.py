@@ -173,6 +173,17 @@ class TestWhoGivesWay:
         assert shop.pending() == ["pause"]
         assert ("enterprise", "SUPERSEDED", "immediate change") in shop.schedule()
 
+    def test_a_pause_done_at_once_replaces_what_is_pending_about_the_state(
+        self, shop: Shop
+    ) -> None:
+        """A planned cancel too: who pauses wants to come back. The planned product stays."""
+        shop.subscribe("enterprise")
+        shop.billing.schedule.change("acme", to="growth", at=NOVEMBER - DAY, key="1")
+        shop.billing.schedule.cancel("acme", "enterprise", key="2")
+        shop.billing.subscriptions.pause("acme", "enterprise", key="3")
+        assert shop.pending() == ["growth"]
+        assert shop.told()[-2:] == ["SubscriptionPaused", "ChangeSuperseded"]
+
     def test_a_cancel_done_at_once_ends_everything_planned(self, shop: Shop) -> None:
         """Nothing stays planned for what has ended."""
         one = shop.subscribe("growth")
@@ -208,6 +219,14 @@ class TestTakingBack:
         assert schedule.revoke("acme", cancel.id, key="4").outcome == "revoked"
         assert schedule.list("acme") == before
         assert shop.told()[-3:] == ["ChangeRevoked", "ChangeRestored", "ChangeRestored"]
+
+    def test_reactivating_takes_a_planned_cancel_back(self, shop: Shop) -> None:
+        """And lets come back what had given way to it."""
+        shop.subscribe("enterprise")
+        shop.billing.schedule.change("acme", to="growth", key="1")
+        shop.billing.schedule.cancel("acme", "enterprise", key="2")
+        shop.billing.subscriptions.reactivate("acme", "enterprise", key="3")
+        assert shop.pending() == ["growth"]
 
     def test_layer_by_layer(self, shop: Shop) -> None:
         """Two replaced one another; taking back goes the same way."""

@@ -25,8 +25,8 @@ from monochat_billing.events import SubscriptionCanceled
 from monochat_billing.money import Money
 from monochat_billing.plan_commands import held, subscribe
 from monochat_billing.plans import AnyCatalog, renewal_price
-from monochat_billing.schedule_endings import revoke_change
-from monochat_billing.scheduling import ScheduleAction
+from monochat_billing.schedule_endings import revoke_change, superseded_events
+from monochat_billing.scheduling import Facet, ScheduleAction, superseded_by_immediate
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.texts import check_line
 
@@ -100,17 +100,23 @@ def pause_subscription(
 ) -> Step:
     """Pause a subscription now: it is usable until its paid end, and nothing renews.
 
+    It replaces whatever is pending about its state: a planned pause, resumption or cancel.
+
     Raises:
         IllegalTransition: it is not active.
         UnknownName: the account holds no such thing.
     """
-    return decided(state, changes.pause(state.books, held(state, what), at=now), catalog, now)
+    one = held(state, what)
+    step = decided(state, changes.pause(state.books, one, at=now), catalog, now)
+    return _instead_of_planned(step, one, now)
 
 
 def resume_subscription(
     state: AccountState, catalog: AnyCatalog, what: str, *, actor: str, now: datetime
 ) -> Step:
     """Let a paused subscription go on; past its paid end a new period starts and is charged.
+
+    It replaces whatever is pending about its state: a planned pause, resumption or cancel.
 
     Raises:
         IllegalTransition: it is not paused.
@@ -136,7 +142,15 @@ def resume_subscription(
         price=price,
         actor=check_line(actor, "actor"),
     )
-    return decided(state, decision, catalog, now)
+    return _instead_of_planned(decided(state, decision, catalog, now), one, now)
+
+
+def _instead_of_planned(step: Step, one: Subscription, now: datetime) -> Step:
+    gone = superseded_by_immediate(one.id, step.state.schedule.values(), now, Facet.STATE)
+    if not gone:
+        return step
+    events = (*step.events, *superseded_events(gone, now))
+    return attrs.evolve(step, state=step.state.with_schedule(gone), events=events)
 
 
 def reactivate_subscription(

@@ -15,6 +15,7 @@ from monochat_billing.plan_commands import ChangeResult
 from monochat_billing.plans import ChangeTiming, LimitCheck, NegotiatedPrice, known_product
 from monochat_billing.quotes import ChangeQuote
 from monochat_billing.repositories import Wanted
+from monochat_billing.scheduling import ScheduleAction
 from monochat_billing.service.context import Context, instant_text, named
 from monochat_billing.starts import Alignment
 from monochat_billing.subscription_commands import CancelReport
@@ -273,9 +274,16 @@ class Subscriptions:
             ),
             key=key,
             content={"what": str(what)},
+            wants={"schedule": self._behind_cancels(account)},
             ended=True,
         )
         return cast("Subscription", subscription)
+
+    def _behind_cancels(self, account: str) -> Sequence[str]:
+        """Name what gave way to a planned cancel, and comes back when that is taken back."""
+        schedule = self._context.view(account).state.schedule.values()
+        cancels = (one for one in schedule if one.action is ScheduleAction.CANCEL)
+        return [name for one in cancels for name in one.replaced]
 
     def pause(self, account: str, what: str, *, key: str) -> Subscription:
         """Pause a subscription now: usable until its paid end, and nothing renews.
