@@ -9,7 +9,7 @@ import os
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice, takewhile
 from typing import Any, Final, TypeVar, final
@@ -31,6 +31,7 @@ from monochat_billing.messages import (
     Tally,
     Traffic,
 )
+from monochat_billing.outbox_storage import OutboxCursor
 from monochat_billing.payments import UNSETTLED, TopUp
 from monochat_billing.readings import Movement, Place, Reading, Window, movements
 from monochat_billing.repositories import (
@@ -248,6 +249,7 @@ class _Shelf:
     asides: dict[str, SetAsideStatus] = attrs.field(factory=dict)
     counters: dict[str, int] = attrs.field(factory=dict)
     invoices: dict[str, tuple[Invoice, ...]] = attrs.field(factory=dict)
+    cursors: dict[str, dict[str, tuple[OutboxCursor, bool]]] = attrs.field(factory=dict)
 
     def apply(self, changes: Changes) -> None:
         account = changes.after.account
@@ -259,6 +261,10 @@ class _Shelf:
             place = (kept.state.account.next_due_at, account.id)
             del self.due[bisect_left(self.due, place)]
         kept.keep(changes)
+        if changes.events:
+            for consumer in self.cursors.values():
+                cursor, _ = consumer.get(account.id, (OutboxCursor(account.id), True))
+                consumer[account.id] = (cursor, True)
         self.put_aside(changes.asides, changes.settled_asides)
         for top_up in changes.top_ups:
             self.routes[top_up.gateway, top_up.id] = account.id
@@ -291,8 +297,10 @@ class _Shelf:
         kept = self.accounts.get(account)
         before = None if kept is None else kept.marked(changes)
         asides = dict(self.asides) if changes.asides or changes.settled_asides else None
+        cursors = {name: dict(one) for name, one in self.cursors.items()}
 
         def undo() -> None:
+            self.cursors = cursors
             if asides is not None:
                 self.asides = asides
             place = (changes.after.account.next_due_at, account)
@@ -496,6 +504,10 @@ class _Unit:
 
     def register(self, numbers: Sequence[BusinessNumber]) -> None:
         shelf = self._shelf
+        nobody = [one.account for one in numbers if one.account not in shelf.accounts]
+        if nobody:
+            self._failure = StorageMisuse("register", f"account {nobody[0]!r} does not exist")
+            raise self._failure
         before = dict(shelf.numbers)
         self._undo.append(lambda: setattr(shelf, "numbers", before))
         shelf.numbers = {**before, **{one.id: one for one in numbers}}
@@ -529,6 +541,53 @@ class _Unit:
                 raise self._failure
             shelf.counters[one.number.counter] = one.number.ordinal
             shelf.invoices[one.account] = (*of_account, one)
+
+    def add_consumer(self, consumer: str, *, from_beginning: bool) -> None:
+        told = self._consumers()
+        if consumer not in told:
+            accounts = [one.state.account for one in self._shelf.accounts.values()]
+            told[consumer] = {
+                one.id: (OutboxCursor(one.id, 0 if from_beginning else one.events), from_beginning)
+                for one in accounts
+                if one.events
+            }
+
+    def drop_consumer(self, consumer: str) -> None:
+        self._consumers().pop(consumer, None)
+
+    def consumers(self) -> Sequence[str]:
+        return tuple(sorted(self._shelf.cursors))
+
+    def claim(
+        self, consumer: str, *, now: datetime, until: datetime, lease: str, limit: int
+    ) -> Sequence[OutboxCursor]:
+        told = self._consumers().get(consumer, {})
+        free = sorted(
+            (one.leased_until or datetime.min.replace(tzinfo=UTC), account)
+            for account, (one, ahead) in told.items()
+            if ahead and (one.leased_until is None or one.leased_until <= now)
+        )
+        taken = [
+            OutboxCursor(account, told[account][0].acknowledged, lease, until)
+            for _, account in free[: max(limit, 0)]
+        ]
+        told.update((one.account, (one, True)) for one in taken)
+        return tuple(taken)
+
+    def cursor(self, consumer: str, account: str) -> OutboxCursor | None:
+        known = self._shelf.cursors.get(consumer, {}).get(account)
+        return None if known is None else known[0]
+
+    def move_cursor(self, consumer: str, cursor: OutboxCursor, *, ahead: bool) -> None:
+        self._consumers().setdefault(consumer, {})[cursor.account] = (cursor, ahead)
+
+    def _consumers(self) -> dict[str, dict[str, tuple[OutboxCursor, bool]]]:
+        """Give the cursors to change, with a way back."""
+        shelf = self._shelf
+        before = shelf.cursors
+        self._undo.append(lambda: setattr(shelf, "cursors", before))
+        shelf.cursors = {name: dict(cursors) for name, cursors in before.items()}
+        return shelf.cursors
 
     def save(self, changes: Sequence[Changes]) -> None:
         for one in changes:

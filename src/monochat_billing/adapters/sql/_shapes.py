@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     FromClause,
+    Select,
     Table,
     Text,
     bindparam,
@@ -113,6 +114,10 @@ class Shapes(Protocol):
         """Insert a row, or replace those columns of the one with its key."""
         ...
 
+    def copy(self, table: Table, rows: Select[Any], replaced: Sequence[str]) -> Executable:
+        """Insert the rows of a query; of those whose key is there, replace those columns."""
+        ...
+
     def parts(self, column: "Column[str]") -> tuple[FromClause, Integer, Integer]:
         """Give a table of an entry's parts, to read beside it: the lots and their units."""
         ...
@@ -198,6 +203,16 @@ class SqliteShapes:
             set_={name: statement.excluded[name] for name in replaced},
         )
 
+    def copy(self, table: Table, rows: Select[Any], replaced: Sequence[str]) -> Executable:
+        """Use ``ON CONFLICT``."""
+        statement = sqlite.insert(table).from_select(list(table.columns), rows)
+        if not replaced:
+            return statement.on_conflict_do_nothing()
+        return statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_={name: statement.excluded[name] for name in replaced},
+        )
+
     def parts(self, column: "Column[str]") -> tuple[FromClause, Integer, Integer]:
         """Read an array of two-element arrays."""
         given = func.json_each(column).table_valued("value", name="part")
@@ -255,6 +270,16 @@ class PostgresShapes:
     def replace(self, table: Table, replaced: Sequence[str]) -> Executable:
         """Use ``ON CONFLICT``."""
         statement = postgresql.insert(table).values(all_columns(table))
+        return statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_={name: statement.excluded[name] for name in replaced},
+        )
+
+    def copy(self, table: Table, rows: Select[Any], replaced: Sequence[str]) -> Executable:
+        """Use ``ON CONFLICT``."""
+        statement = postgresql.insert(table).from_select(list(table.columns), rows)
+        if not replaced:
+            return statement.on_conflict_do_nothing()
         return statement.on_conflict_do_update(
             index_elements=list(table.primary_key.columns),
             set_={name: statement.excluded[name] for name in replaced},

@@ -32,6 +32,7 @@ from monochat_billing.adapters.sql import schema
 from monochat_billing.adapters.sql._invoice_statements import InvoiceStatements
 from monochat_billing.adapters.sql._message_statements import MessageStatements
 from monochat_billing.adapters.sql._metered_statements import MeteredStatements
+from monochat_billing.adapters.sql._outbox_statements import OutboxStatements
 from monochat_billing.adapters.sql._shapes import (
     Shapes,
     Statement,
@@ -56,6 +57,7 @@ class Statements:
         self.dialect_name = self._dialect.name
         self.messages = MessageStatements(self)
         self.invoices = InvoiceStatements(self)
+        self.outbox = OutboxStatements(self)
         self.metered = MeteredStatements(self)
         self._compile_load()
         self._compile_save()
@@ -224,12 +226,14 @@ class Statements:
             .order_by(routes.reference)
             .limit(_limit())
         )
-        self.due = self.compiled(
+        due = (
             select(s.ACCOUNTS.c.id)
             .where(s.ACCOUNTS.c.next_due_at <= bindparam("until"))
             .order_by(s.ACCOUNTS.c.next_due_at, s.ACCOUNTS.c.id)
             .limit(_limit())
         )
+        self.due = self.compiled(due)
+        self.due_to_take = self.compiled(due.with_for_update(skip_locked=True))
         self.account_ids = self.compiled(
             select(s.ACCOUNTS.c.id)
             .where(s.ACCOUNTS.c.id > bindparam("after"))

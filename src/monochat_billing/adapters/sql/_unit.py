@@ -18,6 +18,7 @@ from monochat_billing.adapters.sql import _rows, schema
 from monochat_billing.adapters.sql._invoices import InvoiceReading, InvoiceWriting
 from monochat_billing.adapters.sql._messages import MessageReader, MessageWriter, traffic
 from monochat_billing.adapters.sql._metered import MeteredReader, MeteredWriter, metered
+from monochat_billing.adapters.sql._outbox import OutboxWriter
 from monochat_billing.adapters.sql._rows import Row, each
 from monochat_billing.adapters.sql._session import Ask, Session
 from monochat_billing.adapters.sql._shapes import Statement
@@ -259,7 +260,9 @@ class SqlReader(MessageReader, MeteredReader, InvoiceReading):
 
     def due(self, until: datetime, limit: int) -> Sequence[str]:
         """Give up to ``limit`` accounts whose ``next_due_at`` is not after ``until``."""
-        statement = self._session.statements.due
+        return self._due(self._session.statements.due, until, limit)
+
+    def _due(self, statement: Statement, until: datetime, limit: int) -> Sequence[str]:
         values = statement.values(until=_rows.ticks(until), limit=max(limit, 0))
         return tuple(row[0] for row in self._session.rows("read due", statement, values))
 
@@ -344,7 +347,7 @@ class _Parts:
         return sorted(rows.values(), key=lambda row: (row[3], row[1]))
 
 
-class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting):
+class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting, OutboxWriter):
     """Read and change accounts within one database transaction."""
 
     def __init__(self, session: Session) -> None:
@@ -373,6 +376,10 @@ class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting):
         if account not in self._counters:
             raise self._session.misused("issue", f"account {account!r} was not loaded")
 
+    def due(self, until: datetime, limit: int) -> Sequence[str]:
+        """Take up to ``limit`` accounts that are due and that nobody else has taken."""
+        return self._due(self._session.statements.due_to_take, until, limit)
+
     def save(self, changes: Sequence[Changes]) -> None:
         """Write the changes of accounts that this unit of work has loaded.
 
@@ -396,6 +403,7 @@ class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting):
         self._write(sheets)
         self.write_messages(changes)
         self.write_metered(changes)
+        self.tell_consumers(changes)
 
     def _write(self, sheets: Sheets) -> None:
         write, statements = self._session.write, self._session.statements

@@ -35,7 +35,9 @@ __all__ = [
     "ACCOUNTS",
     "ASIDES",
     "BALANCES",
+    "CONSUMERS",
     "COUNTERS",
+    "CURSORS",
     "ENTRIES",
     "HEAD",
     "HOLDS",
@@ -58,7 +60,7 @@ __all__ = [
     "VERSION_TABLE",
 ]
 
-HEAD: Final = "billing_0007"
+HEAD: Final = "billing_0008"
 """The schema version that this library reads and writes."""
 
 VERSION_TABLE: Final = "billing_schema_version"
@@ -489,3 +491,33 @@ INVOICE_COUNTERS: Final = Table(
     sqlite_with_rowid=False,
 )
 """The ordinal that each series gave out last in a year; whoever issues holds its row."""
+
+CONSUMERS: Final = Table(
+    "billing_outbox_consumers",
+    METADATA,
+    Column("name", _identity(), primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Who acts on events."""
+
+CURSORS: Final = Table(
+    "billing_outbox_cursors",
+    METADATA,
+    Column("consumer", _identity(), primary_key=True),
+    _account(),
+    _integer("acknowledged"),
+    Column("pending", SmallInteger, nullable=False),
+    _integer("leased_until"),
+    _text("lease"),
+    sqlite_with_rowid=False,
+)
+"""How far each consumer has come with each account, and who is at work on it."""
+
+Index(
+    "ix_billing_outbox_cursors_pending",
+    CURSORS.c.consumer,
+    CURSORS.c.leased_until,
+    CURSORS.c.account_id,
+    sqlite_where=text("pending = 1"),
+    postgresql_where=text("pending = 1"),
+)
