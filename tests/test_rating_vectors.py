@@ -37,7 +37,7 @@ Answer = dict[str, Any]
 
 NO_BLOCKING = "a lot never stops those after it from paying; what may pay is said by pays_for"
 NO_SHARING = "money never moves between accounts, so nobody pays from another one's balance"
-OF_BALANCES = "it is about the order of debits on a balance and what it may owe, not about a price"
+OF_BALANCES = "it is about debits on a balance, not about a price: see test_realtime_vectors"
 
 DECIDED_DIFFERENTLY: dict[str, str] = {
     "cgr-blocker": NO_BLOCKING,
