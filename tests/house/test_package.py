@@ -23,6 +23,7 @@ EXTRAS = {
     "paytr": "paytr",
     "sql": "sql",
     "stripe": "stripe",
+    "tax-ids": "tax_ids",
     "whatsapp": "whatsapp.numbers",
 }
 """Each extra, and what of the adapters needs it."""
@@ -128,6 +129,8 @@ class TestTheWheel:
         assert {Path(name).suffix or Path(name).name for name in package} <= {
             ".json",
             ".mako",
+            ".mo",
+            ".po",
             ".py",
             "py.typed",
             ".toml",

@@ -26,14 +26,16 @@ FENCE = re.compile(r"^ *```(?P<tag>[^\n`]*)$", re.MULTILINE)
 def tracked_files() -> list[Path]:
     """List the texts that git knows about; a release without its history has nothing to ask.
 
-    Compiled catalogs hold what their sources hold.
+    Compiled catalogs hold what their sources hold, and pictures hold no text.
     """
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         pytest.skip("not a git checkout")
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    names = [name for name in listed.stdout.split("\0") if name and not name.endswith(".mo")]
+    names = [
+        name for name in listed.stdout.split("\0") if name and not name.endswith((".mo", ".png"))
+    ]
     return [ROOT / name for name in names if (ROOT / name).is_file()]
 
 
