@@ -23,7 +23,9 @@ go in steps of 50 TRY
 
 import enum
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, final
 
@@ -102,10 +104,10 @@ class Bonus:
 def _percent(value: Any) -> Fraction | None:  # noqa: ANN401 - refuses what is not exact
     if value is None:
         return None
-    try:
-        found = None if isinstance(value, float | bool) else Fraction(value)
-    except (TypeError, ValueError, ArithmeticError):
-        found = None
+    found: Fraction | None = None
+    if type(value) in (int, str, Decimal, Fraction):
+        with suppress(ValueError, ArithmeticError):
+            found = Fraction(value)
     if found is None:
         raise InvalidInput("percent", value, "is no exact number", 'pass 10, "12.5" or a Fraction')
     if found <= 0:
