@@ -22,6 +22,7 @@ from monochat_billing.balance import (
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
 from monochat_billing.campaigns import CampaignPart, Estimate, affordable, estimate
 from monochat_billing.cancellations import CancelMode
+from monochat_billing.due_work import DuePayment, first_dues
 from monochat_billing.errors import (
     BillingError,
     CorruptBooks,
@@ -62,6 +63,7 @@ from monochat_billing.permissions import Permission, may_use
 from monochat_billing.plan_commands import ChangeResult
 from monochat_billing.plans import (
     TURKEY,
+    AfterGrace,
     AfterTerm,
     Agreement,
     Allowance,
@@ -69,6 +71,7 @@ from monochat_billing.plans import (
     CatalogVersions,
     ChangeRule,
     ChangeTiming,
+    DunningPolicy,
     Family,
     Feature,
     Grant,
@@ -97,7 +100,8 @@ from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageR
 from monochat_billing.readings import Reading
 from monochat_billing.refusals import explain_refusal
 from monochat_billing.runways import Burn, Runway, runway
-from monochat_billing.scheduling import ScheduledChange
+from monochat_billing.schedule_commands import Phase
+from monochat_billing.scheduling import ScheduleAction, ScheduledChange
 from monochat_billing.service import Billing, Reconciliation, RunReport
 from monochat_billing.starts import Alignment
 from monochat_billing.statements import Statement
@@ -113,6 +117,7 @@ __all__ = [
     "YEAR",
     "Account",
     "Address",
+    "AfterGrace",
     "AfterTerm",
     "Agreement",
     "Alignment",
@@ -147,6 +152,8 @@ __all__ = [
     "CorruptBooks",
     "DebitMode",
     "Difference",
+    "DuePayment",
+    "DunningPolicy",
     "Entry",
     "EntryKind",
     "Estimate",
@@ -185,6 +192,7 @@ __all__ = [
     "PaymentGateway",
     "PaymentReceipt",
     "Permission",
+    "Phase",
     "PlannedMessage",
     "Price",
     "PriceReach",
@@ -200,6 +208,7 @@ __all__ = [
     "Rest",
     "RunReport",
     "Runway",
+    "ScheduleAction",
     "ScheduledChange",
     "SchemaMismatch",
     "StaleQuote",
@@ -225,6 +234,7 @@ __all__ = [
     "allocate",
     "estimate",
     "explain_refusal",
+    "first_dues",
     "may_use",
     "money",
     "prorate",

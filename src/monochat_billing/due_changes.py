@@ -60,7 +60,7 @@ def apply_change(
             if alone.state.schedule[first.id].state.value == "FAILED":
                 return alone  # the others are tried next, without it
             for other in others:
-                alone = alone.then(failed(alone.state, other, at, str(refusal)))
+                alone = alone.then(_failed(alone.state, other, at, str(refusal)))
             return alone
     return _tried(state, together, catalog, at, now)
 
@@ -98,7 +98,7 @@ def _tried(
         return _do(state, together, catalog, at, now)
     except (Rejected, InvalidInput) as refusal:
         (change,) = together
-        return failed(state, change, at, str(refusal))
+        return _failed(state, change, at, str(refusal))
 
 
 def _do(
@@ -171,7 +171,7 @@ def _change(
     if product is not None and shown is not None and quote.to_price.amount > shown:
         said = f"{amount_text(shown)} {quote.to_price.currency}"
         dearer = f"{quote.to_price} is dearer than the {said} that was shown"
-        return failed(state, product, at, dearer)
+        return _failed(state, product, at, dearer)
     if not quote.changes_anything:
         same = [one.ended(ScheduleMove.APPLY, at, "nothing to change") for one in together]
         return Step(state.with_schedule(same), result=subscription)
@@ -248,7 +248,7 @@ def _begin(
     return decided(state.with_schedule([done]), decision, catalog, at)
 
 
-def failed(state: AccountState, change: ScheduledChange, at: datetime, reason: str) -> Step:
+def _failed(state: AccountState, change: ScheduledChange, at: datetime, reason: str) -> Step:
     """Let a scheduled change fail, and cancel the phases that were to follow it."""
     ended = [change.ended(ScheduleMove.FAIL, at, reason)]
     events: list[Event] = [

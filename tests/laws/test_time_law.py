@@ -5,6 +5,7 @@ asked, and again with runs of due work in between; both must end alike, entry fo
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from hypothesis import assume, event, given, settings, strategies as st
 from monochat_billing import MONTH, YEAR, Family, money
 from monochat_billing.accounts import AccountState, ahead, catch_up
 from monochat_billing.adapters.memory import MemoryStorage
+from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.audit import audit
 from monochat_billing.balance import Terms
 from monochat_billing.cancellations import CancelMode
@@ -22,7 +24,7 @@ from monochat_billing.dunning import AfterGrace, DunningPolicy
 from monochat_billing.errors import BillingError
 from monochat_billing.intervals import WEEK, BillingInterval
 from monochat_billing.lots import LotOrigin
-from monochat_billing.repositories import Wanted
+from monochat_billing.repositories import Storage, Wanted
 from monochat_billing.subscriptions import Subscription, SubscriptionState
 from tests.desk import START
 from tests.stall import MOVING, SHOP, SUSPENDING, Shop, days, shop_on
@@ -200,9 +202,13 @@ def advance(made: Shop, gap: int | str, runs: list[float]) -> None:
     made.clock.now = after
 
 
-def played(script: list[tuple[int | str, Request]], runs: list[list[float]]) -> Shop:
+def played(
+    script: list[tuple[int | str, Request]],
+    runs: list[list[float]],
+    storage: Storage | None = None,
+) -> Shop:
     """Play a script on a new account; ``runs`` says where due work is run before each request."""
-    made = shop_on(MemoryStorage(), LAWS, funds="3100")
+    made = shop_on(storage or MemoryStorage(), LAWS, funds="3100")
     for product in ("growth", "seat", "priority"):
         made.subscribe(product)
     for place, (gap, request) in enumerate(script):
@@ -247,6 +253,21 @@ class TestPartitions:
         lazy.wait(lazy.clock.now)
         busy.wait(busy.clock.now)
         assert told(lazy) == told(busy)
+
+    @settings(max_examples=15)
+    @given(scripts)
+    def test_a_database_that_runs_every_day_ends_as_memory_that_never_did(
+        self, script: list[tuple[int | str, Request]]
+    ) -> None:
+        """One storage is caught up at every step, the other once at the end."""
+        lazy = played(script, [])
+        with closing(SqlStorage("sqlite://")) as storage:
+            busy = played(script, [[0.5, 1.0]] * len(script), storage)
+            assume(lazy.clock.now == busy.clock.now)
+            busy.wait(busy.clock.now + timedelta(days=90))
+            busy.wait(END)
+            lazy.wait(END)
+            assert told(lazy) == told(busy)
 
     @settings(max_examples=60)
     @given(scripts)
@@ -356,7 +377,7 @@ class TestPlannedAndRevoked:
 
 
 _AT: Final = START + timedelta(days=10)
-_PAIRS: Final = {
+_PAIRS: Final[dict[str, tuple[Callable[[Shop], Any], ...]]] = {
     "product and quantity": (
         lambda made: made.billing.schedule.change("acme", to="seat", interval=YEAR, key="one"),
         lambda made: made.billing.schedule.quantity("acme", "seat", 3, key="two"),

@@ -91,7 +91,7 @@ class Schedule:
         actor: str = "",
         replaces: str | None = None,
     ) -> ScheduledChange:
-        """Plan another quantity. It is one decision with a change of product that is due then.
+        """Plan another quantity; with a change of product that is due then it is one decision.
 
         Raises:
             IllegalTransition: as :meth:`change`.
