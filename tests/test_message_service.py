@@ -1,6 +1,7 @@
 """Messages at the face: held, charged once, released, set aside, and counted, on each storage."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -43,12 +44,16 @@ UTILITY = 900
 METER = "monochat.message"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
-    if cast("str", request.param) == "memory":
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path, empty_books: Path) -> Iterator[Storage]:
+    kind = cast("str", request.param)
+    if kind == "memory":
         yield MemoryStorage()
         return
-    made = SqlStorage(f"sqlite:///{tmp_path / 'billing.db'}")
+    path = tmp_path / "billing.db"
+    shutil.copy(empty_books, path)
+    url = request.getfixturevalue("postgres_url") if kind == "postgres" else f"sqlite:///{path}"
+    made = SqlStorage(url)
     yield made
     made.close()
 
@@ -112,10 +117,14 @@ class TestAHeldMessage:
 
     def test_is_forced_once_when_age_has_released_it(self, post: MessageDesk) -> None:
         post.hold(["a", "b"])
+        post.tell(status("b", "read", at=START))
         post.clock.advance(days=7)
         assert post.held == 0
+        assert post.get("a").state is MessageState.RELEASED
+        assert [one.share for one in post.billing.messages.list("acme")] == [0, 0]
+        assert post.get("b").state is MessageState.ARRIVED
         assert post.arrived("a").forced == 1
-        assert post.tell(status("b", "failed", at=START)).failed == 1
+        assert post.tell(status("b", "failed", at=START)).repeated == 1
         assert post.posted == 100_000_000 - MARKETING
         assert post.billing.verify("acme").sound
 

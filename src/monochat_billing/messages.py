@@ -13,14 +13,15 @@ The state table, drawn from :data:`MESSAGE_MOVES`::
 
 CHARGED is final, and beats everything: a message is charged once, or found free once. ARRIVED is a
 message that was delivered or read without the provider's word on its price: what is held for it
-stays held. A message that nobody has told of begins as HELD with nothing held. Age is not in the
-table: when a hold is over, nothing is held for its messages any more, and none of them is written.
+stays held. A message that nobody has told of begins as HELD with nothing held. RELEASED is not in
+the table: when a hold's age is over, nothing is held for its messages any more and none of them is
+written; whoever reads one is shown it as it is by then (:meth:`Message.under`).
 
 No value of this module has a field for a recipient's number.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import date, datetime
 from typing import Final, final
 
@@ -59,6 +60,7 @@ class MessageState(enum.StrEnum):
     ARRIVED = "ARRIVED"
     CHARGED = "CHARGED"
     FAILED = "FAILED"
+    RELEASED = "RELEASED"
 
 
 @final
@@ -239,6 +241,16 @@ class Message:
         return (self.expected is not None and self.expected is not self.category) or (
             self.expected_free is not None and self.expected_free is not self.free
         )
+
+    def under(self, open_holds: Container[str]) -> "Message":
+        """Return the message as it is while these holds are open: released where its own is not.
+
+        What has arrived stays so, with nothing held for it.
+        """
+        if not self.share or self.hold in open_holds:
+            return self
+        held = self.state is MessageState.HELD
+        return attrs.evolve(self, share=0, state=MessageState.RELEASED if held else self.state)
 
     def require(self, move: MessageMove) -> MessageState:
         """Give the state that ``move`` leads to.

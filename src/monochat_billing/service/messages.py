@@ -441,7 +441,10 @@ class Messages:
         """
         wanted = Wanted(account, messages=frozenset({message}))
         state = require_account(self._context.load(wanted).state, account)
-        return state.traffic.messages.get(message)
+        found = state.traffic.messages.get(message)
+        if found is None:
+            return None
+        return found.under(_open(catch_up(state, self._context.catalog, self._context.now())))
 
     def list(self, account: str, *, after: str = "", limit: int = 100) -> Sequence[Message]:
         """Give up to ``limit`` messages whose ids sort after ``after``, in ascending order.
@@ -449,10 +452,11 @@ class Messages:
         Raises:
             UnknownName: there is no such account.
         """
-        _, found = self._context.view_with(
+        step, found = self._context.view_with(
             account, lambda reader: reader.messages(account, after=after, limit=limit)
         )
-        return found
+        holds = _open(step)
+        return tuple([one.under(holds) for one in found])
 
     def breakdown(self, account: str, month: date) -> MessageBreakdown:
         """Give what the messages of a month cost, by number, category and market.
@@ -481,6 +485,10 @@ class Messages:
 
 
 _NONE: frozenset[str] = frozenset()
+
+
+def _open(step: Step) -> frozenset[str]:
+    return frozenset(name for name, hold in step.state.holds.items() if hold.open)
 
 
 def _wants(told: Sequence[Told], terms: MessageTerms) -> Mapping[str, Iterable[str]]:
