@@ -11,10 +11,12 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -82,6 +84,7 @@ class Server:
     folder: Path
     bin: Path
     settings: dict[str, str] = attrs.field(factory=dict)
+    database: str = "postgres"
 
     @property
     def data(self) -> Path:
@@ -92,13 +95,17 @@ class Server:
         """Give what the server has said."""
         return (self.folder / "log").read_text()
 
-    def url(self, database: str = "postgres") -> str:
-        return f"postgresql+psycopg://billing@/{database}?host={self.folder}"
+    def url(self, database: str = "") -> str:
+        name = database or self.database
+        return f"postgresql+psycopg://billing@/{name}?host={self.folder}"
 
-    def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
+    def connect(self, database: str = "") -> "psycopg.Connection[tuple[object, ...]]":
         """Connect as the tests look around: every statement on its own."""
         return psycopg.connect(
-            host=str(self.folder), user="billing", dbname=database, autocommit=True
+            host=str(self.folder),
+            user="billing",
+            dbname=database or self.database,
+            autocommit=True,
         )
 
     def run(self, program: str, *arguments: str) -> None:
@@ -163,6 +170,37 @@ class Server:
         """End all of its processes at once, as a power cut or the kernel does."""
         self.run("pg_ctl", f"--pgdata={self.data}", "--mode=immediate", "--silent", "stop")
 
+    def follow(self, primary: "Server") -> None:
+        """Become a standby of a server that runs, and start."""
+        self.folder.mkdir(parents=True)
+        if (owner := _owner()) is not None:
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        self.run(
+            "pg_basebackup",
+            f"--pgdata={self.data}",
+            f"--host={primary.folder}",
+            "--username=billing",
+            "--checkpoint=fast",
+            "--write-recovery-conf",
+        )
+        self.start()
+
+    def slaughter(self) -> None:
+        """Kill every process of the server, with no chance to write anything."""
+        postmaster = self.pid()
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        processes = [postmaster, *map(int, children)]
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while any(map(_lives, processes)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(processes)
+            time.sleep(0.01)
+        # Where nobody buries the dead, the next server would take this one for alive.
+        (self.data / "postmaster.pid").unlink()
+
     def pid(self) -> int:
         """Give the postmaster's process."""
         return int((self.data / "postmaster.pid").read_text().split()[0])
@@ -176,6 +214,15 @@ class Server:
         if (self.data / "postmaster.pid").exists():
             self.kill()
         shutil.rmtree(self.folder)
+
+
+def _lives(process: int) -> bool:
+    """Tell whether a process runs; one that nobody has buried yet does not."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def _as(owner: pwd.struct_passwd) -> dict[str, object]:

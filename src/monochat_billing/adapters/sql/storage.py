@@ -81,7 +81,8 @@ class _Deadline:
             StoreBusy: no time is left.
         """
         if not self.left:
-            raise StoreBusy(operation, f"no lock before the deadline: {reason}") from reason
+            detail = reason.detail if isinstance(reason, StorageError) else reason
+            raise StoreBusy(operation, f"no lock before the deadline: {detail}") from reason
         pause = random.uniform(0, self._pause) / _SECOND  # noqa: S311 - jitter is no secret
         time.sleep(min(pause, self.left))
         self._pause = min(self._pause + self._pause // 64, _LONGEST_PAUSE)
