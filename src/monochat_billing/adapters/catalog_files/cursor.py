@@ -179,7 +179,7 @@ class Table:
             return None
         if isinstance(value, str) and value in kind.__members__:
             return kind[value]
-        self._say(key, value, "is unknown", f"use one of {', '.join(kind)}")
+        self._say(key, value, "is unknown", f"use one of {', '.join(kind.__members__)}")
         return None
 
     def interval(self, key: str) -> BillingInterval | None:

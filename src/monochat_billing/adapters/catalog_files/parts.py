@@ -22,9 +22,12 @@ from monochat_billing.instants import check_zone
 from monochat_billing.intervals import MONTH, BillingInterval
 from monochat_billing.limits import Allowance, Limit, LimitKind, OverageTier, unlimited
 from monochat_billing.money import Money, check_currency, money
+from monochat_billing.pack_terms import NO_REFUND, PackScope, RefundBasis, RefundPolicy
 from monochat_billing.prices import OneOffPrice, Price, PriceReach
 from monochat_billing.products import Direction, Family, Feature, Grant, OneOff, Product
 from monochat_billing.proration_policies import DEFAULT_POLICY
+from monochat_billing.rating import MessageCategory
+from monochat_billing.rollovers import NO_ROLLOVER, AllowanceChange, Rollover
 from monochat_billing.tax import KDV, DatedRate, Pricing, TaxTable, TaxTreatment
 from monochat_billing.tax_regimes import TaxRegime
 
@@ -99,14 +102,15 @@ class Parts:
         if "grant" in table.raw:
             inner = Table(table.raw["grant"], f"{path}.grant", "grant", self._report)
             meter, units = inner.text("meter") or "", inner.count("units")
-            valid_for = inner.interval("valid_for")
+            valid_for, scope = inner.interval("valid_for"), self._scope(inner)
             if inner.sound and units is not None:
                 grant = self._report.build(
-                    inner.path, lambda: Grant(meter=meter, units=units, valid_for=valid_for)
+                    inner.path,
+                    lambda: Grant(meter=meter, units=units, valid_for=valid_for, scope=scope),
                 )
         names, descriptions = table.texts("names"), table.texts("descriptions")
         prices = self._all(table, "prices", self._one_off_price)
-        most = self._most(table, None)
+        most, refund = self._most(table, None), self._refund(table)
         if identity is None:
             return None
         made = self._report.build(
@@ -117,6 +121,7 @@ class Parts:
                 descriptions=descriptions,
                 prices=prices,
                 grant=grant,
+                refund=refund,
                 most_quantity=most,
             ),
         )
@@ -248,12 +253,53 @@ class Parts:
         table = Table(row, path, "allowance", self._report)
         meter, units = table.text("meter"), table.count("units")
         per = table.interval("per") or MONTH
-        overage = self._overage(table)
+        overage, rollover = self._overage(table), self._rollover(table)
+        on_change = table.choice("on_change", AllowanceChange) or AllowanceChange.PRORATED
         if meter is None or units is None or not table.sound:
             return None
         return self._report.build(
-            path, lambda: Allowance(meter=meter, units=units, per=per, overage=overage)
+            path,
+            lambda: Allowance(
+                meter=meter,
+                units=units,
+                per=per,
+                overage=overage,
+                rollover=rollover,
+                on_change=on_change,
+            ),
         )
+
+    def _rollover(self, table: Table) -> Rollover:
+        if "rollover" not in table.raw:
+            return NO_ROLLOVER
+        inner = Table(table.raw["rollover"], f"{table.path}.rollover", "rollover", self._report)
+        least, most = inner.count("minimum") or 0, inner.count("maximum")
+        made = self._report.build(inner.path, lambda: Rollover(minimum=least, maximum=most))
+        table.sound = table.sound and inner.sound and made is not None
+        return made or NO_ROLLOVER
+
+    def _scope(self, table: Table) -> PackScope | None:
+        if "scope" not in table.raw:
+            return None
+        inner = Table(table.raw["scope"], f"{table.path}.scope", "scope", self._report)
+        category, market = inner.choice("category", MessageCategory), inner.text("market")
+        made = None
+        if category is not None and market is not None:
+            made = self._report.build(
+                inner.path, lambda: PackScope(category=category, market=market)
+            )
+        table.sound = table.sound and made is not None
+        return made
+
+    def _refund(self, table: Table) -> RefundPolicy:
+        if "refund" not in table.raw:
+            return NO_REFUND
+        inner = Table(table.raw["refund"], f"{table.path}.refund", "refund", self._report)
+        basis, within = inner.choice("basis", RefundBasis), inner.interval("within")
+        if basis is None or not inner.sound:
+            return NO_REFUND
+        made = self._report.build(inner.path, lambda: RefundPolicy(basis=basis, within=within))
+        return made or NO_REFUND
 
     def _features(self, table: Table) -> list[Feature]:
         found: list[Feature | None] = []

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Never
 import attrs
 
 from monochat_billing.adapters.catalog_files.cursor import Inexact, Report, Table
+from monochat_billing.adapters.catalog_files.metering import MeterParts
 from monochat_billing.adapters.catalog_files.parts import Parts
 from monochat_billing.adapters.catalog_files.shapes import FORMAT, MAX_BYTES
 from monochat_billing.catalog_versions import CatalogVersions
@@ -173,6 +174,7 @@ class _Reader:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._parts = Parts(report)
+        self._meters = MeterParts(report)
         self._built: dict[str, tuple[Any, Any, Any]] = {}
 
     def versions(self, raw: Any) -> list[Catalog]:  # noqa: ANN401 - a file's value
@@ -278,9 +280,20 @@ class _Reader:
             zone=earlier.zone,
             direction_by=table.choice("direction_by", DirectionBasis) or earlier.direction_by,
             dunning=dunning,
+            metering=self._metering(table, earlier),
             tax=tax,
             withdrawal_days=earlier.withdrawal_days if withdrawal is None else withdrawal,
         )
+
+    def _metering(self, table: Table, earlier: _Draft) -> tuple[Meter, ...]:
+        if "metering" not in table.raw:
+            return earlier.metering
+        pricing, tax_class = self._parts.pricing, self._parts.tax_class
+        found = (
+            self._meters.meter(path, row, pricing, tax_class)
+            for path, row in table.rows("metering")
+        )
+        return tuple([one for one in found if one is not None])
 
     @staticmethod
     def _keep(item: Any, into: dict[str, Any], seen: set[str], twins: list[Any]) -> None:  # noqa: ANN401

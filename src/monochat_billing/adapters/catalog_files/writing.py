@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar
 
+from monochat_billing.adapters.catalog_files.metering import meter_table
 from monochat_billing.adapters.catalog_files.reading import FileFormat
 from monochat_billing.adapters.catalog_files.shapes import FORMAT
 from monochat_billing.catalog_versions import AnyCatalog, versions_of
@@ -27,16 +28,18 @@ from monochat_billing.instants import check_zone, local_midnight
 from monochat_billing.intervals import MONTH, BillingInterval
 from monochat_billing.limits import Allowance, Limit, LimitKind, OverageTier
 from monochat_billing.money import amount_text
+from monochat_billing.pack_terms import NO_REFUND
 from monochat_billing.prices import OneOffPrice, Price, PriceReach
 from monochat_billing.products import OneOff, Product
 from monochat_billing.proration_policies import DEFAULT_POLICY
+from monochat_billing.rollovers import NO_ROLLOVER, AllowanceChange, Rollover
 from monochat_billing.tax import KDV, Pricing, TaxRate, TaxTreatment
 
 __all__ = ["as_tables", "write_catalog"]
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _WIDE: Final = 80
-_SECTIONS: Final = ("products", "one_offs", "rules", "dunning", "versions")
+_SECTIONS: Final = ("products", "one_offs", "rules", "dunning", "metering", "versions")
 
 
 def write_catalog(catalog: AnyCatalog, file_format: FileFormat = "toml") -> str:
@@ -99,6 +102,11 @@ def _terms(catalog: Catalog, before: Catalog | None) -> dict[str, Any]:
             "direction_by",
             catalog.direction_by.value,
             (before.direction_by if before else DirectionBasis.RANK).value,
+        ),
+        (
+            "metering",
+            [meter_table(one) for one in catalog.metering],
+            [meter_table(one) for one in before.metering] if before else [],
         ),
     )
     found |= {name: value for name, value, was in plain if value != was}
@@ -170,12 +178,24 @@ def _product(one: Product, zone: str) -> dict[str, Any]:
 
 def _one_off(one: OneOff, zone: str) -> dict[str, Any]:
     grant = one.grant and _given(
-        meter=one.grant.meter, units=one.grant.units, valid_for=_text(one.grant.valid_for)
+        meter=one.grant.meter,
+        units=one.grant.units,
+        valid_for=_text(one.grant.valid_for),
+        scope=one.grant.scope
+        and {"category": one.grant.scope.category.name, "market": one.grant.scope.market},
     )
+    refund = None
+    if one.refund != NO_REFUND:
+        refund = {"basis": one.refund.basis.value, **_given(within=_text(one.refund.within))}
     return {
         "id": one.id,
         "names": dict(one.names),
-        **_given(descriptions=dict(one.descriptions), grant=grant, most_quantity=one.most_quantity),
+        **_given(
+            descriptions=dict(one.descriptions),
+            grant=grant,
+            refund=refund,
+            most_quantity=one.most_quantity,
+        ),
         "prices": [_dated(price, zone) for price in one.prices],
     }
 
@@ -230,8 +250,20 @@ def _allowance(one: Allowance) -> dict[str, Any]:
     return {
         "meter": one.meter,
         "units": one.units,
-        **_given(per=_unless(str(one.per), str(MONTH)), overage=_overage(one.overage)),
+        **_given(
+            per=_unless(str(one.per), str(MONTH)),
+            overage=_overage(one.overage),
+            rollover=_rollover(one.rollover),
+            on_change=_unless(one.on_change.value, AllowanceChange.PRORATED.value),
+        ),
     }
+
+
+def _rollover(one: Rollover) -> dict[str, int] | None:
+    if one == NO_ROLLOVER:
+        return None
+    least = {"minimum": one.minimum} if one.minimum or one.maximum is None else {}
+    return least if one.maximum is None else {**least, "maximum": one.maximum}
 
 
 def _rule(rule: ChangeRule) -> dict[str, Any]:
