@@ -56,6 +56,24 @@ class Account:
     recurrences: tuple[Recurrence, ...] = ()
     counters: tuple[Counter, ...] = ()
 
+    # Every command and every due item moves these three; `attrs.evolve` takes four times as long.
+    def moved(self, as_of: datetime, next_due_at: datetime | None, events: int) -> "Account":
+        """Return the account having seen ``as_of``, told ``events``, and next due then."""
+        return Account(
+            id=self.id,
+            zone=self.zone,
+            currencies=self.currencies,
+            opened_at=self.opened_at,
+            as_of=as_of,
+            profile=self.profile,
+            next_due_at=next_due_at,
+            events=events,
+            watches=self.watches,
+            automatic=self.automatic,
+            recurrences=self.recurrences,
+            counters=self.counters,
+        )
+
 
 @final
 @attrs.frozen
@@ -181,10 +199,15 @@ class AccountState:
 
     def with_books(self, books: Books) -> "AccountState":
         """Return the state with other books."""
+        return self._with(self.account, books, self.subscriptions)
+
+    def _with(
+        self, account: Account, books: Books, subscriptions: Mapping[str, Subscription]
+    ) -> "AccountState":
         return AccountState(
-            account=self.account,
+            account=account,
             books=books,
-            subscriptions=self.subscriptions,
+            subscriptions=subscriptions,
             schedule=self.schedule,
             top_ups=self.top_ups,
             known_usage=self.known_usage,
@@ -196,11 +219,8 @@ class AccountState:
 
     def with_subscription(self, books: Books, subscription: Subscription) -> "AccountState":
         """Return the state with other books and one subscription replaced or added."""
-        return attrs.evolve(
-            self,
-            books=books,
-            subscriptions={**self.subscriptions, subscription.id: subscription},
-        )
+        held = {**self.subscriptions, subscription.id: subscription}
+        return self._with(self.account, books, held)
 
     def with_schedule(self, decided: Iterable[ScheduledChange]) -> "AccountState":
         """Return the state with scheduled changes replaced or added."""
@@ -229,13 +249,23 @@ class AccountState:
         next_due_at = due.at if due else None
         if next_due_at == self.account.next_due_at:
             return self
-        return attrs.evolve(self, account=attrs.evolve(self.account, next_due_at=next_due_at))
+        account = self.account.moved(self.account.as_of, next_due_at, self.account.events)
+        return self._with(account, self.books, self.subscriptions)
+
+    def told(self, events: int) -> "AccountState":
+        """Return the state after so many more events."""
+        if not events:
+            return self
+        account = self.account
+        account = account.moved(account.as_of, account.next_due_at, account.events + events)
+        return self._with(account, self.books, self.subscriptions)
 
     def seen(self, now: datetime) -> "AccountState":
         """Return the state with its latest instant moved to ``now``, never back."""
         if now <= self.account.as_of:
             return self
-        return attrs.evolve(self, account=attrs.evolve(self.account, as_of=now))
+        account = self.account.moved(now, self.account.next_due_at, self.account.events)
+        return self._with(account, self.books, self.subscriptions)
 
 
 @final

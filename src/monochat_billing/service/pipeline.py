@@ -228,12 +228,9 @@ class _Desk:
             RecordedEvent(self._account, number, event)
             for number, event in enumerate(self._events, account.events + 1)
         )
-        if events:
-            account = attrs.evolve(account, events=account.events + len(events))
-            state = attrs.evolve(state, account=account)
         return Changes(
             self._before,
-            state.settled,
+            state.told(len(events)).settled,
             tuple(self._entries),
             events,
             tuple(self._new_keys),
