@@ -200,6 +200,8 @@ class Server:
             time.sleep(0.01)
         # Where nobody buries the dead, the next server would take this one for alive.
         (self.data / "postmaster.pid").unlink()
+        for left in self.folder.glob(".s.PGSQL.*"):
+            left.unlink()
 
     def pid(self) -> int:
         """Give the postmaster's process."""

@@ -129,6 +129,9 @@ with SqlStorage(sys.argv[1]) as storage:
         except InsufficientFunds:
             return 0
         return 1
+    billing.balances.list("acme")
+    print("ready", flush=True)
+    sys.stdin.readline()
     with ThreadPoolExecutor(4) as pool:
         print(sum(pool.map(spend, range(20))))
 """
@@ -139,12 +142,20 @@ with SqlStorage(sys.argv[1]) as storage:
             processes = [
                 subprocess.Popen(
                     [sys.executable, "-c", self.SPENDER, postgres_url, str(number)],
+                    stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     text=True,
                 )
                 for number in range(4)
             ]
+            for process in processes:
+                assert process.stdout
+                assert process.stdout.readline() == "ready\n"
+            for process in processes:
+                assert process.stdin
+                process.stdin.write("go\n")
+                process.stdin.flush()
             counts = []
             for process in processes:
                 out, err = process.communicate(timeout=120)
