@@ -16,7 +16,7 @@ from monochat_billing.repositories import Changes
 
 def cursor(row: Row) -> OutboxCursor:
     """Read a row of ``billing_outbox_cursors``."""
-    _, account, acknowledged, _, until, lease = row
+    account, _, acknowledged, _, until, lease = row
     return OutboxCursor(account, acknowledged, lease, _rows.instant(until) if lease else None)
 
 
@@ -75,7 +75,7 @@ class OutboxWriter:
     def move_cursor(self, consumer: str, cursor: OutboxCursor, *, ahead: bool) -> None:
         """Keep how far a consumer has come; ``ahead`` says that there is more to deliver."""
         until = 0 if cursor.leased_until is None else _rows.ticks(cursor.leased_until)
-        row = (consumer, cursor.account, cursor.acknowledged, int(ahead), until, cursor.lease)
+        row = (cursor.account, consumer, cursor.acknowledged, int(ahead), until, cursor.lease)
         self._session.write("move cursor", self._session.statements.outbox.move, [row])
 
     def tell_consumers(self, changes: Iterable[Changes]) -> None:

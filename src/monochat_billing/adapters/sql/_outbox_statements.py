@@ -27,11 +27,15 @@ class OutboxStatements:
         self.drop = compiled(delete(schema.CONSUMERS).where(names.name == consumer))
         self.drop_cursors = compiled(delete(schema.CURSORS).where(cursors.consumer == consumer))
         # What is there when a consumer comes: ahead of it, or behind it.
-        everything = select(consumer, accounts.id, zero, one, zero, nobody)
-        self.begin = compiled(copy(schema.CURSORS, everything.where(accounts.last_event > zero), ()))
-        nothing = select(consumer, accounts.id, accounts.last_event, off, zero, nobody)
-        self.begin_now = compiled(copy(schema.CURSORS, nothing.where(accounts.last_event > zero), ()))
-        more = select(names.name, bindparam("account", type_=Text), zero, one, zero, nobody)
+        everything = select(accounts.id, consumer, zero, one, zero, nobody)
+        self.begin = compiled(
+            copy(schema.CURSORS, everything.where(accounts.last_event > zero), ())
+        )
+        nothing = select(accounts.id, consumer, accounts.last_event, off, zero, nobody)
+        self.begin_now = compiled(
+            copy(schema.CURSORS, nothing.where(accounts.last_event > zero), ())
+        )
+        more = select(bindparam("account", type_=Text), names.name, zero, one, zero, nobody)
         self.tell = compiled(copy(schema.CURSORS, more.where(names.name != nobody), ("pending",)))
         self.free = compiled(
             select(cursors.account_id, cursors.acknowledged)

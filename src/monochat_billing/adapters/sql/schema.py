@@ -503,8 +503,8 @@ CONSUMERS: Final = Table(
 CURSORS: Final = Table(
     "billing_outbox_cursors",
     METADATA,
-    Column("consumer", _identity(), primary_key=True),
     _account(),
+    Column("consumer", _identity(), primary_key=True),
     _integer("acknowledged"),
     Column("pending", SmallInteger, nullable=False),
     _integer("leased_until"),

@@ -27,11 +27,11 @@ def upgrade() -> None:
         sa.Column("issued_at", sa.BigInteger(), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "ordinal", name="pk_billing_invoices"),
-        sa.UniqueConstraint("number", name="uq_billing_invoices_number"),
         sa.UniqueConstraint("account_id", "id", name="uq_billing_invoices_account_id_id"),
         sa.UniqueConstraint(
             "account_id", "reference", name="uq_billing_invoices_account_id_reference"
         ),
+        sa.UniqueConstraint("number", name="uq_billing_invoices_number"),
     )
     op.create_index("ix_billing_invoices_corrects", "billing_invoices", ["account_id", "corrects"])
     op.create_index(

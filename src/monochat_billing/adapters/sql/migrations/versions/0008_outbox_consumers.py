@@ -22,13 +22,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "billing_outbox_cursors",
-        sa.Column("consumer", _identity(), nullable=False),
         sa.Column("account_id", _identity(), nullable=False),
+        sa.Column("consumer", _identity(), nullable=False),
         sa.Column("acknowledged", sa.BigInteger(), nullable=False),
         sa.Column("pending", sa.SmallInteger(), nullable=False),
         sa.Column("leased_until", sa.BigInteger(), nullable=False),
         sa.Column("lease", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("consumer", "account_id", name="pk_billing_outbox_cursors"),
+        sa.PrimaryKeyConstraint("account_id", "consumer", name="pk_billing_outbox_cursors"),
         sqlite_with_rowid=False,
     )
     op.create_index(
