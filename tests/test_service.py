@@ -249,7 +249,7 @@ class TestCatchUp:
         with pytest.raises(InsufficientFunds) as caught:
             desk.billing.balances.debit("acme", money("1501", "TRY"), reason="x", key="d")
         assert caught.value.available == "2"
-        entries = desk.billing.balances.entries("acme")
+        entries = [one for one in desk.billing.balances.entries("acme") if one.unit == "TRY"]
         assert [str(one.money.amount) for one in entries] == ["3000", "-1499", "-1499"]
         assert entries[-1].effective_at == datetime(2026, 11, 5, 6, tzinfo=UTC)
         assert entries[-1].recorded_at == datetime(2026, 11, 6, tzinfo=UTC)
@@ -262,16 +262,19 @@ class TestCatchUp:
         desk.clock.set("2026-11-06T00:00:00+00:00")
         page = desk.billing.overview("acme")
         assert str(page.balances[0].posted.amount) == "2"
-        assert len(page.last_entries) == 3
+        assert len([one for one in page.last_entries if one.unit == "TRY"]) == 3
         assert desk.snapshot() == before
 
     def test_a_run_right_after_a_run_does_nothing(self, desk: Desk) -> None:
-        """Time that has passed once does not pass again."""
+        """Time that has passed once does not pass again.
+
+        Three renewals, each with an allowance that ends and one that begins.
+        """
         desk.top_up("9000")
         desk.billing.subscriptions.subscribe("acme", "growth", MONTH, key="s")
         desk.clock.set("2027-01-06T00:00:00+00:00")
         first = desk.billing.run_due()
-        assert (first.accounts, first.entries, first.events) == (1, 3, 3)
+        assert (first.accounts, first.entries, first.events) == (1, 9, 6)
         assert desk.billing.run_due().accounts == 0
 
     def test_a_clock_set_back_is_not_believed(self, desk: Desk) -> None:
@@ -284,7 +287,9 @@ class TestCatchUp:
         second = desk.billing.balances.debit("acme", money("1", "TRY"), reason="x", key="b")
         assert first.effective_at == second.effective_at == later
 
-    def test_too_little_money_suspends_after_the_grace_and_a_top_up_revives(self, desk: Desk) -> None:
+    def test_too_little_money_suspends_after_the_grace_and_a_top_up_revives(
+        self, desk: Desk
+    ) -> None:
         """Dead time is not charged: the new period starts at the payment."""
         desk.top_up("2000")
         desk.billing.subscriptions.subscribe("acme", "growth", MONTH, key="s")
@@ -474,7 +479,8 @@ class TestSchedule:
         desk.billing.run_due()
         (subscription,) = desk.billing.subscriptions.list("acme")
         assert subscription.product == "enterprise"
-        amounts = [str(one.money.amount) for one in desk.billing.balances.entries("acme")]
+        entries = desk.billing.balances.entries("acme")
+        amounts = [str(one.money.amount) for one in entries if one.unit == "TRY"]
         # 16 of 31 days: 1499 x 16/31 = 773.677..., 5999 x 16/31 = 3096.258...
         assert amounts == ["9000", "-1499", "773.68", "-3096.26"]
 
@@ -541,7 +547,7 @@ class TestOverview:
         desk.billing.balances.debit("acme", money("1", "TRY"), reason="x" * 300, key="d")
         text = str(desk.billing.overview("acme"))
         assert max(map(len, text.splitlines())) <= 100
-        for word in ("TRY", "USD", "growth", "END_OF_PERIOD", "CHARGE", "invented"):
+        for word in ("TRY", "USD", "growth", "change to Basic", "charge", "invented"):
             assert word in text
 
 
@@ -565,7 +571,7 @@ class TestService:
             billing.accounts.open("acme", zone="UTC", currencies=["TRY"])
 
     def test_many_accounts_advance_together(self, clock: Clock) -> None:
-        """A run visits whoever is due, in pages, and nobody else."""
+        """A run visits whoever is due, in pages, and nobody else: two renewals, two allowances."""
         storage = MemoryStorage()
 
         def again() -> Desk:
@@ -580,5 +586,5 @@ class TestService:
         desk.billing.accounts.open("idle", zone="UTC", currencies=["TRY"])
         desk.clock.advance(days=62)
         report = desk.billing.run_due()
-        assert (report.accounts, report.events, report.failed) == (250, 500, ())
+        assert (report.accounts, report.events, report.failed) == (250, 1000, ())
         assert desk.billing.verify().accounts == 251
