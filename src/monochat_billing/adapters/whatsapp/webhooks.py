@@ -252,7 +252,8 @@ def _sift_change(
 
 
 def _refused(error: InvalidInput, message_id: str = "", number: str = "") -> Refused:
-    problem = f"{error.field}: {_LONG_NUMBER.sub('…', str(error.value))[:80]} {error.problem}"
+    # The value is left out: it may be a number, or an id that encodes one.
+    problem = f"{error.field} {error.problem}"
     return Refused(message_id=message_id, phone_number_id=number, problem=problem[:200])
 
 
