@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import cast
 
+import attrs
 import pytest
 
 from monochat_billing import MONTH, Billing, money, sample_catalog
@@ -229,13 +230,7 @@ def share_a_series(storage: Storage, clock: Clock, accounts: int = 8) -> None:
 
 def _again(first: Invoice, ordinal: int) -> Invoice:
     number = BY_TOP_UP.number(InvoiceKind.INVOICE, first.issued_at, ordinal - 1)
-    return Invoice(
-        **{
-            **{name: getattr(first, name) for name in first.__slots__ if name != "__weakref__"},
-            "id": f"other-{ordinal}",
-            "number": number,
-        }
-    )
+    return attrs.evolve(first, id=f"other-{ordinal}", number=number)
 
 
 def _issue(unit: object, invoice: Invoice) -> None:

@@ -5,12 +5,14 @@ import json
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from monochat_billing import MONTH, Billing, ChangeTiming, money, sample_catalog
 from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.adapters.sql.__main__ import main
+from monochat_billing.adapters.sql._unit import SqlUnit
 from monochat_billing.adapters.sql.guarding import guard_entries, is_guarded, unguard_entries
 from monochat_billing.adapters.sql.moving import export_account, import_account
 from monochat_billing.errors import InvalidInput, StorageError, UnknownName
@@ -189,6 +191,11 @@ class TestMoving:
         assert here.read(lambda reader: list(reader.accounts())) == ["acme", "other"]
 
 
+def tamper(storage: SqlStorage, statement: str) -> None:
+    """Do what nobody should, on the library's own connection."""
+    storage.write(lambda unit: cast("SqlUnit", unit).session.run("tamper", statement))
+
+
 class TestGuard:
     """The database itself refuses to change what was posted."""
 
@@ -202,16 +209,17 @@ class TestGuard:
         try:
             assert is_guarded(there)
             billing.balances.debit("acme", money("1", "TRY"), reason="x", key="d")
-            for verb in ("UPDATE billing_entries SET amount = 1", "DELETE FROM billing_entries"):
+            for statement in (
+                "UPDATE billing_entries SET amount = 1",
+                "DELETE FROM billing_entries",
+            ):
                 with pytest.raises(StorageError, match="never changed or deleted"):
-                    there.write(lambda unit: unit.session.run("tamper", verb))  # type: ignore[attr-defined]  # noqa: B023 - called at once
+                    tamper(there, statement)
             assert billing.verify().sound
         finally:
             unguard_entries(there)
         assert not is_guarded(there)
-        there.write(
-            lambda unit: unit.session.run("tamper", "UPDATE billing_entries SET amount = 1")
-        )  # type: ignore[attr-defined]
+        tamper(there, "UPDATE billing_entries SET amount = 1")
         assert not billing.verify().sound
 
 

@@ -133,7 +133,7 @@ class TestDeliveries:
         (delivery,) = billing.outbox.claim("mail")
         for wrong in ({"accounts": 0}, {"events": 1001}, {"lease": timedelta()}):
             with pytest.raises(InvalidInput):
-                billing.outbox.claim("mail", **wrong)  # type: ignore[arg-type]
+                billing.outbox.claim("mail", **wrong)
         with pytest.raises(InvalidInput, match="through: 9 is not in the delivery"):
             billing.outbox.acknowledge(delivery, through=9)
         with pytest.raises(InvalidInput):

@@ -2,7 +2,17 @@
 
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import BigInteger, Text, bindparam, delete, literal_column, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    SmallInteger,
+    Text,
+    bindparam,
+    delete,
+    literal_column,
+    select,
+    update,
+)
 
 from monochat_billing.adapters.sql import schema
 
@@ -18,8 +28,10 @@ class OutboxStatements:
         compiled, copy = statements.compiled, statements.shapes.copy
         names, cursors = schema.CONSUMERS.c, schema.CURSORS.c
         accounts = schema.ACCOUNTS.c
-        zero, one, off = literal_column("0", BigInteger), literal_column("1"), literal_column("0")
-        nobody = literal_column("''")
+        zero = literal_column("0", BigInteger)
+        one: ColumnElement[int] = literal_column("1", SmallInteger)
+        off: ColumnElement[int] = literal_column("0", SmallInteger)
+        nobody: ColumnElement[str] = literal_column("''", Text)
         consumer = bindparam("consumer", type_=Text)
         mine = (cursors.consumer == consumer, cursors.account_id == bindparam("account"))
         self.add = statements.replace(schema.CONSUMERS, "name")
