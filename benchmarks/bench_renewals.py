@@ -7,6 +7,7 @@ accounts are found by their next due instant: the time for a hundred must not gr
 
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from monochat_billing import TURKEY, Billing, Catalog, Family, Price, Product, money
@@ -68,7 +69,8 @@ def finding(accounts: int) -> None:
     """Say what it takes to find the first hundred due accounts."""
     _, storage, _ = opened(accounts, taxed=False)
     until = START + timedelta(days=40)
-    times = []
+    times: list[float] = []
+    found: Sequence[str] = ()
     for _ in range(9):
         begin = time.perf_counter()
         found = storage.read(lambda reader: reader.due(until, 100))

@@ -426,6 +426,18 @@ class TestCancel:
         assert events(shop, RefundDue) == []
         assert report.subscription.state.value == "CANCELED"
 
+    @pytest.mark.parametrize("mode", CancelMode)
+    def test_does_what_its_preview_shows(self, shop: Desk, mode: CancelMode) -> None:
+        """The same report, and the preview stores nothing."""
+        subscribe(shop, "firm")
+        shop.clock.set("2026-10-13T06:00:00+00:00")
+        before = shop.snapshot()
+        shown = shop.billing.subscriptions.preview_cancel("acme", "firm", mode=mode)
+        assert shop.snapshot() == before
+        done = shop.billing.subscriptions.cancel("acme", "firm", mode=mode, key="end")
+        assert (shown.credit, shown.refundable) == (done.credit, done.refundable)
+        assert shown.subscription == done.subscription
+
     def test_with_a_refund_that_names_the_top_up(self, shop: Desk) -> None:
         """The money lies on the balance until the host sends it on."""
         subscribe(shop, "team")

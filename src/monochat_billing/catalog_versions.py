@@ -188,6 +188,8 @@ def renewal_price(
         if not agreement.over(at):
             return pinned
         return _list_price(catalog, product, pinned, at) or pinned
+    if isinstance(catalog, Catalog) and _never_changed(catalog, product, pinned):
+        return pinned
     for start in reversed(_boundaries(catalog, product, pinned, pinned_at, at)):
         price = _list_price(catalog, product, pinned, start)
         if price is None:
@@ -222,6 +224,17 @@ def _list_price(catalog: AnyCatalog, product: str, pinned: Price, at: datetime) 
         return catalog.at(at).product(product).price(pinned.interval, pinned.currency, at)
     except UnknownName:
         return None
+
+
+def _never_changed(catalog: Catalog, product: str, pinned: Price) -> bool:
+    """Tell at a glance what most renewals ask: whether there was ever another list price."""
+    if catalog.effective_at is not None:
+        return False
+    try:
+        starts = catalog.product(product).starts(pinned.interval, pinned.currency)
+    except UnknownName:
+        return True
+    return not starts or starts == (BEGINNING,)
 
 
 def _boundaries(

@@ -217,6 +217,7 @@ class AsyncSubscriptions(_Noun):
     list = _Lifted(Subscriptions.list)
     pause = _Lifted(Subscriptions.pause)
     preview = _Lifted(Subscriptions.preview)
+    preview_cancel = _Lifted(Subscriptions.preview_cancel)
     reactivate = _Lifted(Subscriptions.reactivate)
     resume = _Lifted(Subscriptions.resume)
     subscribe = _Lifted(Subscriptions.subscribe)

@@ -247,6 +247,25 @@ class Subscriptions:
         )
         return cast("CancelReport", report)
 
+    def preview_cancel(self, account: str, what: str, *, mode: CancelMode) -> CancelReport:
+        """Show what :meth:`cancel` would give back now; nothing is stored.
+
+        Raises:
+            IllegalTransition: everything is to be paid back and the days for that are over.
+            InvalidInput: there is no such mode.
+            UnknownName: there is no such account, or it holds no such thing.
+        """
+        state = self._context.view(account).state
+        step = subscription_commands.cancel_subscription(
+            state,
+            self._context.catalog,
+            what,
+            mode=as_cancel_mode(mode),
+            actor="",
+            now=state.account.as_of,
+        )
+        return cast("CancelReport", step.result)
+
     def reactivate(self, account: str, what: str, *, key: str, actor: str = "") -> Subscription:
         """Take a planned cancel back, or begin anew what has ended; ``what`` as in :meth:`cancel`.
 
