@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -11,12 +12,16 @@ import pytest
 
 from monochat_billing.adapters.bank_transfer import Approval, BankTransferGateway
 from monochat_billing.adapters.iyzico import IyzicoGateway
+from monochat_billing.adapters.iyzico.messages import given_back
 from monochat_billing.adapters.paytr import PaytrGateway
 from monochat_billing.adapters.stripe import StripeGateway, sign_webhook
-from monochat_billing.errors import ForgedCallback, GatewayError, InvalidInput
+from monochat_billing.errors import ForgedCallback, GatewayError, InvalidInput, UnknownName
 from monochat_billing.gateways import PaymentReference, PaymentStatus
 from monochat_billing.money import money
-from monochat_billing.testing.gateway_bench import BUYER, GatewayDesk, KitClock
+from monochat_billing.payments import TopUpState
+from monochat_billing.settlements import SettlementLine
+from monochat_billing.testing.fake_provider import Fault
+from monochat_billing.testing.gateway_bench import ACCOUNT, BUYER, GatewayDesk, KitClock
 from tests.gateway_benches import API_KEY, SECRET, iyzico_bench, stripe_bench
 
 NOON = datetime(2026, 10, 5, 12, tzinfo=UTC)
@@ -222,3 +227,120 @@ class TestStripeEvents:
             assert (found.status, bench.fake.calls) == (PaymentStatus.OPEN, [])
             with pytest.raises(InvalidInput, match="names no session"):
                 bench.gateway.cancel(PaymentReference(top_up="kit1"))
+
+
+class TestWhatWentBack:
+    """What providers say of refunds and disputes, read strictly."""
+
+    def report(self, **change: object) -> dict[str, object]:
+        refund = {"refundPrice": Decimal("20.50000000"), "refundStatus": 1}
+        entry: dict[str, object] = {
+            "paymentId": 7,
+            "paymentRefundStatus": "PARTIALLY_REFUNDED",
+            "cancels": [],
+            "itemTransactions": [{"refunds": [refund]}, {"refunds": [refund]}],
+        }
+        return {"status": "success", "payments": [entry | change]}
+
+    def test_iyzicos_report_is_summed(self) -> None:
+        """Over all items, cancellations too; what is not done yet does not count."""
+        assert given_back(self.report(), "7") == Decimal(41)
+        canceled = [{"refundPrice": 3, "refundStatus": 1}, {"refundPrice": 9, "refundStatus": 0}]
+        assert given_back(self.report(cancels=canceled, itemTransactions=[]), "7") == 3
+        untouched = self.report(paymentRefundStatus="NOT_REFUNDED", itemTransactions=[])
+        assert given_back(untouched, "7") == 0
+
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            ({"paymentId": 8}, "no such payment"),
+            ({"itemTransactions": []}, "how much"),
+            ({"itemTransactions": "x"}, "how much"),
+            ({"cancels": [{"refundStatus": 1}]}, "without a price"),
+            ({"cancels": [{"refundStatus": 1, "refundPrice": "2"}]}, "without a price"),
+            ({"cancels": [{"refundStatus": 1, "refundPrice": -2}]}, "without a price"),
+        ],
+    )
+    def test_a_report_that_contradicts_itself_is_not_believed(
+        self, change: dict[str, object], problem: str
+    ) -> None:
+        """Nothing would be worse than to give back twice because of it."""
+        with pytest.raises(ValueError, match=problem):
+            given_back(self.report(**change), "7")
+
+    def test_w11_an_inquiry_that_takes_no_money_is_noted(self) -> None:
+        """Stripe calls it a warning; only when it becomes a dispute is money taken."""
+        with stripe_bench(KitClock()) as bench:
+            desk = GatewayDesk(bench, bench.clock)
+            checkout = desk.start()
+            bench.pay(checkout)
+            desk.deliver_all(checkout)
+            dispute = bench.dispute(checkout)
+            bench.fake.disputes[dispute]["status"] = "warning_needs_response"
+            desk.deliver_all(checkout)
+            assert desk.top_up(checkout).state is TopUpState.CREDITED
+            assert "CallbackNotUnderstood" in desk.events()
+            bench.close_dispute(checkout, dispute, won=False)
+            desk.deliver_all(checkout)
+            assert desk.top_up(checkout).state is TopUpState.CHARGED_BACK
+
+    def test_w10_a_lost_webhook_about_a_refund_is_found_by_a_check(self) -> None:
+        """The page that a buyer comes back to asks how much has gone back, too."""
+        with stripe_bench(KitClock()) as bench:
+            desk = GatewayDesk(bench, bench.clock)
+            checkout = desk.start()
+            bench.pay(checkout)
+            desk.deliver_all(checkout)
+            bench.refund_outside(checkout, money("100", "TRY"))
+            receipt = desk.billing.top_ups.check(ACCOUNT, checkout.top_up)
+            assert receipt.top_up.state is TopUpState.PARTLY_REFUNDED
+            assert desk.billing.top_ups.check(ACCOUNT, checkout.top_up).repeated
+
+    def test_w10_a_refund_in_the_other_mode_takes_nothing(self) -> None:
+        """Test money does not take live money back."""
+        with stripe_bench(KitClock()) as bench:
+            desk = GatewayDesk(bench, bench.clock)
+            checkout = desk.start()
+            bench.pay(checkout)
+            desk.deliver_all(checkout)
+            bench.switch_mode(checkout)
+            bench.refund_outside(checkout, money("100", "TRY"))
+            desk.deliver(bench.callbacks(checkout)[-1])
+            assert desk.top_up(checkout).state is TopUpState.CREDITED
+            assert desk.events()[-1] == "CallbackNotUnderstood"
+
+    def test_w10_stripe_forgets_keys_and_still_gives_back_once(self) -> None:
+        """A refund that is known is looked up by what was written on it."""
+        with stripe_bench(KitClock()) as bench:
+            desk = GatewayDesk(bench, bench.clock)
+            checkout = desk.start()
+            bench.pay(checkout)
+            desk.deliver_all(checkout)
+            bench.fail("refund", Fault.LOST_ANSWER)
+            with pytest.raises(GatewayError):
+                desk.billing.top_ups.refund(ACCOUNT, checkout.top_up, key="r")
+            bench.fake._keys.clear()
+            desk.clock.advance(days=3)
+            assert desk.billing.top_ups.reconcile("stripe").refunded == 1
+            assert len(bench.fake.refunds) == 1
+
+    def test_w12_the_service_compares_a_settlement_file(self) -> None:
+        """With the top-ups of that gateway, of the days of the file."""
+        with stripe_bench(KitClock()) as bench:
+            desk = GatewayDesk(bench, bench.clock)
+            first, second = desk.start(key="1"), desk.start(key="2")
+            for checkout in (first, second):
+                bench.pay(checkout)
+                desk.deliver_all(checkout)
+            desk.start(key="3")
+            compare = desk.billing.top_ups.compare_settlement
+            line = SettlementLine(payment=first.reference, amount=first.amount)
+            assert [str(one.kind) for one in compare("stripe", [line]).differences] == [
+                "UNKNOWN_THERE"
+            ]
+            other = SettlementLine(payment=second.reference, amount=second.amount)
+            assert compare("stripe", [line, other]).clean
+            assert compare("stripe", [line], since=date(2026, 10, 6)).clean
+            assert not compare("stripe", [line, other], accounts=["nobody"]).clean
+            with pytest.raises(UnknownName):
+                compare("nowhere", [])

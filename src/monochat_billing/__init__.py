@@ -108,6 +108,14 @@ from monochat_billing.statements import Statement
 from monochat_billing.subscription_commands import CancelReport
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.top_up_commands import PaymentReceipt, RefundReceipt
+from monochat_billing.top_up_policies import (
+    BonusSlab,
+    ChargebackPolicy,
+    RefundPolicy,
+    TopUpLimits,
+    TopUpPolicy,
+)
+from monochat_billing.top_ups import Resolution
 from monochat_billing.units import Amount, Units
 from monochat_billing.usage_commands import UsageReport
 
@@ -135,6 +143,7 @@ __all__ = [
     "BillingInterval",
     "BillingPeriod",
     "BillingProfile",
+    "BonusSlab",
     "Burn",
     "Buyer",
     "CampaignPart",
@@ -147,6 +156,7 @@ __all__ = [
     "ChangeRule",
     "ChangeTiming",
     "ChargeKind",
+    "ChargebackPolicy",
     "Checkout",
     "ClosingReport",
     "CorruptBooks",
@@ -203,8 +213,10 @@ __all__ = [
     "RateCards",
     "Reading",
     "Reconciliation",
+    "RefundPolicy",
     "RefundReceipt",
     "Rejected",
+    "Resolution",
     "Rest",
     "RunReport",
     "Runway",
@@ -224,6 +236,8 @@ __all__ = [
     "Terms",
     "ThresholdRule",
     "TopUp",
+    "TopUpLimits",
+    "TopUpPolicy",
     "TransferReport",
     "Units",
     "UnknownName",
