@@ -6,7 +6,14 @@ from xml.etree import ElementTree as ET
 import attrs
 import pytest
 
-from monochat_billing import commands, forecast_lines, overview_text, permissions, runways
+from monochat_billing import (
+    commands,
+    entry_words,
+    forecast_lines,
+    overview_text,
+    permissions,
+    runways,
+)
 from monochat_billing.balance import DebitMode, EntryKind, Terms
 from monochat_billing.errors import InvalidInput
 from monochat_billing.lots import ChargeKind, LotOrigin
@@ -18,6 +25,7 @@ from monochat_billing.scheduling import DueKind, ScheduleAction
 from monochat_billing.subscriptions import SubscriptionState
 from monochat_billing.tables import table
 from monochat_billing.units import Units
+from monochat_billing.wording import Words
 from tests.desk import Desk
 from tests.scene import CATALOG, START, Scene, instant, lira, scene
 
@@ -54,10 +62,10 @@ limit  in use  of  room
 users      11  10  1 above
 
 #  effective         entry               amount  in     balance  reason
--  ----------------  ---------------  ---------  ---  ---------  ------------------
+-  ----------------  ---------------  ---------  ---  ---------  -----------------
 2  2026-10-05 09:00  credit               +5.00  USD       5.00  grant
-3  2026-10-05 09:00  plan             -1,499.00  TRY  18,501.00  growth per MONTH
-4  2026-10-05 09:00  support package    -450.00  TRY  18,051.00  priority per MONTH
+3  2026-10-05 09:00  plan             -1,499.00  TRY  18,501.00  Growth, monthly
+4  2026-10-05 09:00  support package    -450.00  TRY  18,051.00  Priority, monthly
 5  2026-10-12 03:00  charge             -398.50  TRY  17,652.50  export
 
 Sample catalog: all prices are invented."""
@@ -134,7 +142,7 @@ class TestWords:
             (overview_text._NEXT, SubscriptionState),
             (overview_text._ORIGINS, LotOrigin),
             (overview_text._PAYS_FOR, ChargeKind),
-            (overview_text._KINDS, EntryKind),
+            (entry_words._KINDS, EntryKind),
             (overview_text._ACTIONS, ScheduleAction),
             (forecast_lines._STATES, SubscriptionState),
             (forecast_lines._WHAT, DueKind),
@@ -142,6 +150,39 @@ class TestWords:
             (runways._KINDS, ChargeKind),
         ):
             assert set(words) == set(names)
+
+
+class TestReasons:
+    """What the library wrote is said in the language; what a person wrote is left alone."""
+
+    @pytest.mark.parametrize(
+        ("kind", "reason", "english", "turkish"),
+        [
+            (EntryKind.PLAN_FEE, "growth per MONTH", "Growth, monthly", "Growth, aylık"),
+            (
+                EntryKind.ADD_ON_FEE,
+                "3 x basic per YEAR",
+                "3 × Basic, yearly",
+                "3 × Ücretsiz, yıllık",
+            ),
+            (EntryKind.PLAN_FEE, "gone per 2 MONTH", "gone, every 2 months", "gone, 2 ayda bir"),
+            (EntryKind.PLAN_FEE, "growth per HOUR", "growth per HOUR", "growth per HOUR"),
+            (EntryKind.PLAN_FEE, "by hand", "by hand", "by hand"),
+            (EntryKind.CHARGE, "coffee per MONTH", "coffee per MONTH", "coffee per MONTH"),
+            (EntryKind.PRORATION_CREDIT, "unused time of basic", "Basic", "Ücretsiz"),
+            (EntryKind.GRANT, "basic includes", "included in Basic", "Ücretsiz kapsamında"),
+            (EntryKind.GRANT, "welcome", "welcome", "welcome"),
+            (EntryKind.BREAKAGE, "lot expired", "was not used in time", "süresinde kullanılmadı"),
+        ],
+        ids=lambda one: str(one).replace(" ", "-"),
+    )
+    def test_reads(self, kind: EntryKind, reason: str, english: str, turkish: str) -> None:
+        made = scene("10")
+        entry = attrs.evolve(made.entries[0], kind=kind, reason=reason)
+        names = {one.id: one.names for one in CATALOG.products}
+        for locale, expected in (("en", english), ("tr", turkish)):
+            text = overview_text.PageText(Words(locale), "UTC", names)
+            assert text.entries([entry]).rows[0][-1] == expected
 
 
 class TestUnits:

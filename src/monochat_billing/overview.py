@@ -13,7 +13,6 @@ import attrs
 
 from monochat_billing.accounts import AccountState
 from monochat_billing.balance import Balance, BalanceState, Entry
-from monochat_billing.errors import UnknownName
 from monochat_billing.forecast import Forecast, upcoming
 from monochat_billing.forecast_lines import ForecastLine, Outcome, amount_words
 from monochat_billing.holds import Hold
@@ -405,13 +404,9 @@ class _Page:
                 yield Notice(kind=NoticeKind.WILL_FAIL, name=line.subject, at=line.at)
 
     def names(self) -> Mapping[str, Mapping[str, str]]:
-        """Name the products that the page is about."""
-        wanted = [one.product for one in self.subscriptions()]
-        wanted += [change.to for change, _ in self.scheduled() if change.to]
-        found = {}
-        for product in wanted:
-            try:
-                found[product] = known_product(self._catalog, product, self._at).names
-            except UnknownName:
-                continue
+        """Name the products that the page may be about: those on sale, and those that are held."""
+        found = {one.id: one.names for one in self._catalog.at(self._at).products}
+        for one in self.subscriptions():
+            if one.product not in found:
+                found[one.product] = known_product(self._catalog, one.product, self._at).names
         return found

@@ -10,7 +10,8 @@ from typing import Final, final
 
 import attrs
 
-from monochat_billing.balance import Entry, EntryKind
+from monochat_billing.balance import Entry
+from monochat_billing.entry_words import kind_words, reason_words
 from monochat_billing.forecast_lines import ForecastLine
 from monochat_billing.holds import Hold
 from monochat_billing.limits import LimitCheck
@@ -19,13 +20,12 @@ from monochat_billing.pages import Section, aligned
 from monochat_billing.plans import Family
 from monochat_billing.scheduling import ScheduleAction, ScheduledChange
 from monochat_billing.subscriptions import Subscription, SubscriptionState
-from monochat_billing.translations import mark, mark_in
+from monochat_billing.translations import mark
 from monochat_billing.units import Amount, Units, unit_of
 from monochat_billing.wording import Words
 
 __all__ = ["BalanceLine", "PageText"]
 
-_KIND: Final = "entry"
 _FAMILIES: Final = {
     Family.PLAN: mark("Plan"),
     Family.SUPPORT: mark("Support package"),
@@ -62,26 +62,6 @@ _PAYS_FOR: Final = {
     ChargeKind.USAGE: mark("usage"),
     ChargeKind.PACK: mark("extra packages"),
     ChargeKind.OTHER: mark("other charges"),
-}
-_KINDS: Final = {
-    EntryKind.TOP_UP: mark_in("entry", "top-up"),
-    EntryKind.GRANT: mark_in("entry", "credit"),
-    EntryKind.PLAN_FEE: mark_in("entry", "plan"),
-    EntryKind.SUPPORT_FEE: mark_in("entry", "support package"),
-    EntryKind.ADD_ON_FEE: mark_in("entry", "add-on"),
-    EntryKind.MESSAGE_FEE: mark_in("entry", "message"),
-    EntryKind.USAGE_FEE: mark_in("entry", "usage"),
-    EntryKind.PACK_FEE: mark_in("entry", "extra package"),
-    EntryKind.CHARGE: mark_in("entry", "charge"),
-    EntryKind.PRORATION_CREDIT: mark_in("entry", "unused time"),
-    EntryKind.BREAKAGE: mark_in("entry", "expired credit"),
-    EntryKind.ADJUSTMENT: mark_in("entry", "adjustment"),
-    EntryKind.TRANSFER: mark_in("entry", "exchange"),
-    EntryKind.REVERSAL: mark_in("entry", "reversal"),
-    EntryKind.VOID: mark_in("entry", "voided credit"),
-    EntryKind.REFUND: mark_in("entry", "refund"),
-    EntryKind.CHARGEBACK: mark_in("entry", "chargeback"),
-    EntryKind.COVERAGE: mark_in("entry", "debt covered"),
 }
 _ACTIONS: Final = {
     ScheduleAction.CHANGE: mark("change to {product}, {interval}"),
@@ -287,11 +267,11 @@ class PageText:
             (
                 str(one.number),
                 self.moment(one.effective_at),
-                self.words.say_in(_KIND, _KINDS[one.kind]),
+                kind_words(one.kind, self.words),
                 amount,
                 one.unit,
                 balance,
-                one.reason,
+                reason_words(one, self.words, self.product),
             )
             for one, amount, balance in zip(entries, amounts, after, strict=True)
         )
