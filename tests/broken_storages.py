@@ -6,6 +6,7 @@ They stand on the one in memory, which is right: what goes in or comes out is sp
 # What is passed on is whatever the good one takes and gives.
 # ruff: noqa: ANN401
 
+import os
 import pickle
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -602,3 +603,31 @@ class BenchACopyForEach(AroundMemory):
     storage = WritesLater
     has = frozenset({Capability.THREADS, Capability.DURABLE, Capability.PROCESSES})
     lacks: ClassVar = {Capability.CRASH: "it writes when it is closed"}
+
+
+class FavorsTheFirst(Around):
+    """Let the process that came first write at once, and all others later."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self.good = SqlStorage(f"sqlite:///{place / 'billing.db'}")
+        self.first = place / "first"
+
+    def write(self, work: Callable[[UnitOfWork], T]) -> T:
+        with suppress(FileExistsError), self.first.open("x") as file:
+            file.write(str(os.getpid()))
+        if self.first.read_text() != str(os.getpid()):
+            threading.Event().wait(0.2)
+        return super().write(work)
+
+    def close(self) -> None:
+        self.good.close()
+        self.first.unlink(missing_ok=True)
+
+
+class BenchFavorsTheFirst(AroundMemory):
+    """Be unfair to all processes but one."""
+
+    storage = FavorsTheFirst
+    has = frozenset(Capability)
+    lacks: ClassVar = {}

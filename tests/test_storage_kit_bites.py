@@ -62,6 +62,7 @@ BITES: list[tuple[type[StorageBench], str]] = [
     (broken.BenchForgetsAtClosing, "durable_everything_is_there_again"),
     (broken.BenchWritesLater, "l14_a_killed_writer_loses_nothing_that_was_acknowledged"),
     (broken.BenchACopyForEach, "l02_processes_take_exactly_what_is_funded"),
+    (broken.BenchFavorsTheFirst, "l19_no_process_starves"),
     (broken.BenchImpatient, "l02_processes_take_exactly_what_is_funded"),
 ]
 

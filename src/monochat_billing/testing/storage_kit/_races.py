@@ -232,7 +232,7 @@ def moment_what_is_not_committed_is_not_seen(desk: StorageDesk) -> None:
             load(unit)
             saved.set()
             # Where a read waits for the writer it would wait for ever: so not for ever here.
-            over.wait(0.2)
+            over.wait(1)
             raise LookupError
 
         try:

@@ -32,9 +32,11 @@ T = TypeVar("T")
 _HOUR: Final = timedelta(hours=1)
 
 
-def opened(desk: StorageDesk, funds: str = "", account: str = "acme") -> Billing:
+def opened(
+    desk: StorageDesk, funds: str = "", account: str = "acme", *, storage: Storage | None = None
+) -> Billing:
     """Give a service with an account, and funds if any are named."""
-    billing = desk.billing(ids=account)
+    billing = desk.billing(storage, ids=account)
     billing.accounts.open(account, zone="Europe/Istanbul", currencies=["TRY", "USD"])
     if funds:
         billing.balances.credit(account, lira(funds), reason="opening balance", key="funds")

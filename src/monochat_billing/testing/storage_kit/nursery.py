@@ -175,14 +175,12 @@ def _say(name: str, said: str, **more: Any) -> None:  # noqa: ANN401 - JSON
 _Job = Callable[..., None]
 
 
-def _spend(billing: Billing, name: str, *, most: int) -> None:
+def _spend(billing: Billing, name: str) -> None:
     """Debit one lira after the other until there is nothing left; say how often it was done."""
     done = 0
-    for number in range(most):
+    while True:
         try:
-            billing.balances.debit(
-                "acme", money("1", "TRY"), reason="export", key=f"{name}-{number}"
-            )
+            billing.balances.debit("acme", money("1", "TRY"), reason="export", key=f"{name}-{done}")
         except InsufficientFunds:
             break
         done += 1
