@@ -25,6 +25,7 @@ from monochat_billing import (
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.adapters.whatsapp import MAX_BODY_BYTES, WhatsApp, meta_message_rates
+from monochat_billing.balance import BalanceMove
 from monochat_billing.campaigns import CampaignPart, Coverage
 from monochat_billing.charge_models import Dynamic, Graduated, PerUnit
 from monochat_billing.errors import LimitExceeded
@@ -356,6 +357,27 @@ class TestSetAside:
         again = post.billing.messages.settle(aside, category=MessageCategory.UTILITY, billable=True)
         assert again.reports["acme"].charged == 0
         assert post.posted == 100_000_000 - UTILITY
+
+    def test_is_read_again_by_a_version_that_knows_more(self, post: MessageDesk) -> None:
+        """A pricing type that is not known today is kept in Meta's own words."""
+        post.tell(status("a", "delivered", at=START, category="utility", kind="max_price"))
+        (aside,) = post.billing.messages.set_aside()
+        assert aside.status.words == ("max_price", "", "utility", "")
+        known = attrs.evolve(aside.status, words=("regular", "", "utility", "true"))
+        read = post.channel.reread(known)
+        assert (read.problem, read.category, read.billable) == (None, "utility", True)
+        assert post.channel.reread(aside.status) == aside.status
+
+    def test_is_what_a_closed_or_coarse_balance_cannot_pay(
+        self, storage: Storage, clock: Clock
+    ) -> None:
+        post = build_messages(storage, clock, credit="")
+        post.billing.balances.close("acme", "USD", reason="end", key="close")
+        assert post.arrived("a").aside == 1
+        (aside,) = post.billing.messages.set_aside()
+        assert aside.detail == "the balance in USD is closed"
+        post.billing.balances.move("acme", "USD", BalanceMove.REOPEN, key="reopen")
+        assert post.billing.messages.retry().reports["acme"].charged == 1
 
     def test_is_dropped_by_a_person(self, post: MessageDesk) -> None:
         post.tell(status("a", "warped", at=START))
@@ -724,6 +746,35 @@ class TestThePlansMeter:
             if isinstance(one.event, MessagesUncounted)
         ]
         assert (event.messages, event.meter) == (1, METER)
+
+    def test_never_keeps_a_message_from_being_charged(self, storage: Storage, clock: Clock) -> None:
+        """The plan's overage is in a balance that is closed: that is told, and Meta's fee taken."""
+        post = build_messages(storage, clock, currencies=["TRY", "USD"])
+        post.billing.balances.credit("acme", money("5000", "TRY"), reason="plan", key="try")
+        post.billing.subscriptions.subscribe("acme", "growth", MONTH, currency="TRY", key="plan")
+        self.use_up(post, 10_000)
+        found = post.billing.messages.estimate("acme", [part("utility", 2)])
+        assert found.units is not None
+        assert (found.units.overage, found.overage_units) == (money("0.3", "TRY"), 0)
+        left = post.billing.balances.list("acme")["TRY"]
+        post.billing.balances.debit("acme", left.money(left.posted), reason="gone", key="gone")
+        answer = post.billing.messages.may_send("acme", [part("utility", 2)])
+        assert answer.reason == "the balance does not pay the overage of monochat.message"
+        assert post.billing.messages.affordable("acme", [part("utility", 1)]).repeats == 0
+        with pytest.raises(InsufficientFunds, match="top up to pay the overage"):
+            post.billing.messages.hold("acme", [part("utility", 2)], key="k")
+        post.billing.balances.close("acme", "TRY", reason="end", key="close")
+        assert post.arrived("a", "utility").charged == 1
+        assert post.posted == 100_000_000 - UTILITY
+        assert "MessagesUncounted" in post.events()
+
+    def test_is_asked_of_a_catalog_that_has_it(self, storage: Storage, clock: Clock) -> None:
+        terms = MessageTerms(rates=RATES, meter="other.message")
+        post = build_messages(storage, clock, terms)
+        post.billing.subscriptions.subscribe("acme", "basic", MONTH, key="plan")
+        assert post.arrived("a", "utility").charged == 1
+        assert self.left(post) == 1000
+        assert post.billing.messages.estimate("acme", [part("utility", 1)]).units is None
 
     def test_counts_nothing_where_there_is_no_plan(self, post: MessageDesk) -> None:
         post.arrived("a")

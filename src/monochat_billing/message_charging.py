@@ -350,7 +350,7 @@ class _Poster:
         self._packs = _Packs(batch.books, memo.effective_at)
 
     def post(
-        self, due: Sequence[_Due], lines: Sequence[MessageLine], released: Iterable[Message]
+        self, due: Sequence[_Due], lines: Sequence[MessageLine], released: Sequence[Message]
     ) -> None:
         """Post message after message; everything that is due can be paid or is free."""
         out, batch = self._out, self._batch
@@ -358,7 +358,9 @@ class _Poster:
             for one, line in zip(due, lines, strict=True):
                 self._write(one, line, (0, 0, 0), (None, None), "")
             return
-        till = Till(batch.books, batch.terms.currency, batch.holds.values(), self._memo)
+        named = {one.message.hold for one in due if one.message} | {one.hold for one in released}
+        holds = [batch.holds[name] for name in named if name in batch.holds]
+        till = Till(batch.books, batch.terms.currency, holds, self._memo)
         for one, line in zip(due, lines, strict=True):
             self._charge(till, one, line)
         for failed in released:

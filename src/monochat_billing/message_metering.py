@@ -23,7 +23,7 @@ from monochat_billing.accounts import AccountState
 from monochat_billing.balance import DebitMode, Entry, EntryKind, Memo
 from monochat_billing.counters import MeterRecord, counter_buckets
 from monochat_billing.entitlements import scene_of, with_scene
-from monochat_billing.errors import InvalidInput, LimitExceeded, UnknownName
+from monochat_billing.errors import InvalidInput, LimitExceeded, Rejected, UnknownName
 from monochat_billing.message_estimates import MeterUse
 from monochat_billing.metering import MeterScene, Recorded, record_usage
 from monochat_billing.money import to_units
@@ -63,13 +63,14 @@ def count_messages(
             if not _metered(catalog, meter, record.occurred_at):
                 continue
             done, left = _recorded(scene_of(state, catalog), record, memo)
-        except InvalidInput as error:
+        except (InvalidInput, Rejected) as error:
+            # It was sent already: whatever is wrong with the plan's meter, the rest is charged.
             uncounted.append((int(record.quantity), str(error)))
             continue
         if left:
             uncounted.append((left, "the allowance is used up, and no overage is priced"))
         entries += done.entries
-        state = with_scene(state, done.scene)
+        state = with_scene(state, done.kept)
     return state, tuple(entries), tuple(uncounted)
 
 
