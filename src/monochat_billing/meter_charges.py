@@ -6,7 +6,7 @@ that pay it or get it back.
 (:mod:`monochat_billing.meter_rates`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from fractions import Fraction
 from typing import Final, final
@@ -19,15 +19,23 @@ from monochat_billing.charge_models import ChargeModel, charge, charge_step
 from monochat_billing.counters import Counter, MeterRecord, merged_shares
 from monochat_billing.lots import Share
 from monochat_billing.meter_rates import MeterRate, MeterTerms
-from monochat_billing.money import Money, as_fraction, from_units, to_units
+from monochat_billing.money import Money, add, as_fraction, from_units, to_units
 from monochat_billing.percentages import Percentage
 from monochat_billing.quantities import Usage
 from monochat_billing.rounding import HALF_UP
 from monochat_billing.tax import TaxLine, tax_pieces
 
-__all__ = ["ChargedCounter", "added_charge", "reduced_shares", "take_charge", "true_up_charge"]
+__all__ = [
+    "ChargedCounter",
+    "added_charge",
+    "reduced_shares",
+    "settle_minimum",
+    "sum_of_splits",
+    "take_charge",
+]
 
 _ZERO: Final = Fraction(0)
+_TRUE_UP: Final = "true-up to the minimum"
 
 
 @final
@@ -61,7 +69,7 @@ def added_charge(
         raise AssertionError(rate.card)
     if isinstance(model, Percentage):
         if record is None:
-            return true_up_charge(-(undo or 0), rate)
+            return _plain(-(undo or 0), rate)
         free = model.free_events
         amount = model.free_amount
         model = attrs.evolve(
@@ -70,7 +78,7 @@ def added_charge(
             free_amount=None if amount is None else max(amount - before.used, _ZERO),
         )
         return _of(rate, model, [record.quantity])
-    whole = _of(rate, model, after.above) if after.above else true_up_charge(0, rate)
+    whole = _of(rate, model, after.above) if after.above else _plain(0, rate)
     start = before.above or None
     known = 0 if start is None else _of(rate, model, start).units
     if known == before.charged and after.above >= before.above and after.above:
@@ -91,7 +99,7 @@ def _of(rate: MeterRate, model: ChargeModel, usage: Usage) -> Charge:
     return charge(model, usage, currency=rate.currency, rounding=rate.rounding, source=rate.card)
 
 
-def true_up_charge(units: int, rate: MeterRate) -> Charge:
+def _plain(units: int, rate: MeterRate) -> Charge:
     """Build a charge of so many of the rounding's units, below zero for what is given back."""
     nothing = total_of([], rate.currency, rounding=rate.rounding)
     if not units:
@@ -176,3 +184,39 @@ def reduced_shares(shares: Iterable[Share], units: int) -> tuple[Share, ...]:
         if share.units > back:
             found.insert(0, Share(share.lot, share.units - back))
     return tuple(found)
+
+
+def settle_minimum(
+    books: Books, terms: MeterTerms, rate: MeterRate, counter: Counter, memo: Memo
+) -> ChargedCounter:
+    """Charge by force what a period lacks to its minimum, or give back what later usage covers.
+
+    ``counter`` is that of the minimum: what it used is what the others of its period charged.
+    """
+    minimum = rate.meter.minimum_in(counter.currency)
+    scale = books.balance(counter.currency).scale
+    least = 0 if minimum is None else to_units(minimum, scale)
+    missing = max(least - int(counter.used), 0) - counter.charged
+    plain = attrs.evolve(rate, rounding=HALF_UP.at_scale(scale), card=_TRUE_UP)
+    return take_charge(
+        books,
+        terms,
+        counter,
+        plain,
+        _plain(missing, plain),
+        memo=memo.of(EntryKind.USAGE_FEE, f"{counter.meter}: {_TRUE_UP}"),
+        mode=DebitMode.FORCED,
+        at=counter.period.start,
+    )
+
+
+def sum_of_splits(splits: Sequence[TaxLine | None]) -> TaxLine | None:
+    """Add up splits of one record; they are of the instant of its usage, so of one rate."""
+    known = [one for one in splits if one is not None]
+    if not known:
+        return None
+    found, *others = known
+    for one in others:
+        net, tax = add(found.net, one.net), add(found.tax, one.tax)
+        found = attrs.evolve(one, net=net, tax=tax, gross=add(net, tax))
+    return found

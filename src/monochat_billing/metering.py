@@ -44,21 +44,18 @@ from monochat_billing.meter_charges import (
     ChargedCounter,
     added_charge,
     reduced_shares,
+    settle_minimum,
+    sum_of_splits,
     take_charge,
-    true_up_charge,
 )
 from monochat_billing.meter_rates import MeterRate, MeterTerms
 from monochat_billing.meters import Aggregation
-from monochat_billing.money import add, to_units
 from monochat_billing.recurrences import Recurrence
-from monochat_billing.rounding import HALF_UP
-from monochat_billing.tax import TaxLine
 from monochat_billing.units import amount_in
 
 __all__ = ["MeterScene", "Recorded", "correct_record", "record_usage", "settle_counter"]
 
 _ZERO: Final = Fraction(0)
-_TRUE_UP: Final = "true-up to the minimum"
 
 
 @final
@@ -75,11 +72,22 @@ class MeterScene:
 @final
 @attrs.frozen(kw_only=True)
 class Recorded:
-    """Return the scene after a record, what became of it, and what was posted."""
+    """Return the scene after a record, what became of it, and what was posted.
+
+    ``replaced`` is the record whose place was taken, as it has to be kept. Neither is among the
+    scene's records: who records many of them puts them there once.
+    """
 
     scene: MeterScene
     entries: tuple[Entry, ...] = ()
     usage: MeteredUsage | None = None
+    replaced: MeteredUsage | None = None
+
+    @property
+    def kept(self) -> MeterScene:
+        """Give the scene with these records among its own, for who records but one."""
+        used = [one for one in (self.replaced, self.usage) if one is not None]
+        return attrs.evolve(self.scene, metered=self.scene.metered.with_records(used))
 
 
 def record_usage(
@@ -140,7 +148,6 @@ def record_usage(
         lines=charged.lines,
         entries=tuple([one.number for one in entries]),
     )
-    scene = attrs.evolve(scene, metered=scene.metered.with_records([usage]))
     return Recorded(scene=scene, entries=(*entries, *more), usage=usage)
 
 
@@ -184,16 +191,18 @@ def correct_record(
         prepaid=usage.prepaid - undone.prepaid + made.prepaid,
         lapsed=usage.lapsed - undone.lapsed + made.lapsed,
         amount=usage.amount + undone.charged.amount + made.amount,
-        tax=_sum_of([usage.tax, undone.charged.tax, made.tax]),
+        tax=sum_of_splits([usage.tax, undone.charged.tax, made.tax]),
         lines=(*usage.lines, *undone.charged.lines, *made.lines),
         currency=made.currency or usage.currency,
         scale=made.scale or usage.scale,
     )
-    changed = [made]
-    if to.id != usage.record.id:
-        changed.append(attrs.evolve(usage, replaced_by=to.id))
-    scene = attrs.evolve(again.scene, metered=again.scene.metered.with_records(changed))
-    return Recorded(scene=scene, entries=(*undone.entries, *again.entries), usage=made)
+    replaced = None if to.id == usage.record.id else attrs.evolve(usage, replaced_by=to.id)
+    return Recorded(
+        scene=again.scene,
+        entries=(*undone.entries, *again.entries),
+        usage=made,
+        replaced=replaced,
+    )
 
 
 def settle_counter(scene: MeterScene, counter_id: str, memo: Memo) -> Recorded:
@@ -381,18 +390,6 @@ def _unburned(
     return attrs.evolve(scene, books=given.books), given.entries
 
 
-def _sum_of(splits: Sequence[TaxLine | None]) -> TaxLine | None:
-    """Add up splits of one record; they are of the instant of its usage, so of one rate."""
-    known = [one for one in splits if one is not None]
-    if not known:
-        return None
-    found, *others = known
-    for one in others:
-        net, tax = add(found.net, one.net), add(found.tax, one.tax)
-        found = attrs.evolve(one, net=net, tax=tax, gross=add(net, tax))
-    return found
-
-
 def _regauged(counter: Counter, others: Sequence[MeterRecord], rate: MeterRate) -> Counter:
     """Read a gauge anew from the records that still count."""
     if len(others) != counter.records - 1:
@@ -465,15 +462,7 @@ def _minimum_counter(rate: MeterRate, place: str, *, waits: bool) -> Counter:
 def _trued_up(
     scene: MeterScene, rate: MeterRate, counter: Counter, memo: Memo
 ) -> tuple[MeterScene, tuple[Entry, ...]]:
-    """Charge what all counters of a period lack to its minimum, or give back what they exceed."""
-    minimum = rate.meter.minimum_in(counter.currency)
-    scale = scene.books.balance(counter.currency).scale
-    least = 0 if minimum is None else to_units(minimum, scale)
-    missing = max(least - int(counter.used), 0) - counter.charged
-    plain = attrs.evolve(rate, rounding=HALF_UP.at_scale(scale), card=_TRUE_UP)
-    memo = memo.of(EntryKind.USAGE_FEE, f"{counter.meter}: {_TRUE_UP}")
-    added, at = true_up_charge(missing, plain), counter.period.start
-    done = _forced(scene, counter, plain, added, memo, at)
+    done = settle_minimum(scene.books, scene.terms, rate, counter, memo)
     metered = scene.metered.with_counter(done.counter)
     return attrs.evolve(scene, books=done.books, metered=metered), done.entries
 

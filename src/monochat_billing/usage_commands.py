@@ -202,31 +202,37 @@ def record_metered(
             account has no balance in the currency.
     """
     memo = Memo(EntryKind.USAGE_FEE, now, now, actor=actor)
-    step = Step(state)
-    used: list[MeteredUsage] = []
+    scene = scene_of(state, catalog)
+    known = dict(scene.metered.records)
+    used: dict[str, MeteredUsage] = {}
+    entries: list[Entry] = []
     refused: list[tuple[str, Refusal]] = []
     repeated = 0
     for record in records:
-        scene = scene_of(step.state, catalog)
-        if record.id in scene.metered.records:
+        if record.id in known:
             repeated += 1
             continue
         try:
             if record.replaces:
-                old = _known(scene.metered.records, record.replaces)
+                old = _known(known, record.replaces)
                 done = correct_record(scene, old, record, memo, mode=mode)
             else:
                 done = record_one(scene, record, memo, mode)
         except (InsufficientFunds, LimitExceeded) as refusal:
             refused.append((record.id, refusal))
             continue
-        told = posting_events(step.state.books, done.scene.books, done.entries)
-        step = step.then(Step(with_scene(step.state, done.scene), done.entries, told))
-        if done.usage is not None:
-            used.append(done.usage)
-    report = _report(step.entries, used, repeated, refused)
-    events = _metered_events(state.account.id, step.entries, report, now)
-    return Step(step.state, step.entries, (*step.events, *events), result=report)
+        scene = done.scene
+        entries += done.entries
+        for one in (done.replaced, done.usage):
+            if one is not None:
+                known[one.record.id] = used[one.record.id] = one
+    report = _report(entries, list(used.values()), repeated, refused)
+    events = _metered_events(state.account.id, entries, report, now)
+    if not used:
+        return Step(state, events=events, result=report)
+    told = posting_events(state.books, scene.books, entries)
+    kept = attrs.evolve(scene, metered=scene.metered.with_records(used.values()))
+    return Step(with_scene(state, kept), tuple(entries), (*told, *events), result=report)
 
 
 def correct_metered(
@@ -254,7 +260,7 @@ def correct_metered(
     memo = Memo(EntryKind.USAGE_FEE, now, now, actor=actor)
     done = correct_record(scene, old, to, memo, others=others, mode=mode)
     told = posting_events(state.books, done.scene.books, done.entries)
-    return Step(with_scene(state, done.scene), done.entries, told, result=done.usage)
+    return Step(with_scene(state, done.kept), done.entries, told, result=done.usage)
 
 
 def _known(records: Mapping[str, MeteredUsage], record: str) -> MeteredUsage:
@@ -275,10 +281,11 @@ def _report(
         if entry.kind in {EntryKind.USAGE_FEE, EntryKind.REVERSAL}:
             place = entry.unit, entry.scale
             spent[place] = spent.get(place, 0) - entry.amount
-    charged = sum(1 for one in used if one.amount)
+    fresh = [one for one in used if not one.replaced_by]
+    charged = sum(1 for one in fresh if one.amount)
     return MeterReport(
         charged=charged,
-        free=len(used) - charged,
+        free=len(fresh) - charged,
         repeated=repeated,
         amounts=tuple(
             [from_units(n, unit, scale) for (unit, scale), n in spent.items() if unit.isupper()]
