@@ -11,6 +11,7 @@ from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.dunning import AfterGrace, DunningPolicy
 from monochat_billing.intervals import BillingInterval
+from monochat_billing.plans import AnyCatalog
 from monochat_billing.repositories import Storage
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
@@ -138,7 +139,7 @@ def what(change: ScheduledChange) -> str:
     return change.to or change.action.lower()
 
 
-def shop_on(storage: Storage, catalog: Catalog = SHOP, *, funds: str = "0") -> Shop:
+def shop_on(storage: Storage, catalog: AnyCatalog = SHOP, *, funds: str = "0") -> Shop:
     """Open a shop on a storage; ids are counted, so that runs can be compared."""
     clock = Clock(START)
     billing = Billing(catalog=catalog, storage=storage, clock=clock, ids=Counter())

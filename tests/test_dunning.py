@@ -19,6 +19,7 @@ from monochat_billing import (
     sample_catalog,
 )
 from monochat_billing.adapters.catalog_files import read_catalog, read_versions, write_catalog
+from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.due_work import first_dues
 from monochat_billing.dunning import (
     WAIT_FOR_MONEY,
@@ -46,6 +47,7 @@ from tests.stall import (
 )
 
 DAY = timedelta(days=1)
+ALIKE = (attrs.evolve(SUSPENDING, family=None),)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -216,13 +218,12 @@ class TestAFailedRenewal:
         assert shop.of().dunning is None
         assert shop.told()[-1] == "SubscriptionRevived"
 
-    def test_is_paid_by_a_retry(self, shop: Shop) -> None:
-        """Where a credit limit lets it: nothing has come in, and the bounds stay."""
+    def test_is_paid_by_a_higher_credit_limit(self, shop: Shop) -> None:
+        """Nothing has come in, and it is covered all the same: the bounds stay."""
         shop.fund("1000")
         shop.subscribe("growth")
-        shop.wait(NOVEMBER)
-        shop.billing.balances.limit("acme", _lira("1000"), key=shop.key())
         shop.wait(NOVEMBER + DAY)
+        shop.billing.balances.limit("acme", _lira("1000"), key=shop.key())
         assert shop.of().state is SubscriptionState.ACTIVE
         assert shop.of().period.start == NOVEMBER
 
@@ -266,7 +267,7 @@ class TestOtherPolicies:
     """Canceled at the end, given up, a new period for late money, no grace at all."""
 
     def story(self, catalog: Catalog, until: datetime, *funds: tuple[datetime, str]) -> Shop:
-        made = shop_on(storage_on("memory", Path())[0], catalog, funds="1000")
+        made = shop_on(MemoryStorage(), catalog, funds="1000")
         made.subscribe("growth")
         for at, amount in funds:
             made.wait(at)
@@ -277,7 +278,7 @@ class TestOtherPolicies:
     def test_canceled_at_the_end_of_the_grace(self) -> None:
         """It is over, and what was planned for it too."""
         ends = policy(grace=days(3)[0], then=AfterGrace.CANCEL)
-        made = shop_on(storage_on("memory", Path())[0], with_dunning(ends), funds="1000")
+        made = shop_on(MemoryStorage(), with_dunning(ends), funds="1000")
         made.subscribe("growth")
         made.billing.schedule.cancel("acme", "growth", at=DECEMBER, key="later")
         made.wait(NOVEMBER + 3 * DAY)
@@ -316,7 +317,7 @@ class TestOtherPolicies:
         )
         others = tuple(one for one in SHOP.products if one.id != "growth")
         catalog = attrs.evolve(SHOP, products=(*others, daily))
-        made = shop_on(storage_on("memory", Path())[0], catalog, funds="1000")
+        made = shop_on(MemoryStorage(), catalog, funds="1000")
         made.subscribe("growth", days(1)[0])
         start = made.clock.now
         made.wait(start + 2 * DAY)  # failed after a day, tried again a day later
@@ -324,6 +325,59 @@ class TestOtherPolicies:
         made.fund("1000")
         assert made.of().state is SubscriptionState.ACTIVE
         assert made.of().period.start == start + 3 * DAY + timedelta(hours=1)
+
+    def test_a_retry_pays_what_the_money_is_enough_for(self) -> None:
+        """New money waits for the plan, which comes first; a retry judges each alone."""
+        made = shop_on(MemoryStorage(), with_dunning(*ALIKE), funds="1400")
+        made.subscribe("growth")
+        made.subscribe("priority")
+        made.wait(NOVEMBER)
+        made.fund("400")
+        assert made.of(Family.SUPPORT).state is SubscriptionState.PAST_DUE
+        made.wait(NOVEMBER + DAY)
+        assert made.of().state is SubscriptionState.PAST_DUE
+        support = made.of(Family.SUPPORT)
+        assert (support.state, support.period.start) == (SubscriptionState.ACTIVE, NOVEMBER)
+        assert made.told()[-2:] == ["RenewalFailed", "SubscriptionRevived"]
+
+    def test_a_retry_when_the_period_that_was_due_is_over(self) -> None:
+        """A new period begins with it, and the day between costs nothing."""
+        every_day = tuple(
+            attrs.evolve(
+                one, prices=(attrs.evolve(one.prices[0], interval=days(1)[0]), *one.prices[1:])
+            )
+            for one in SHOP.products
+        )
+        catalog = attrs.evolve(SHOP, products=every_day, dunning=ALIKE)
+        made = shop_on(MemoryStorage(), catalog, funds="1400")
+        made.subscribe("growth", days(1)[0])
+        made.subscribe("priority", days(1)[0])
+        start = made.clock.now
+        made.wait(start + DAY)
+        made.fund("400")
+        made.wait(start + 2 * DAY)
+        support = made.of(Family.SUPPORT)
+        assert (support.state, support.period.start) == (
+            SubscriptionState.ACTIVE,
+            start + 2 * DAY,
+        )
+
+    def test_where_the_free_product_is_sold_no_more(self) -> None:
+        """What was to move is suspended, and waits for money."""
+        without = attrs.evolve(
+            SHOP,
+            version="2",
+            effective_at=NOVEMBER + DAY,
+            products=tuple(one for one in SHOP.products if one.id != "community"),
+            dunning=(SUSPENDING,),
+        )
+        made = shop_on(MemoryStorage(), CatalogVersions(versions=(SHOP, without)), funds="400")
+        made.subscribe("priority")
+        made.wait(NOVEMBER + 5 * DAY)
+        support = made.of(Family.SUPPORT)
+        assert (support.product, support.state) == ("priority", SubscriptionState.SUSPENDED)
+        made.fund("400")
+        assert made.of(Family.SUPPORT).period.start == NOVEMBER + 5 * DAY
 
     def test_waiting_for_money_is_the_default(self) -> None:
         """Past due without an end, as a catalog without policies always meant."""

@@ -265,6 +265,22 @@ class TestTakingBack:
         schedule.revoke("acme", new.id, key="4")  # the old one's instant is the next period's end
         assert shop.pending() == ["cancel"]
 
+    def test_what_could_not_happen_any_more_stays_away(self, shop: Shop) -> None:
+        """Its instant has passed meanwhile, or another request has taken its place."""
+        shop.subscribe("enterprise")
+        schedule = shop.billing.schedule
+        past = schedule.change("acme", to="growth", at=LATER, key="1")
+        schedule.change("acme", to="basic", at=DECEMBER, key="2", replaces=past.id)
+        taken = schedule.change("acme", to="growth", at=JANUARY, key="3")
+        schedule.pause("acme", "enterprise", at=JANUARY + DAY, key="4")
+        moved = schedule.change("acme", to="growth", at=JANUARY + DAY, replaces=taken.id, key="5")
+        schedule.change("acme", to="basic", at=JANUARY, key="6")
+        shop.clock.now = LATER + DAY
+        for number, one in enumerate(schedule.list("acme")):
+            if one.id == moved.id or one.at == DECEMBER:
+                schedule.revoke("acme", one.id, key=f"r{number}")
+        assert shop.pending() == ["pause", "basic"]
+
 
 class TestChains:
     """Phases are dated from the start of the chain; a failed one cancels those after it."""

@@ -13,7 +13,13 @@ import attrs
 from monochat_billing.accounts import AccountState, Step
 from monochat_billing.errors import UnknownName
 from monochat_billing.events import ChangeRestored, ChangeRevoked, ChangeSuperseded, Event
-from monochat_billing.scheduling import ScheduledChange, ScheduleMove, ScheduleState
+from monochat_billing.scheduling import (
+    ScheduleAction,
+    ScheduledChange,
+    ScheduleMove,
+    ScheduleState,
+    superseded_by,
+)
 
 __all__ = [
     "known_change",
@@ -93,7 +99,7 @@ def _revoked(state: AccountState, changes: Sequence[ScheduledChange], now: datet
         )
         for name in change.replaced:
             old = after.get(name)
-            if old is None or old.state is not ScheduleState.SUPERSEDED:
+            if old is None or not _comes_back(state, old, after.values(), now):
                 continue
             after[name] = old.restored()
             events.append(
@@ -107,6 +113,23 @@ def _revoked(state: AccountState, changes: Sequence[ScheduledChange], now: datet
     decided = [one for name, one in after.items() if one is not state.schedule.get(name)]
     result = after[changes[0].id]
     return Step(state.with_schedule(decided), events=tuple(events), result=result)
+
+
+def _comes_back(
+    state: AccountState, old: ScheduledChange, others: Iterable[ScheduledChange], now: datetime
+) -> bool:
+    """Tell whether what gave way can still happen, and nothing since has taken its place."""
+    if old.state is not ScheduleState.SUPERSEDED:
+        return False
+    again = old.restored()
+    held = state.subscriptions.get(old.subscription)
+    if held is None and old.action is not ScheduleAction.SUBSCRIBE:
+        return False
+    if held is not None and not held.live:
+        return False
+    if again.due_at(held) <= now:
+        return False
+    return not any(superseded_by(other, [again], held) for other in others if other.pending)
 
 
 def replace_change(
