@@ -5,7 +5,10 @@ import contextlib
 import json
 import logging
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -314,6 +317,21 @@ class TestNoise:
         gateway = PaytrGateway("1", merchant_key=API_KEY, merchant_salt=SECRET)
         parse(Only(gateway), headers, body)
         gateway.close()
+
+    @pytest.mark.deep
+    @pytest.mark.parametrize("name", BENCHES)
+    def test_of_whatever_coverage_leads_to(self, name: str) -> None:
+        """By atheris, half a million runs each, in a process of its own."""
+        pytest.importorskip("atheris")
+        script = Path(__file__).parent / "fuzz_callbacks.py"
+        done = subprocess.run(
+            [sys.executable, script, name, "-runs=500000", "-max_len=800"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert "Done 500000 runs" in done.stderr
 
     @pytest.mark.deep
     def test_of_a_million_mutations(self) -> None:
