@@ -45,6 +45,7 @@ from monochat_billing.errors import (
     StoreUnreachable,
     UnknownName,
 )
+from monochat_billing.fees import FeeBase, OwnFee
 from monochat_billing.forecast import Forecast, upcoming
 from monochat_billing.forecast_lines import ForecastLine
 from monochat_billing.gateways import Buyer
@@ -52,9 +53,13 @@ from monochat_billing.hold_commands import HoldReport
 from monochat_billing.holds import Hold, HoldState, Rest
 from monochat_billing.intervals import MONTH, YEAR, BillingInterval
 from monochat_billing.lots import ChargeKind, Lot, LotOrigin
+from monochat_billing.message_commands import MessageReport
+from monochat_billing.message_estimates import MessageEstimate
 from monochat_billing.message_pricing import MessageRates, PlannedMessage
+from monochat_billing.message_terms import MessageTax, MessageTerms, Payer, StopRule
 from monochat_billing.message_tiers import MessageCounts
 from monochat_billing.message_windows import MessageWindows
+from monochat_billing.messages import Message, MessageState
 from monochat_billing.money import Money, allocate, money
 from monochat_billing.overview import Overview
 from monochat_billing.payments import Checkout, Payment, PaymentGateway, TopUp
@@ -102,6 +107,7 @@ from monochat_billing.refusals import explain_refusal
 from monochat_billing.runways import Burn, Runway, runway
 from monochat_billing.schedule_commands import Phase
 from monochat_billing.scheduling import ScheduleAction, ScheduledChange
+from monochat_billing.send_commands import SentMessage
 from monochat_billing.service import Billing, Reconciliation, RunReport
 from monochat_billing.starts import Alignment
 from monochat_billing.statements import Statement
@@ -169,6 +175,7 @@ __all__ = [
     "Estimate",
     "Family",
     "Feature",
+    "FeeBase",
     "Forecast",
     "ForecastLine",
     "ForgedCallback",
@@ -188,9 +195,15 @@ __all__ = [
     "LimitExceeded",
     "Lot",
     "LotOrigin",
+    "Message",
     "MessageCategory",
     "MessageCounts",
+    "MessageEstimate",
     "MessageRates",
+    "MessageReport",
+    "MessageState",
+    "MessageTax",
+    "MessageTerms",
     "MessageWindows",
     "MissingExtra",
     "Money",
@@ -198,6 +211,8 @@ __all__ = [
     "OneOff",
     "OneOffPrice",
     "Overview",
+    "OwnFee",
+    "Payer",
     "Payment",
     "PaymentGateway",
     "PaymentReceipt",
@@ -223,8 +238,10 @@ __all__ = [
     "ScheduleAction",
     "ScheduledChange",
     "SchemaMismatch",
+    "SentMessage",
     "StaleQuote",
     "Statement",
+    "StopRule",
     "StorageError",
     "StorageMisuse",
     "StoreBusy",
