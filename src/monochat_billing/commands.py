@@ -33,6 +33,7 @@ from monochat_billing.errors import (
 )
 from monochat_billing.events import (
     AccountOpened,
+    ProfileErased,
     ProfileUpdated,
 )
 from monochat_billing.money import check_currency
@@ -44,6 +45,7 @@ from monochat_billing.units import Amount, Units
 
 __all__ = [
     "charge",
+    "erase_profile",
     "grant",
     "open_account",
     "update_profile",
@@ -89,6 +91,18 @@ def open_account(
     event = AccountOpened(account=account, at=now, zone=zone, currencies=codes)
     state = AccountState(account=opened, books=books)
     return Step(state, events=(event,), result=opened)
+
+
+def erase_profile(state: AccountState, *, actor: str, now: datetime) -> Step:
+    """Take the billing profile from the account; one that has none stays as it is.
+
+    Raises:
+        InvalidInput: the actor is no line of text.
+    """
+    check_line(actor, "actor")
+    account = attrs.evolve(state.account, profile=None)
+    event = ProfileErased(account=account.id, at=now, actor=actor)
+    return Step(attrs.evolve(state, account=account), events=(event,), result=account)
 
 
 def update_profile(

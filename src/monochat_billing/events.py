@@ -48,6 +48,7 @@ __all__ = [
     "PaymentPending",
     "PaymentQuarantined",
     "PlanChanged",
+    "ProfileErased",
     "ProfileUpdated",
     "QuarantineResolved",
     "RefundDue",
@@ -126,6 +127,14 @@ class BalanceLow(BalanceCrossed):
 @attrs.frozen(kw_only=True)
 class BalanceRose(BalanceCrossed):
     """What is available rose to a threshold or above it."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ProfileErased(Event):
+    """An account's billing profile was erased, here and in its top-ups and remembered answers."""
+
+    actor: str
 
 
 @final
@@ -714,6 +723,7 @@ class InvoiceIssued(Event):
 
 EVENT_TYPES: tuple[type[Event], ...] = (
     AccountOpened,
+    ProfileErased,
     ProfileUpdated,
     BalanceLow,
     BalanceRose,

@@ -23,7 +23,7 @@ from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import check_zone
 from monochat_billing.money import Money, amount_text, from_units, minor_digits, subtract, total
 from monochat_billing.periods import BillingPeriod
-from monochat_billing.profiles import BillingProfile
+from monochat_billing.profiles import ERASED, BillingProfile
 from monochat_billing.tax import TaxLine, TaxRate, TaxTreatment
 
 __all__ = [
@@ -229,6 +229,10 @@ class Invoice:
             TaxSum(*key, self._sum(one.net for one in found), self._sum(one.tax for one in found))
             for key, found in groups.items()
         )
+
+    def without_buyer(self) -> "Invoice":
+        """Return the invoice with its buyer erased; what was sold, and its number, stay."""
+        return attrs.evolve(self, buyer=ERASED)
 
     def _sum(self, amounts: Iterable[Money]) -> Money:
         return total(amounts, self.currency)

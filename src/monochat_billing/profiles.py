@@ -24,6 +24,7 @@ import attrs
 from monochat_billing.errors import InvalidInput
 
 __all__ = [
+    "ERASED",
     "Address",
     "BillingProfile",
     "TaxId",
@@ -318,13 +319,6 @@ def _check_foreign(tax_id: TaxId) -> None:
         )
 
 
-_CHECKS = {
-    TaxIdKind.VKN: _check_vkn,
-    TaxIdKind.TCKN: _check_tckn,
-    TaxIdKind.FOREIGN: _check_foreign,
-}
-
-
 def _check_type(field: str, value: Any, wanted: type) -> None:  # noqa: ANN401 - callers pass anything
     """Refuse another type, and name that instead of the value, which may be personal."""
     if not isinstance(value, wanted):
@@ -394,3 +388,17 @@ def _check_email(value: Any) -> None:  # noqa: ANN401 - callers pass anything
             "is not an e-mail address",
             "write it as name@example.com, or leave it out",
         )
+
+
+_CHECKS: Final = {
+    TaxIdKind.VKN: _check_vkn,
+    TaxIdKind.TCKN: _check_tckn,
+    TaxIdKind.FOREIGN: _check_foreign,
+}
+
+ERASED: Final = BillingProfile(
+    business_name="erased",
+    address=Address(line="erased", city="erased", country="AQ"),
+    tax_id=TaxId(kind=TaxIdKind.FOREIGN, number="erased", country="AQ"),
+)
+"""What stands where a profile stood that had to be erased; nobody lives there."""

@@ -10,6 +10,7 @@ import threading
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from heapq import merge
 from itertools import islice, takewhile
 from typing import Any, Final, TypeVar, final
@@ -19,6 +20,7 @@ import attrs
 from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.balance import Books, Entry
 from monochat_billing.counters import NOTHING_METERED, Counter, Metered, MeteredUsage
+from monochat_billing.erasure import erased
 from monochat_billing.errors import StorageError, StorageMisuse
 from monochat_billing.holds import Hold
 from monochat_billing.invoices import Invoice
@@ -33,6 +35,7 @@ from monochat_billing.messages import (
 )
 from monochat_billing.outbox_storage import OutboxCursor
 from monochat_billing.payments import UNSETTLED, TopUp
+from monochat_billing.profiles import ERASED
 from monochat_billing.readings import Movement, Place, Reading, Window, movements
 from monochat_billing.repositories import (
     Changes,
@@ -588,6 +591,24 @@ class _Unit:
         self._undo.append(lambda: setattr(shelf, "cursors", before))
         shelf.cursors = {name: dict(cursors) for name, cursors in before.items()}
         return shelf.cursors
+
+    def erase(self, account: str) -> None:
+        kept = self._shelf.accounts[account]
+        for part in (kept.top_ups, kept.keys):
+            before: dict[str, Any] = dict(part)
+            self._undo.append(partial(part.update, before))
+            part.update({name: erased(one) for name, one in before.items()})
+
+    def erase_invoices(self, account: str, before: datetime) -> int:
+        shelf = self._shelf
+        kept = shelf.invoices.get(account, ())
+        after = tuple(
+            one.without_buyer() if one.issued_at < before and one.buyer != ERASED else one
+            for one in kept
+        )
+        self._undo.append(partial(shelf.invoices.update, {account: kept}))
+        shelf.invoices[account] = after
+        return sum(one is not other for one, other in zip(kept, after, strict=True))
 
     def save(self, changes: Sequence[Changes]) -> None:
         for one in changes:

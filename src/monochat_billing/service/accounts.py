@@ -7,11 +7,13 @@ from typing import cast, final
 import attrs
 
 from monochat_billing import commands
-from monochat_billing.accounts import Account, AccountState, Step
-from monochat_billing.errors import IdempotencyConflict, InvalidInput
+from monochat_billing.accounts import Account, AccountState, Step, require_account
+from monochat_billing.erasure import ErasingUnit
+from monochat_billing.errors import BillingError, IdempotencyConflict, InvalidInput
 from monochat_billing.profiles import BillingProfile
+from monochat_billing.repositories import UnitOfWork
 from monochat_billing.service.context import Context
-from monochat_billing.service.pipeline import Command
+from monochat_billing.service.pipeline import Command, execute_in
 from monochat_billing.texts import check_identity
 
 __all__ = ["Accounts"]
@@ -91,6 +93,41 @@ class Accounts:
         if updated.profile != profile:
             raise IdempotencyConflict(account, key, "profile", str(updated.profile), str(profile))
         return cast("Account", updated)
+
+    def erase(self, account: str, *, key: str, actor: str = "") -> Account:
+        """Erase who the account is: its billing profile, wherever it stands but on invoices.
+
+        Top-ups and what keys remember keep a tombstone in its place; books, events and invoices
+        stay. Invoices let go of their buyers by ``invoices.erase_buyers`` when the law allows it.
+        A call that is repeated with a key from before, and with the old profile, is then refused.
+
+        Raises:
+            InvalidInput: the storage cannot erase.
+            UnknownName: there is no such account.
+            IdempotencyConflict: the key was used for something else.
+        """
+        check_identity(account, "account")
+        check_identity(key, "key")
+
+        def decide(state: AccountState | None, now: datetime) -> Step:
+            return commands.erase_profile(require_account(state, account), actor=actor, now=now)
+
+        command = Command(account=account, verb="accounts.erase", key=key, decide=decide)
+
+        def work(unit: UnitOfWork) -> object:
+            if not isinstance(unit, ErasingUnit):
+                raise InvalidInput(
+                    "storage", type(unit).__name__, "cannot erase", "use a storage that can"
+                )
+            (result,) = execute_in(unit, self._context.catalog, [command], self._context.now())
+            if not isinstance(result, BillingError):
+                unit.erase(account)
+            return result
+
+        result = self._context.storage.write(work)
+        if isinstance(result, BillingError):
+            raise result
+        return cast("Account", result)
 
     def get(self, account: str) -> Account:
         """Give the account as it is now.

@@ -11,6 +11,7 @@ import attrs
 from monochat_billing import invoice_commands
 from monochat_billing.accounts import AccountState, Step, require_account
 from monochat_billing.balance import Entry
+from monochat_billing.erasure import ErasingUnit
 from monochat_billing.errors import BillingError, InvalidInput, UnknownName
 from monochat_billing.instants import local_midnight
 from monochat_billing.invoice_commands import Issue, issued, parties_of
@@ -19,7 +20,7 @@ from monochat_billing.invoices import Invoice, InvoiceKind
 from monochat_billing.invoicing import InvoicePolicy, invoice_charges
 from monochat_billing.money import Money
 from monochat_billing.periods import BillingPeriod
-from monochat_billing.repositories import Reader, UnitOfWork
+from monochat_billing.repositories import Reader, UnitOfWork, Wanted
 from monochat_billing.service.context import Context, maybe_amount
 from monochat_billing.service.pipeline import Command, advance, execute_in
 from monochat_billing.texts import check_identity
@@ -243,6 +244,31 @@ class Invoices:
             content={"top_up": top_up, "refund": refund},
             refund=(top_up, refund),
         )
+
+    def erase_buyers(self, account: str, *, before: date) -> int:
+        """Erase the buyers of invoices issued before a day of the seller's; say of how many.
+
+        What was sold, at which tax and under which number stays. It is for the end of the time for
+        which invoices have to be kept, in Turkey ten years; safe to repeat.
+
+        Raises:
+            InvalidInput: the day lies ahead, or the storage cannot erase.
+            UnknownName: there is no such account.
+        """
+        policy = self._policy
+        check_identity(account, "account")
+        if before > policy.local_day(self._context.now()):
+            raise InvalidInput("before", before.isoformat(), "lies ahead", "pass an earlier day")
+
+        def work(unit: UnitOfWork) -> int:
+            if not isinstance(unit, ErasingUnit):
+                raise InvalidInput(
+                    "storage", type(unit).__name__, "cannot erase", "use a storage that can"
+                )
+            require_account(unit.load([Wanted(account)])[account].state, account)
+            return unit.erase_invoices(account, local_midnight(before, policy.zone))
+
+        return self._context.storage.write(work)
 
     @property
     def _policy(self) -> InvoicePolicy:

@@ -12,6 +12,7 @@ from monochat_billing import lots as _lots
 from monochat_billing.accounts import Account, ChargedUsage
 from monochat_billing.adapters.sql import documents
 from monochat_billing.adapters.sql.documents import Malformed
+from monochat_billing.adapters.sql.sealing import is_sealed
 from monochat_billing.auto_top_ups import AutomaticTopUp
 from monochat_billing.balance import Balance, BalanceState, Entry, EntryKind, Exchange
 from monochat_billing.counters import Counter
@@ -99,9 +100,26 @@ def _recurrences(document: str) -> tuple[Recurrence, ...]:
 _written = lru_cache(maxsize=_REMEMBERED)(documents.write)
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def _profile(document: str) -> BillingProfile:
+    """Read a profile; what is sealed is not remembered, because another storage may not open it."""
+    if is_sealed(document):
+        return documents.read(BillingProfile, document)
+    return _plain_profile(document)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _plain_profile(document: str) -> BillingProfile:
     return documents.read(BillingProfile, document)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _currencies(document: str) -> tuple[str, ...]:
+    return tuple(json.loads(document))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _written_currencies(currencies: tuple[str, ...]) -> str:
+    return json.dumps(currencies)
 
 
 # ------------------------------------------------------------------------------------ accounts
@@ -112,7 +130,7 @@ def account_row(account: Account, last_entry: int, last_usage: int, version: int
     return (
         account.id,
         account.zone,
-        json.dumps(account.currencies),
+        _written_currencies(account.currencies),
         None if account.profile is None else documents.write(account.profile),
         ticks(account.opened_at),
         ticks(account.as_of),
@@ -135,7 +153,7 @@ def account(row: Row) -> Account:
     return Account(
         id=identity,
         zone=zone,
-        currencies=tuple(json.loads(currencies)),
+        currencies=_currencies(currencies),
         opened_at=instant(opened_at),
         as_of=instant(as_of),
         profile=None if profile is None else _profile(profile),

@@ -15,6 +15,7 @@ import attrs
 
 from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.adapters.sql import _rows, schema
+from monochat_billing.adapters.sql._erasing import ErasingWriter
 from monochat_billing.adapters.sql._invoices import InvoiceReading, InvoiceWriting
 from monochat_billing.adapters.sql._messages import MessageReader, MessageWriter, traffic
 from monochat_billing.adapters.sql._metered import MeteredReader, MeteredWriter, metered
@@ -347,7 +348,7 @@ class _Parts:
         return sorted(rows.values(), key=lambda row: (row[3], row[1]))
 
 
-class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting, OutboxWriter):
+class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting, OutboxWriter, ErasingWriter):
     """Read and change accounts within one database transaction."""
 
     def __init__(self, session: Session) -> None:

@@ -29,6 +29,7 @@ from cattrs import BaseConverter, Converter, ForbiddenExtraKeysError, StructureH
 
 from monochat_billing import errors
 from monochat_billing.accounts import Account, ChargedUsage
+from monochat_billing.adapters.sql.sealing import opened_number, sealed_number
 from monochat_billing.auto_top_ups import AutomaticTopUp
 from monochat_billing.balance import Balance, Entry
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
@@ -42,7 +43,7 @@ from monochat_billing.money import Money, check_currency
 from monochat_billing.packs import PackPurchase, PackRefund
 from monochat_billing.payments import Checkout, Payment, TopUp
 from monochat_billing.plan_commands import ChangeResult
-from monochat_billing.profiles import BillingProfile
+from monochat_billing.profiles import BillingProfile, TaxId, TaxIdKind
 from monochat_billing.quotes import ChangeQuote
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.send_commands import SendHold
@@ -237,6 +238,28 @@ def _read_amount(value: Any, _: Any = None) -> Amount:  # noqa: ANN401 - as abov
     return _read_money(value) if is_currency(unit) else _read_units(value)
 
 
+def _write_tax_id(value: TaxId) -> dict[str, str | None]:
+    shown = value.masked == value.number
+    return {
+        "kind": value.kind.value,
+        "number": value.number if shown else sealed_number(value.number),
+        "tax_office": value.tax_office,
+        "country": value.country,
+    }
+
+
+def _read_tax_id(value: Any, _: Any = None) -> TaxId:  # noqa: ANN401 - as above
+    if not isinstance(value, dict) or value.keys() != {"kind", "number", "tax_office", "country"}:
+        raise Malformed("a tax id is not as it was written")
+    office = value["tax_office"]
+    return TaxId(
+        kind=TaxIdKind(_read_text(value["kind"])),
+        number=opened_number(_read_text(value["number"])),
+        tax_office=None if office is None else _read_text(office),
+        country=_read_text(value["country"]),
+    )
+
+
 def _unwrap(value: Any, _: Any = None) -> Any:  # noqa: ANN401 - any value
     if type(value) in _SCALARS:
         return value
@@ -273,6 +296,8 @@ def _converter() -> Converter:
     converter.register_structure_hook(Fraction, _read_fraction)
     converter.register_unstructure_hook(Money, _write_money)
     converter.register_structure_hook(Money, _read_money)
+    converter.register_unstructure_hook(TaxId, _write_tax_id)
+    converter.register_structure_hook(TaxId, _read_tax_id)
     converter.register_unstructure_hook(Units, str)
     converter.register_structure_hook(Units, _read_units)
     converter.register_unstructure_hook(Amount, _write_amount)

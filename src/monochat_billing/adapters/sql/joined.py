@@ -22,6 +22,7 @@ from monochat_billing.adapters.sql._session import Session
 from monochat_billing.adapters.sql._shapes import Statement
 from monochat_billing.adapters.sql._unit import SqlReader, SqlUnit
 from monochat_billing.adapters.sql.schema import VERSION_TABLE
+from monochat_billing.adapters.sql.sealing import Cipher, sealing
 from monochat_billing.errors import InvalidInput, StorageError, StoreBusy
 from monochat_billing.repositories import Reader, UnitOfWork
 
@@ -74,15 +75,20 @@ class JoinedStorage:
     """
 
     def __init__(
-        self, host: object | Callable[[], object], *, version_table: str = VERSION_TABLE
+        self,
+        host: object | Callable[[], object],
+        *,
+        version_table: str = VERSION_TABLE,
+        cipher: Cipher | None = None,
     ) -> None:
         self._host = host
         self._version_table = version_table
+        self._cipher = cipher
         self._ready = False
 
     def joined(self, host: object) -> "JoinedStorage":
         """Give the same storage on another connection."""
-        return JoinedStorage(host, version_table=self._version_table)
+        return JoinedStorage(host, version_table=self._version_table, cipher=self._cipher)
 
     def read(self, work: Callable[[Reader], T]) -> T:
         """Run ``work`` on what the host's transaction sees.
@@ -94,7 +100,8 @@ class JoinedStorage:
             StorageError: the database failed.
             StoreBusy: somebody else is in the way; roll back and run the transaction again.
         """
-        return self._run("read", lambda session: work(SqlReader(session)))
+        with sealing(self._cipher):
+            return self._run("read", lambda session: work(SqlReader(session)))
 
     def write(self, work: Callable[[UnitOfWork], T]) -> T:
         """Run ``work`` in a unit of work that lasts if the host's transaction does.
@@ -106,7 +113,8 @@ class JoinedStorage:
             StorageError: the database failed; what was written in this unit of work is undone.
             StoreBusy: somebody else is in the way; roll back and run the transaction again.
         """
-        return self._run("write", lambda session: work(SqlUnit(session)))
+        with sealing(self._cipher):
+            return self._run("write", lambda session: work(SqlUnit(session)))
 
     def _run(self, operation: Literal["read", "write"], work: Callable[[Session], T]) -> T:
         joined = _join(self._host, operation)

@@ -31,6 +31,7 @@ from monochat_billing.adapters.sql._session import Session, open_session
 from monochat_billing.adapters.sql._unit import SqlReader, SqlUnit
 from monochat_billing.adapters.sql.joined import JoinedStorage
 from monochat_billing.adapters.sql.schema import VERSION_TABLE
+from monochat_billing.adapters.sql.sealing import Cipher, sealing
 from monochat_billing.errors import (
     InvalidInput,
     MissingExtra,
@@ -100,7 +101,8 @@ class SqlStorage:
     ``busy_deadline`` is how many seconds a unit of work waits for locks. ``isolation`` is how
     PostgreSQL isolates a unit of work; accounts are locked row by row in either. ``version_table``
     is where Alembic notes the schema version; name the host's own where the host runs the
-    migrations among its own.
+    migrations among its own. ``cipher`` seals the numbers of persons, see
+    :mod:`monochat_billing.adapters.sql.sealing`.
 
     Threads may share a storage; a forked process makes connections of its own.
 
@@ -119,11 +121,13 @@ class SqlStorage:
         busy_deadline: int | Decimal | Fraction = DEFAULT_DEADLINE,
         version_table: str = VERSION_TABLE,
         isolation: Isolation = "READ COMMITTED",
+        cipher: Cipher | None = None,
     ) -> None:
         engine = url_or_engine if isinstance(url_or_engine, Engine) else None
         self._backend: Backend = backend_of(_url(url_or_engine), engine, isolation)
         self._patience = _nanoseconds(busy_deadline)
         self._version_table = version_table
+        self._cipher = cipher
         self._engine = self._new_engine()
         self._closed = False
         self._ready = False
@@ -161,7 +165,8 @@ class SqlStorage:
             StoreBusy: the database was locked until the deadline.
             StoreUnreachable: the database could not be opened.
         """
-        return self._run("read", lambda session: work(SqlReader(session)))
+        with sealing(self._cipher):
+            return self._run("read", lambda session: work(SqlReader(session)))
 
     def write(self, work: Callable[[UnitOfWork], T]) -> T:
         """Run ``work`` in a unit of work, commit, and return what it returned.
@@ -177,14 +182,15 @@ class SqlStorage:
             StoreBusy: another writer was in the way until the deadline; nothing was written.
             StoreUnreachable: the database could not be opened; nothing was written.
         """
-        return self._run("write", lambda session: work(SqlUnit(session)))
+        with sealing(self._cipher):
+            return self._run("write", lambda session: work(SqlUnit(session)))
 
     def joined(self, host: object) -> JoinedStorage:
         """Give a storage that works within a transaction of the host's, on the host's connection.
 
         See :class:`~monochat_billing.adapters.sql.joined.JoinedStorage`.
         """
-        return JoinedStorage(host, version_table=self._version_table)
+        return JoinedStorage(host, version_table=self._version_table, cipher=self._cipher)
 
     def upgrade(self) -> None:
         """Bring the database's schema to this library's version; do nothing if it is there.
