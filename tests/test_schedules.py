@@ -375,6 +375,27 @@ class TestChains:
         assert made.schedule() == []
 
 
+class TestPrinting:
+    """What was planned reads well in a log."""
+
+    def test_every_action_in_one_line(self) -> None:
+        """What, when, and what became of it."""
+        made = shop_on(MemoryStorage(), funds="1000")
+        made.subscribe("growth")
+        schedule = made.billing.schedule
+        planned = [
+            schedule.subscribe("acme", "seat", MONTH, at=NOVEMBER, key="1"),
+            schedule.pause("acme", "growth", at=NOVEMBER - DAY, key="2"),
+            schedule.quantity("acme", "growth", 1, key="3"),
+        ]
+        assert [str(one) for one in planned] == [
+            "begin seat per MONTH at 2026-11-05 06:00Z: PENDING",
+            "pause at 2026-11-04 06:00Z: PENDING",
+            "hold 1 at the period's end: PENDING",
+        ]
+        assert str(schedule.revoke("acme", planned[1].id, key="4")).endswith("CANCELED, revoked")
+
+
 class TestTheEndOfAPeriodIsOneDecision:
     """What is due together is resolved first, and only what results is charged."""
 

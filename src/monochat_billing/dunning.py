@@ -178,6 +178,8 @@ class Dunning:
     >>> plan = Dunning(policy="plans", since=since, retries=(end,), grace_ends_at=end)
     >>> plan.retried().retries, plan.retried().tried, plan.in_grace(end)
     ((), 1, False)
+    >>> print(plan)
+    plans: unpaid since 2026-11-05 00:00Z, tried again 2026-11-12 00:00Z, grace until 2026-11-12 ...
     """
 
     policy: str
@@ -209,11 +211,21 @@ class Dunning:
         """Return the plan after one more attempt."""
         return attrs.evolve(self, retries=self.retries[1:], tried=self.tried + 1)
 
+    def __str__(self) -> str:
+        again = "" if self.retry_at is None else f", tried again {_minute(self.retry_at)}"
+        ends = "" if self.grace_ends_at is None else f", grace until {_minute(self.grace_ends_at)}"
+        then = self.then if self.to is None else f"{self.then} to {self.to}"
+        return f"{self.policy}: unpaid since {_minute(self.since)}{again}{ends}, then {then}"
+
     def given_up_at(self, suspended_at: datetime, zone: str) -> datetime | None:
         """Give the instant at which one that was suspended at ``suspended_at`` is given up."""
         if self.gives_up is None:
             return None
         return BillingAnchor.at(suspended_at, zone).bound(self.gives_up, 1)
+
+
+def _minute(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M}Z"
 
 
 def policy_for(policies: Iterable[DunningPolicy], product: Product) -> DunningPolicy:

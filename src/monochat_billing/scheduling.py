@@ -144,8 +144,8 @@ class ScheduledChange:
     ...     requested_at=datetime(2026, 10, 5, tzinfo=UTC),
     ... )
     >>> revoked = change.ended(ScheduleMove.REVOKE, datetime(2026, 10, 6, tzinfo=UTC), "revoked")
-    >>> revoked.state.value
-    'CANCELED'
+    >>> print(change, "|", revoked)
+    change to basic per MONTH at the period's end: PENDING | change to basic per MONTH at ...
     >>> revoked.ended(ScheduleMove.APPLY, change.requested_at, "")
     Traceback (most recent call last):
     monochat_billing.errors.IllegalTransition: scheduled change 'c-1' is CANCELED and cannot ...
@@ -231,6 +231,17 @@ class ScheduledChange:
         if state is None:
             raise IllegalTransition("scheduled change", self.id, self.state, move)
         return attrs.evolve(self, state=state, decided_at=at, outcome=outcome)
+
+    def __str__(self) -> str:
+        chosen = f"{self.to} per {self.interval}"
+        what = {
+            ScheduleAction.CHANGE: f"change to {chosen}",
+            ScheduleAction.SUBSCRIBE: f"begin {chosen}",
+            ScheduleAction.QUANTITY: f"hold {self.quantity}",
+        }.get(self.action, self.action.lower())
+        when = "at the period's end" if self.at is None else f"at {self.at:%Y-%m-%d %H:%M}Z"
+        why = f", {self.outcome}" if self.outcome else ""
+        return f"{what} {when}: {self.state}{why}"
 
     def restored(self) -> "ScheduledChange":
         """Return the change as it was before it gave way to a request that was then revoked.
