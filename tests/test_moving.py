@@ -199,7 +199,7 @@ def tamper(storage: SqlStorage, statement: str) -> None:
 class TestGuard:
     """The database itself refuses to change what was posted."""
 
-    def test_nobody_changes_or_deletes_an_entry(self, there: SqlStorage) -> None:
+    def test_l23_nobody_changes_or_deletes_an_entry(self, there: SqlStorage) -> None:
         """Posting goes on; UPDATE and DELETE fail; without the guard they would not."""
         billing = Billing(catalog=sample_catalog(), storage=there)
         billing.accounts.open("acme", zone="UTC", currencies=["TRY"])

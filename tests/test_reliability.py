@@ -7,19 +7,23 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy
+from alembic import command
 
 from monochat_billing.adapters.memory import MemoryStorage
-from monochat_billing.adapters.sql import SqlStorage
+from monochat_billing.adapters.sql import VERSION_TABLE, SqlStorage, _migrate
 from monochat_billing.errors import (
     InsufficientFunds,
+    SchemaMismatch,
     StorageError,
     StorageMisuse,
 )
 from tests.factories import debiting, lira, load, open_account, state_of, stored
+from tests.postgres import Server
 
 ROOT = Path(__file__).parents[1]
 
@@ -111,6 +115,93 @@ class TestOpening:
         for thread in threads:
             thread.join()
         assert wrong == []
+
+
+class TestAServer:
+    """The same faults where the database is a server's."""
+
+    @pytest.fixture
+    def database(self, postgres_server: Server) -> Iterator[str]:
+        """Give the name of an empty database of its own."""
+        with postgres_server.connect() as connection:
+            connection.execute("CREATE DATABASE reliability")
+            yield "reliability"
+            connection.execute("DROP DATABASE reliability WITH (FORCE)")
+
+    def test_l17_a_server_that_only_answers(self, postgres_server: Server, database: str) -> None:
+        """While a server takes no writes they fail by name, nothing changes, and reads go on."""
+        url = postgres_server.url(database)
+        with SqlStorage(url) as storage:
+            storage.upgrade()
+            open_account(storage, funds="5")
+        with postgres_server.connect() as connection:
+            connection.execute("ALTER DATABASE reliability SET default_transaction_read_only = on")
+            with SqlStorage(url) as storage:
+                assert posted(storage) == 5_000_000
+                with pytest.raises(StorageError, match="read-only transaction"):
+                    debit(storage)
+                assert posted(storage) == 5_000_000
+            connection.execute("ALTER DATABASE reliability RESET default_transaction_read_only")
+        with SqlStorage(url) as storage:
+            debit(storage)
+            assert posted(storage) == 4_000_000
+
+    def test_l21_a_forgotten_statement_is_prepared_anew(self, postgres_url: str) -> None:
+        """Whatever made a server forget what was prepared, nothing was done and it is run again."""
+        with SqlStorage(postgres_url) as storage:
+            open_account(storage, funds="5")
+            for _ in range(2):
+                debit(storage)
+                connection = storage._engine.raw_connection()
+                connection.cursor().execute("DEALLOCATE ALL")
+                connection.close()
+            assert posted(storage) == 3_000_000
+
+    def test_l25_an_older_schema_is_upgraded_under_traffic(
+        self, postgres_server: Server, database: str
+    ) -> None:
+        """Those who call meanwhile are refused or served, and the money is spent once."""
+        url = postgres_server.url(database)
+        with SqlStorage(url) as empty, pytest.raises(SchemaMismatch, match="no billing schema"):
+            posted(empty)
+        engine = sqlalchemy.create_engine(url)
+        with engine.begin() as connection:
+            command.upgrade(_migrate.config(connection, VERSION_TABLE), "billing_0003")
+        engine.dispose()
+        refused, wrong = threading.Barrier(4), list[BaseException]()
+
+        def spend() -> None:
+            with SqlStorage(url) as storage:
+                tried = 0
+                while True:
+                    try:
+                        debit(storage)
+                    except SchemaMismatch as error:
+                        assert "billing_0003, older than" in str(error)  # noqa: PT017 - it is asked often
+                        tried += 1
+                        if tried == 1:
+                            refused.wait()
+                    except InsufficientFunds:
+                        break
+                    except AssertionError:
+                        continue  # the account is opened after the upgrade
+                    except BaseException as error:  # noqa: BLE001 - raised below
+                        wrong.append(error)
+                        break
+
+        threads = [threading.Thread(target=spend) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        refused.wait()
+        with SqlStorage(url) as storage:
+            storage.upgrade()
+            open_account(storage, funds="40")
+            for thread in threads:
+                thread.join()
+            assert wrong == []
+            assert posted(storage) == 0
+            entries = storage.read(lambda reader: reader.entries("acme"))
+            assert [one.number for one in entries] == list(range(1, 42))
 
 
 class TestHosts:

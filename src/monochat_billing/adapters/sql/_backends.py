@@ -10,6 +10,7 @@ from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import StaticPool
 
 from monochat_billing.adapters.sql import schema
+from monochat_billing.adapters.sql._pipeline import UNPREPARED
 from monochat_billing.adapters.sql._shapes import PostgresShapes, Shapes, SqliteShapes
 from monochat_billing.adapters.sql._statements import Statements
 from monochat_billing.errors import InvalidInput, StorageError
@@ -187,7 +188,8 @@ class Postgres:
     one_connection = False
     pipelines = True
 
-    _AGAIN: Final = frozenset({"40001", "40P01", "55P03"})  # serialization, deadlock, lock timeout
+    # Serialization, deadlock, lock timeout, a prepared statement that was forgotten.
+    _AGAIN: Final = frozenset({"40001", "40P01", "55P03", UNPREPARED})
     _UNIQUE: Final = "23505"
     _NULL: Final = "23502"
 

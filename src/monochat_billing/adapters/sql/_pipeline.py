@@ -18,6 +18,13 @@ from monochat_billing.adapters.sql._rows import Row
 
 Value = int | str | None
 
+UNPREPARED: Final = "26000"
+"""What a server says of a prepared statement that it has not got.
+
+Psycopg lets the server forget all of a connection's after a ROLLBACK or a change of the schema, if
+it has prepared some of its own there. Nothing was done, so it is prepared anew and run again.
+"""
+
 _REMEMBERED: Final = 256
 _INTEGERS: Final = frozenset({20, 21, 23, 1700})  # int8, int2, int4, numeric
 
@@ -139,7 +146,10 @@ class Pipeline:
                 for text in unprepared:
                     del self._names[text]
                 place = next(one for one in commands[at:] if isinstance(one, int))
-                raise Interrupted(place, error_from_result(result))
+                error = error_from_result(result)
+                if error.sqlstate == UNPREPARED:
+                    self._names.clear()
+                raise Interrupted(place, error)
         return rows
 
 
