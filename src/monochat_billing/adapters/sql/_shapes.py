@@ -6,7 +6,7 @@ Does not own which statements there are (``_statements``).
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, final
+from typing import Any, Final, Protocol, final
 
 import attrs
 from sqlalchemy import (
@@ -63,21 +63,50 @@ class Statement:
         return tuple(array_literal(turned[place]) for place in self.bulk_columns)
 
 
+_APART: Final = "\0"
+"""A character that no text of PostgreSQL's can hold, between texts while they are quoted."""
+
+_NUMBERS: Final = frozenset({int})
+_TEXTS: Final = frozenset({str})
+_NOTHING: Final = frozenset({type(None)})
+
+
 def array_literal(values: Iterable[object]) -> str:
     """Write integers, texts and None as PostgreSQL writes an array.
 
-    The driver's own way asks every element for its type, and takes twice as long.
+    The driver's own way asks every element for its type, and takes ten times as long.
+
+    Raises:
+        ValueError: a text holds a NUL character, which PostgreSQL cannot store.
     """
-    return f"{{{','.join([_element(value) for value in values])}}}"
+    listed = list(values)
+    kinds = set(map(type, listed))
+    if kinds <= _NUMBERS:
+        return f"{{{','.join(map(str, listed))}}}"
+    if kinds == _TEXTS:
+        return f"{{{_quoted(listed)}}}"
+    if kinds == _NOTHING:
+        return f"{{{','.join(['NULL'] * len(listed))}}}"
+    return f"{{{','.join([_element(value) for value in listed])}}}"
+
+
+def _quoted(texts: Sequence[Any]) -> str:
+    """Quote many texts at once, each apart."""
+    joined = _APART.join(texts)
+    if joined.count(_APART) != len(texts) - 1:
+        raise ValueError("a text holds a NUL character")
+    if "\\" in joined or '"' in joined:
+        joined = joined.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{joined.replace(_APART, _BETWEEN)}"'
+
+
+_BETWEEN: Final = '","'
 
 
 def _element(value: object) -> str:
     if value is None:
         return "NULL"
-    if isinstance(value, str):
-        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{quoted}"'
-    return str(value)
+    return _quoted([value]) if isinstance(value, str) else str(value)
 
 
 class Shapes(Protocol):
