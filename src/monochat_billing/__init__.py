@@ -22,6 +22,7 @@ from monochat_billing.balance import (
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
 from monochat_billing.campaigns import CampaignPart, Estimate, affordable, estimate
 from monochat_billing.cancellations import CancelMode
+from monochat_billing.counters import MeteredUsage, MeterRecord
 from monochat_billing.due_work import DuePayment, first_dues
 from monochat_billing.errors import (
     BillingError,
@@ -60,8 +61,11 @@ from monochat_billing.message_terms import MessageTax, MessageTerms, Payer, Stop
 from monochat_billing.message_tiers import MessageCounts
 from monochat_billing.message_windows import MessageWindows
 from monochat_billing.messages import Message, MessageState
+from monochat_billing.meters import Aggregation, Meter
 from monochat_billing.money import Money, allocate, money
 from monochat_billing.overview import Overview
+from monochat_billing.pack_terms import PackScope, RefundBasis
+from monochat_billing.packs import PackHolding, PackPurchase, PackRefund
 from monochat_billing.payments import Checkout, Payment, PaymentGateway, TopUp
 from monochat_billing.periods import BillingAnchor, BillingPeriod
 from monochat_billing.permissions import Permission, may_use
@@ -104,11 +108,12 @@ from monochat_billing.quotes import ChangeQuote, quote_change
 from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageRecord
 from monochat_billing.readings import Reading
 from monochat_billing.refusals import explain_refusal
+from monochat_billing.rollovers import AllowanceChange, Rollover
 from monochat_billing.runways import Burn, Runway, runway
 from monochat_billing.schedule_commands import Phase
 from monochat_billing.scheduling import ScheduleAction, ScheduledChange
 from monochat_billing.send_commands import SentMessage
-from monochat_billing.service import Billing, Reconciliation, RunReport
+from monochat_billing.service import Billing, GroupCommit, Reconciliation, RunReport
 from monochat_billing.starts import Alignment
 from monochat_billing.statements import Statement
 from monochat_billing.subscription_commands import CancelReport
@@ -123,7 +128,8 @@ from monochat_billing.top_up_policies import (
 )
 from monochat_billing.top_ups import Resolution
 from monochat_billing.units import Amount, Units
-from monochat_billing.usage_commands import UsageReport
+from monochat_billing.usage_breakdowns import UsageBreakdown
+from monochat_billing.usage_commands import MeterReport, UsageReport
 
 __all__ = [
     "MONTH",
@@ -133,9 +139,11 @@ __all__ = [
     "Address",
     "AfterGrace",
     "AfterTerm",
+    "Aggregation",
     "Agreement",
     "Alignment",
     "Allowance",
+    "AllowanceChange",
     "Amount",
     "Audit",
     "Balance",
@@ -181,6 +189,7 @@ __all__ = [
     "ForgedCallback",
     "GatewayError",
     "Grant",
+    "GroupCommit",
     "Hold",
     "HoldReport",
     "HoldState",
@@ -205,6 +214,10 @@ __all__ = [
     "MessageTax",
     "MessageTerms",
     "MessageWindows",
+    "Meter",
+    "MeterRecord",
+    "MeterReport",
+    "MeteredUsage",
     "MissingExtra",
     "Money",
     "NegotiatedPrice",
@@ -212,6 +225,10 @@ __all__ = [
     "OneOffPrice",
     "Overview",
     "OwnFee",
+    "PackHolding",
+    "PackPurchase",
+    "PackRefund",
+    "PackScope",
     "Payer",
     "Payment",
     "PaymentGateway",
@@ -228,11 +245,13 @@ __all__ = [
     "RateCards",
     "Reading",
     "Reconciliation",
+    "RefundBasis",
     "RefundPolicy",
     "RefundReceipt",
     "Rejected",
     "Resolution",
     "Rest",
+    "Rollover",
     "RunReport",
     "Runway",
     "ScheduleAction",
@@ -258,6 +277,7 @@ __all__ = [
     "TransferReport",
     "Units",
     "UnknownName",
+    "UsageBreakdown",
     "UsageReader",
     "UsageRecord",
     "UsageReport",
