@@ -37,7 +37,7 @@ from monochat_billing.adapters.sql.storage import SqlStorage
 from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.texts import check_identity
 
-__all__ = ["FORMAT", "export_account", "import_account"]
+__all__ = ["FORMAT", "Writable", "export_account", "import_account"]
 
 FORMAT: Final = "monochat-billing account 1"
 """What the head of an export says it is."""

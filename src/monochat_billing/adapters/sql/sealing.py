@@ -30,7 +30,7 @@ _MARK: Final = "sealed:"
 
 
 class Cipher(Protocol):
-    """Keep a secret for the host. Each must undo the other, for ever."""
+    """Keep a secret for the host; each verb undoes the other, for ever."""
 
     def seal(self, text: str) -> str:
         """Give the sealed form of a text."""
