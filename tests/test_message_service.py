@@ -28,7 +28,7 @@ from monochat_billing.adapters.whatsapp import MAX_BODY_BYTES, WhatsApp, meta_me
 from monochat_billing.balance import BalanceMove
 from monochat_billing.campaigns import CampaignPart, Coverage
 from monochat_billing.charge_models import Dynamic, Graduated, PerUnit
-from monochat_billing.errors import LimitExceeded
+from monochat_billing.errors import IllegalTransition, LimitExceeded
 from monochat_billing.events import MessageRepriced, MessagesUncounted, StatusesSetAside
 from monochat_billing.fees import FeeBase, OwnFee
 from monochat_billing.message_terms import MessageTax, MessageTerms, Payer, StopRule
@@ -767,6 +767,23 @@ class TestThePlansMeter:
         assert post.arrived("a", "utility").charged == 1
         assert post.posted == 100_000_000 - UTILITY
         assert "MessagesUncounted" in post.events()
+
+    def test_stops_sending_while_the_plan_is_suspended(
+        self, storage: Storage, clock: Clock
+    ) -> None:
+        """The second month is not paid, and the week of grace ends."""
+        post = build_messages(storage, clock, credit="1000")
+        post.billing.subscriptions.subscribe("acme", "growth", MONTH, key="plan")
+        left = post.billing.balances.list("acme")["USD"]
+        spent = money(str(Decimal(left.posted - 1_000_000) / 10**6), "USD")
+        post.billing.balances.debit("acme", spent, reason="elsewhere", key="spent")
+        clock.set("2026-12-01T00:00:00+00:00")
+        assert [one.state.value for one in post.billing.subscriptions.list("acme")] == ["SUSPENDED"]
+        answer = post.billing.messages.may_send("acme", [part("utility", 1)])
+        assert answer.reason == "growth is SUSPENDED: pay or resume it first"
+        with pytest.raises(IllegalTransition, match="SUSPENDED and cannot send messages"):
+            post.billing.messages.hold("acme", [part("utility", 1)], key="k")
+        assert post.arrived("a", "utility").charged == 1
 
     def test_is_asked_of_a_catalog_that_has_it(self, storage: Storage, clock: Clock) -> None:
         terms = MessageTerms(rates=RATES, meter="other.message")

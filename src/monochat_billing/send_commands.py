@@ -7,14 +7,19 @@ message (:mod:`monochat_billing.message_commands`), storage, clocks, ids or keys
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import final
+from typing import Final, final
 
 import attrs
 
 from monochat_billing.accounts import AccountState, Step, revive
 from monochat_billing.balance import EntryKind, Memo
 from monochat_billing.campaigns import Affordable, CampaignPart
-from monochat_billing.errors import InsufficientFunds, LimitExceeded, UnknownName
+from monochat_billing.errors import (
+    IllegalTransition,
+    InsufficientFunds,
+    LimitExceeded,
+    UnknownName,
+)
 from monochat_billing.holds import Hold, place_hold
 from monochat_billing.instants import check_zone, utc
 from monochat_billing.lots import ChargeKind
@@ -39,9 +44,10 @@ from monochat_billing.messages import (
     tier_tally,
 )
 from monochat_billing.money import DEFAULT_SCALE, Money, from_units
-from monochat_billing.plans import AnyCatalog
+from monochat_billing.plans import AnyCatalog, Family
 from monochat_billing.postings import posting_events
 from monochat_billing.rating import MessageCategory
+from monochat_billing.subscriptions import Subscription
 from monochat_billing.tills import Till
 from monochat_billing.units import plain_text
 
@@ -59,7 +65,7 @@ __all__ = [
     "sending_day",
 ]
 
-_REASON = "messages"
+_REASON: Final = "messages"
 
 
 def _instant(value: datetime) -> datetime:
@@ -251,16 +257,19 @@ def may_send(
 ) -> SendAnswer:
     """Say whether messages may be sent: whether a hold for their worst case could be placed.
 
-    What costs nothing even at worst may always be sent.
+    What costs nothing even at worst may always be sent, unless the plan is suspended, unpaid after
+    its grace, or paused.
 
     Raises:
         InvalidInput: as :func:`estimate_for`.
         UnknownName: as :func:`estimate_for`.
     """
     found = estimate_for(state, parts, terms, catalog=catalog, on=on, now=now)
-    use = found.units
+    use, stopped = found.units, _stopped(state, now)
     reason = ""
-    if use is not None and use.short:
+    if stopped is not None:
+        reason = f"{stopped.product} is {stopped.state}: pay or resume it first"
+    elif use is not None and use.short:
         reason = f"{use.units} of {use.meter} needed, {use.prepaid} left, and no overage is priced"
     elif use is not None and not use.payable:
         reason = f"the balance does not pay the overage of {use.meter}"
@@ -293,11 +302,15 @@ def hold_for(
     What the plan's own meter takes is not held; it is refused where it could not be had now.
 
     Raises:
+        IllegalTransition: the plan is suspended, unpaid after its grace, or paused.
         LimitExceeded: the plan's units are used up, and nothing says what more costs.
         InsufficientFunds: less may be used for messages; nothing has changed.
         InvalidInput: as :func:`estimate_for`.
         UnknownName: as :func:`estimate_for`.
     """
+    stopped = _stopped(state, now)
+    if stopped is not None:
+        raise IllegalTransition("subscription", stopped.id, stopped.state, "send messages")
     messages = sum(part.messages for part in parts)
     worst = _worst(parts, terms, on)
     money = from_units(worst, terms.currency, DEFAULT_SCALE)
@@ -319,6 +332,12 @@ def hold_for(
     done = place_hold(state.books, money, memo, hold_id=hold_id, expires_at=until)
     result = SendHold(hold=done.hold, messages=messages, worst=money)
     return Step(state.with_hold(done.books, done.hold), result=result)
+
+
+def _stopped(state: AccountState, now: datetime) -> Subscription | None:
+    """Give the plan that is not in force and has not ended, if that is how it stands."""
+    plan = state.subscription(Family.PLAN)
+    return None if plan is None or plan.serves(now) else plan
 
 
 def _overage(state: AccountState, use: MeterUse | None, terms: MessageTerms) -> int:

@@ -262,6 +262,8 @@ class Messages:
 
         Raises:
             InsufficientFunds: less may be used for messages; nothing has changed.
+            LimitExceeded: the plan's units are used up, and nothing says what more costs.
+            IllegalTransition: the plan is suspended, unpaid after its grace, or paused.
             InvalidInput: a category is not offered in its market, or no card rules that day.
             UnknownName: there is no such account, balance or market.
             IdempotencyConflict: the key was used for something else.
