@@ -1,0 +1,160 @@
+"""What an operation costs on PostgreSQL, in round trips, statements and plans."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import attrs
+import psycopg
+import pytest
+
+from monochat_billing import Billing, sample_catalog
+from monochat_billing.adapters.sql import SqlStorage, _pipeline
+from monochat_billing.adapters.sql._backends import Postgres
+from monochat_billing.adapters.sql._shapes import Statement
+from monochat_billing.service.pipeline import Command
+from tests.desk import Clock
+from tests.factories import lira
+from tests.postgres import Server
+
+Exchanges = list[list[str]]
+
+
+@pytest.fixture
+def storage(postgres_url: str) -> Iterator[SqlStorage]:
+    with SqlStorage(postgres_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def billing(storage: SqlStorage, clock: Clock) -> Billing:
+    made = Billing(catalog=sample_catalog(), storage=storage, clock=clock)
+    for account in ("acme", "globex"):
+        made.accounts.open(account, zone="Europe/Istanbul", currencies=["TRY"])
+        made.balances.credit(account, lira("100000"), reason="opening", key="opening")
+    return made
+
+
+@pytest.fixture
+def exchanges(monkeypatch: pytest.MonkeyPatch, billing: Billing) -> Exchanges:
+    """Collect what travels, one list for each round trip."""
+    del billing
+    seen: Exchanges = []
+    exchange = _pipeline.Pipeline.exchange
+
+    def noted(self: _pipeline.Pipeline, asks: Sequence[tuple[str, Sequence[object]]]) -> Any:  # noqa: ANN401 - as the original
+        seen.append([" ".join(text.split()[:3]) for text, _ in asks])
+        return exchange(self, asks)
+
+    monkeypatch.setattr(_pipeline.Pipeline, "exchange", noted)
+    return seen
+
+
+class TestRoundTrips:
+    """Everything that is read travels together, and everything that is written."""
+
+    def test_a_debit_is_two_round_trips_and_one_commit(
+        self, billing: Billing, exchanges: Exchanges
+    ) -> None:
+        billing.balances.debit("acme", lira("1"), reason="export", key="k-1")
+        read, written = exchanges
+        assert read[0].startswith("BEGIN")
+        assert all(one.startswith("SELECT") for one in read[1:])
+        assert written[-1] == "COMMIT"
+        assert sum(one == "COMMIT" for one in (*read, *written)) == 1
+        assert len(read) + len(written) == 14
+
+    def test_it_is_the_same_after_a_long_history(
+        self, billing: Billing, exchanges: Exchanges
+    ) -> None:
+        billing.balances.debit("acme", lira("1"), reason="export", key="few")
+        few = list(exchanges)
+        for number in range(3):
+            items = [(lira("0.01"), "") for _ in range(2000)]
+            billing.balances.debit_many("acme", items, reason="export", key=f"many-{number}")
+        exchanges.clear()
+        billing.balances.debit("acme", lira("1"), reason="export", key="many")
+        assert exchanges == few
+
+    def test_a_batch_costs_as_many_statements_as_one(
+        self, billing: Billing, exchanges: Exchanges
+    ) -> None:
+        items = [(lira("0.01"), "") for _ in range(1000)]
+        billing.balances.debit_many("acme", items, reason="export", key="many")
+        assert len(exchanges) == 2
+        assert sum(map(len, exchanges)) == 14
+
+    def test_many_callers_cost_as_many_statements_as_one(
+        self, billing: Billing, exchanges: Exchanges
+    ) -> None:
+        commands = [self.command(billing, account, n) for n in range(50) for account in ACCOUNTS]
+        billing.context.execute(commands)
+        assert len(exchanges) == 2
+        assert sum(map(len, exchanges)) <= 14 + 3 * (len(ACCOUNTS) - 1)
+        assert billing.balances.list("globex")["TRY"].posted == (100_000 - 50) * 10**6
+
+    def command(self, billing: Billing, account: str, number: int) -> Command:
+        """Catch the command that a debit is."""
+        caught: list[Command] = []
+
+        class Catch:
+            def run(self, command: Command, execute: Callable[..., Any]) -> Any:  # noqa: ANN401 - as a lane
+                caught.append(command)
+                del execute
+
+        import attrs
+
+        within = billing.within(attrs.evolve(billing.context, lane=Catch()))
+        within.balances.debit(account, lira("1"), reason="export", key=f"{account}-{number}")
+        return caught[0]
+
+    def test_a_read_is_two_round_trips(self, billing: Billing, exchanges: Exchanges) -> None:
+        billing.balances.list("acme")
+        assert [len(one) for one in exchanges[1:]] == [1]
+        assert exchanges[-1] == ["COMMIT"]
+
+
+ACCOUNTS = ("acme", "globex")
+OF_ALL_ACCOUNTS = {"outbox.begin"}
+"""What is about every account there is: a consumer's first word."""
+
+
+class TestPlans:
+    """No statement scans a table, whatever it is asked and however small the tables are."""
+
+    def test_every_statement_goes_by_an_index(
+        self, storage: SqlStorage, postgres_server: Server, postgres_database: str
+    ) -> None:
+        name = postgres_database.partition("@/")[2].partition("?")[0]
+        found = dict(_statements(storage._backend.statements))
+        assert len(found) > 30
+        with postgres_server.connect(name) as connection:
+            storage._backend.prepare(connection.cursor(), 10**9)  # type: ignore[arg-type] # a cursor
+            for statement, one in found.items():
+                if statement in OF_ALL_ACCOUNTS:
+                    continue
+                plan = _plan(connection, one)
+                assert "Seq Scan on billing_" not in plan, f"{statement}\n{one.text}\n{plan}"
+
+    def test_what_is_compiled_is_shared(self, storage: SqlStorage) -> None:
+        backend = storage._backend
+        assert isinstance(backend, Postgres)
+        assert backend.statements is Postgres(storage._engine.url, None).statements
+
+
+def _statements(holder: object, path: str = "") -> Iterator[tuple[str, Statement]]:
+    """Find every statement that is compiled, those of other tables' rooms among them."""
+    for name, value in vars(holder).items():
+        if isinstance(value, Statement):
+            yield f"{path}{name}", value
+        elif type(value).__name__.endswith("Statements"):
+            yield from _statements(value, f"{path}{name}.")
+
+
+def _plan(connection: "psycopg.Connection[Any]", statement: Statement) -> str:
+    numbered = _pipeline._numbered(statement.text)
+    connection.execute(b"PREPARE asked AS " + numbered)
+    nothing = ", ".join(["NULL"] * statement.text.count("%s"))
+    asked = f"EXPLAIN EXECUTE asked({nothing})" if nothing else "EXPLAIN EXECUTE asked"
+    lines = connection.execute(asked.encode()).fetchall()
+    connection.execute("DEALLOCATE asked")
+    return "\n".join(line for (line,) in lines)
