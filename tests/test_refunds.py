@@ -30,6 +30,7 @@ from monochat_billing.gateways import (
 from monochat_billing.lots import ChargeKind
 from monochat_billing.money import Money, from_units, money, to_units
 from monochat_billing.payments import Payment, PaymentStatus, TopUp, TopUpState
+from monochat_billing.periods import MONTH
 from monochat_billing.plans import sample_catalog
 from monochat_billing.refills import RefillRule
 from monochat_billing.service import Billing
@@ -408,6 +409,19 @@ class TestDisputes:
         assert available(desk) == lira("-170")
         with pytest.raises(InsufficientFunds):
             spend(desk, "1", key="more")
+
+    def test_the_account_may_use_nothing_until_it_is_covered(self, desk: Desk) -> None:
+        """And the Billing page says so, with a runway that has ended."""
+        top_up = desk.top_up("5000").top_up.id
+        desk.billing.subscriptions.subscribe("acme", "growth", MONTH, key="signup")
+        assert desk.billing.may_use("acme", "monochat.message")
+        tell(desk, top_up, PaymentStatus.DISPUTED, "5000", dispute="d-1")
+        refused = desk.billing.may_use("acme", "monochat.message")
+        assert not refused
+        assert "1,499.00 TRY below what is allowed" in str(refused)
+        assert "-1,499.00" in str(desk.billing.overview("acme"))
+        tell(desk, top_up, PaymentStatus.DISPUTE_WON, "5000", dispute="d-1")
+        assert desk.billing.may_use("acme", "monochat.message")
 
     def test_may_wait_until_it_is_lost(self, desk: Desk) -> None:
         """Then nothing moves while it is open."""

@@ -263,6 +263,8 @@ class _Walk:
         needed = self._carried + self._rate * ((until - self.at) // _MICROSECOND)
         available = self.balance.available(self._kind, self.at)
         if needed > available:
+            if not self._rate:  # overdrawn already, whatever is used
+                return self.at
             left = max((available - self._carried) / self._rate, _NOTHING)
             self._take(max(available, 0))
             return self.at + int(left) * _MICROSECOND
