@@ -101,8 +101,6 @@ class TestRoundTrips:
                 caught.append(command)
                 del execute
 
-        import attrs
-
         within = billing.within(attrs.evolve(billing.context, lane=Catch()))
         within.balances.debit(account, lira("1"), reason="export", key=f"{account}-{number}")
         return caught[0]
@@ -114,7 +112,7 @@ class TestRoundTrips:
 
 
 ACCOUNTS = ("acme", "globex")
-OF_ALL_ACCOUNTS = {"outbox.begin"}
+OF_ALL_ACCOUNTS = {"outbox.begin", "outbox.begin_now"}
 """What is about every account there is: a consumer's first word."""
 
 
