@@ -30,6 +30,7 @@ from monochat_billing.prices import OneOffPrice, Price, yearly_amount
 from monochat_billing.products import Direction, Family, OneOff, Product
 from monochat_billing.tax import Pricing, Tax
 from monochat_billing.tax_regimes import TaxRegime
+from monochat_billing.units import Units
 
 __all__ = ["Catalog", "DirectionBasis", "catalog_mistakes"]
 
@@ -467,6 +468,11 @@ def _meter_mistakes(catalog: Any) -> Iterator[InvalidInput]:  # noqa: ANN401 - a
                 "is not a meter of this catalog, so nothing would count against it",
                 f"add it to the catalog's meters ({known}), or name one of them",
             )
+        else:
+            try:
+                Units(1, meter)
+            except InvalidInput as error:
+                yield InvalidInput(where, meter, error.problem, error.remedy)
 
 
 def _scope_mistakes(catalog: Any) -> Iterator[InvalidInput]:  # noqa: ANN401 - as above

@@ -28,6 +28,7 @@ from monochat_billing.units import Units
 
 __all__ = [
     "MeterReport",
+    "Refusal",
     "UsageReport",
     "correct_metered",
     "record_metered",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 Refusal: TypeAlias = InsufficientFunds | LimitExceeded
+"""Why a record could not be paid: too little money, or no units and no price."""
 
 
 @final

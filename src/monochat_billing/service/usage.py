@@ -130,7 +130,7 @@ class Usage:
         actor: str = "",
         mode: DebitMode = DebitMode.WHOLE,
     ) -> MeteredUsage:
-        """Put right what a record of a meter says; what is left out stays. Zero takes it back.
+        """Put right what a record of a meter says: what is left out stays, zero takes it back.
 
         What it used is given back to the lots that paid, and the right thing is rated by the
         instant of its usage: the totals are those of the right record in the first place.
