@@ -17,6 +17,7 @@ from monochat_billing import (
     Price,
     Product,
     Units,
+    UnknownName,
     money,
     sample_catalog,
 )
@@ -269,3 +270,21 @@ class TestPromotions:
             counts.append(len(done.entries))
         assert counts == [1, 1, 0, 0]
         assert standing.next_at is None
+
+    def test_a_host_begins_and_stops_one(self, desk: Desk) -> None:
+        """Money every month, to its end or until it is stopped; the key gives it once."""
+        first = desk.billing.packs.promote("acme", money("50", "TRY"), reason="spring", key="p")
+        again = desk.billing.packs.promote("acme", money("50", "TRY"), reason="spring", key="p")
+        assert again == first
+        desk.billing.packs.promote(
+            "acme", Units(10, MESSAGE), reason="beta", key="q", rollover=Rollover(maximum=5)
+        )
+        desk.clock.set("2026-11-06T00:00:00+00:00")
+        desk.billing.run_due()
+        assert (left(desk.billing), left(desk.billing, MESSAGE)) == ("50", "15")
+        desk.billing.packs.stop("acme", "p", key="stop")
+        desk.clock.set("2026-12-06T00:00:00+00:00")
+        assert (left(desk.billing), left(desk.billing, MESSAGE)) == ("0", "15")
+        with pytest.raises(UnknownName):
+            desk.billing.packs.stop("acme", "p", key="stop again")
+        assert desk.billing.verify().sound

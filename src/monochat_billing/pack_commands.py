@@ -1,4 +1,4 @@
-"""Pack commands: buy, use by hand, refund, as functions from state to step.
+"""Pack commands: buy, use by hand, refund, promote, as functions from state to step.
 
 Owns the judgment of such a request against an account as it stands, after catch-up.
 Does not own what it posts: :mod:`monochat_billing.packs`.
@@ -9,17 +9,24 @@ Every function takes the account's state (caught up to ``now``) and returns a
 
 from datetime import datetime
 
-from monochat_billing.accounts import AccountState, Step
-from monochat_billing.balance import EntryKind, Memo, debit
-from monochat_billing.errors import InvalidInput, UnknownName
-from monochat_billing.events import PackBought, PackRefunded
-from monochat_billing.packs import PackPurchase, buy_pack, refund_pack
-from monochat_billing.plans import AnyCatalog
-from monochat_billing.postings import posting_events
-from monochat_billing.texts import check_line
-from monochat_billing.units import Units
+import attrs
 
-__all__ = ["buy", "refund", "use"]
+from monochat_billing.accounts import AccountState, Step, revive
+from monochat_billing.balance import EntryKind, Memo, Terms, debit, open_balance
+from monochat_billing.errors import IllegalTransition, InvalidInput, UnknownName
+from monochat_billing.events import PackBought, PackRefunded
+from monochat_billing.grants import RecurringGrant
+from monochat_billing.intervals import BillingInterval, check_interval
+from monochat_billing.lots import LotOrigin
+from monochat_billing.packs import PackPurchase, buy_pack, refund_pack
+from monochat_billing.periods import BillingAnchor
+from monochat_billing.plans import AnyCatalog, Rollover
+from monochat_billing.postings import posting_events
+from monochat_billing.recurrences import Recurrence, grant_next
+from monochat_billing.texts import check_line
+from monochat_billing.units import Amount, Units, is_currency, unit_of
+
+__all__ = ["buy", "promote", "refund", "stop", "use"]
 
 
 def buy(
@@ -118,3 +125,65 @@ def refund(
     )
     events = (told, *posting_events(state.books, done.books, done.entries))
     return Step(state.with_books(done.books), done.entries, events, result=done.refund)
+
+
+def promote(
+    state: AccountState,
+    amount: Amount,
+    *,
+    promotion: str,
+    every: BillingInterval,
+    ends_at: datetime | None,
+    rollover: Rollover,
+    reason: str,
+    actor: str,
+    now: datetime,
+) -> Step:
+    """Grant an amount now and again every interval, each time as a lot for that interval.
+
+    Raises:
+        InvalidInput: the amount is not above zero, there is no reason, or it would end at once.
+        IllegalTransition: a promotion of that id runs already.
+        UnknownName: the account has no balance in that currency.
+    """
+    if not isinstance(reason, str) or not reason.strip():
+        raise InvalidInput("reason", reason, "is empty", "say what it is for")
+    account = state.account
+    if any(one.id == promotion for one in account.recurrences):
+        raise IllegalTransition("promotion", promotion, "RUNNING", "begin again")
+    if ends_at is not None and ends_at <= now:
+        raise InvalidInput("ends_at", ends_at.isoformat(), "is not ahead", "pass a later instant")
+    unit = unit_of(amount)
+    books = state.books if is_currency(unit) else open_balance(state.books, unit)
+    grant = RecurringGrant(
+        units=books.balance(unit).units(amount),
+        interval=check_interval(every),
+        anchor=BillingAnchor.at(now, account.zone),
+        starts_at=now,
+        ends_at=ends_at,
+        terms=Terms(origin=LotOrigin.PROMOTIONAL),
+        rollover=rollover,
+    )
+    first = next(iter(grant.periods(now)))
+    standing = Recurrence(id=promotion, unit=unit, grant=grant, period=first, note=reason)
+    memo = Memo(EntryKind.GRANT, now, now, reason, promotion, actor)
+    books, standing, posted = grant_next(books, standing, first, memo)
+    after = attrs.evolve(account, recurrences=(*account.recurrences, standing))
+    entries = posted.entries if posted is not None else ()
+    step = Step(attrs.evolve(state, account=after, books=books), entries)
+    return attrs.evolve(step.then(revive(step.state, now, now)), result=standing)
+
+
+def stop(state: AccountState, promotion: str) -> Step:
+    """End a promotion: what was granted stays until its period ends, nothing more comes.
+
+    Raises:
+        UnknownName: no such promotion runs.
+    """
+    running = state.account.recurrences
+    found = [one for one in running if one.id == promotion and not one.subscription]
+    if not found:
+        raise UnknownName("promotion", promotion, "does not run", "look at its key")
+    rest = tuple([one for one in running if one is not found[0]])
+    account = attrs.evolve(state.account, recurrences=rest)
+    return Step(attrs.evolve(state, account=account), result=found[0])

@@ -180,7 +180,9 @@ class AsyncPacks(_Noun):
 
     buy = _Lifted(Packs.buy)
     list = _Lifted(Packs.list)
+    promote = _Lifted(Packs.promote)
     refund = _Lifted(Packs.refund)
+    stop = _Lifted(Packs.stop)
     use = _Lifted(Packs.use)
 
 

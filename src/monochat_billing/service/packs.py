@@ -1,6 +1,7 @@
 """The noun ``packs``: prepaid units bought once."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import cast, final
 
 import attrs
@@ -8,13 +9,17 @@ import attrs
 from monochat_billing import pack_commands
 from monochat_billing.accounts import require_account
 from monochat_billing.balance import Entry
+from monochat_billing.instants import utc
+from monochat_billing.intervals import MONTH, BillingInterval
 from monochat_billing.lots import LotOrigin
 from monochat_billing.packs import PackHolding, PackPurchase, PackRefund, holdings
 from monochat_billing.readings import Window
+from monochat_billing.recurrences import Recurrence
 from monochat_billing.repositories import Reader, Wanted
-from monochat_billing.service.context import Context, fingerprint_of
+from monochat_billing.rollovers import NO_ROLLOVER, Rollover
+from monochat_billing.service.context import Context, fingerprint_of, instant_text
 from monochat_billing.texts import check_identity
-from monochat_billing.units import Units
+from monochat_billing.units import Amount, Units
 
 __all__ = ["Packs"]
 
@@ -142,6 +147,71 @@ class Packs:
             content={"purchase": purchase},
         )
         return cast("PackRefund", refund)
+
+    def promote(
+        self,
+        account: str,
+        amount: Amount,
+        *,
+        reason: str,
+        key: str,
+        every: BillingInterval = MONTH,
+        ends_at: datetime | None = None,
+        rollover: Rollover = NO_ROLLOVER,
+        actor: str = "",
+    ) -> Recurrence:
+        """Grant money or units now and again every interval, each time for that interval.
+
+        The key names the promotion. Its lots are promotional: they burn like others and are never
+        refunded; what is left rolls over as ``rollover`` says.
+
+        Raises:
+            InvalidInput: the amount is not above zero, there is no reason, or it ends at once.
+            UnknownName: there is no such account or balance.
+            IdempotencyConflict: the key was used for something else.
+        """
+        end = None if ends_at is None else utc(ends_at, field="ends_at")
+        content = {
+            "amount": fingerprint_of(amount),
+            "every": str(every),
+            "ends_at": instant_text(end),
+            "rollover": f"{rollover.minimum} to {rollover.maximum}",
+            "reason": str(reason),
+        }
+        standing = self._context.change(
+            account,
+            "packs.promote",
+            lambda state, now: pack_commands.promote(
+                state,
+                amount,
+                promotion=key,
+                every=every,
+                ends_at=end,
+                rollover=rollover,
+                reason=reason,
+                actor=actor,
+                now=now,
+            ),
+            key=key,
+            content=content,
+        )
+        return cast("Recurrence", standing)
+
+    def stop(self, account: str, promotion: str, *, key: str) -> Recurrence:
+        """End a promotion: what was granted stays until its end, nothing more comes.
+
+        Raises:
+            UnknownName: there is no such account, or no such promotion runs.
+            IdempotencyConflict: the key was used for something else.
+        """
+        stopped = self._context.change(
+            account,
+            "packs.stop",
+            lambda state, _: pack_commands.stop(state, promotion),
+            key=key,
+            content={"promotion": str(promotion)},
+        )
+        return cast("Recurrence", stopped)
 
 
 def _held(reader: Reader, account: str) -> tuple[tuple[PackHolding, ...], int]:

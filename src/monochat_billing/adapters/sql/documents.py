@@ -45,6 +45,7 @@ from monochat_billing.payments import Checkout, Payment, TopUp
 from monochat_billing.plan_commands import ChangeResult
 from monochat_billing.profiles import BillingProfile, TaxId, TaxIdKind
 from monochat_billing.quotes import ChangeQuote
+from monochat_billing.recurrences import Recurrence
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.send_commands import SendHold
 from monochat_billing.subscription_commands import CancelReport
@@ -90,6 +91,7 @@ _RESULTS: Final = (
     MeterReport,
     PackPurchase,
     PackRefund,
+    Recurrence,
     MeteredUsage,
     UsageReport,
     Watch,
