@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from monochat_billing import Billing, money, sample_catalog
+from monochat_billing import Billing, Catalog, money, sample_catalog
 from monochat_billing.adapters.whatsapp import WhatsApp, meta_message_rates
 from monochat_billing.campaigns import CampaignPart
 from monochat_billing.message_commands import MessageReport
@@ -148,10 +148,13 @@ def build_messages(
     *,
     credit: str = "100",
     currencies: Sequence[str] = ("USD",),
+    catalog: Catalog | None = None,
 ) -> MessageDesk:
     """Build a service with an account that has ``credit`` dollars and the number 106."""
     channel = WhatsApp(app_secrets=SECRET, terms=terms or MessageTerms(rates=meta_message_rates()))
-    billing = Billing(catalog=sample_catalog(), storage=storage, channel=channel, clock=clock)
+    billing = Billing(
+        catalog=catalog or sample_catalog(), storage=storage, channel=channel, clock=clock
+    )
     billing.accounts.open("acme", zone="Europe/Istanbul", currencies=currencies)
     if credit:
         billing.balances.credit("acme", money(credit, "USD"), reason="opening", key="opening")

@@ -33,6 +33,9 @@ from monochat_billing.events import MessageRepriced, MessagesUncounted, Statuses
 from monochat_billing.fees import FeeBase, OwnFee
 from monochat_billing.message_terms import MessageTax, MessageTerms, Payer, StopRule
 from monochat_billing.messages import AsideReason, MessageState, Tally, tier_tally
+from monochat_billing.pack_terms import PackScope
+from monochat_billing.prices import OneOffPrice
+from monochat_billing.products import Grant, OneOff
 from monochat_billing.rating import MessageCategory
 from monochat_billing.repositories import Changes, Storage, UnitOfWork, Wanted
 from monochat_billing.tiers import Tier
@@ -660,6 +663,46 @@ class TestPacks:
         assert sorted(post.get(name).prepaid for name in "abc") == ["", meter, meter]
         assert post.held == 0
         assert post.billing.verify("acme").sound
+
+    def test_that_was_bought_for_a_market_pays_for_that_market_alone(
+        self, storage: Storage, clock: Clock
+    ) -> None:
+        scope = PackScope(category="marketing", market="Germany")
+        pack = OneOff(
+            id="germany-2",
+            names={"en": "Two messages to Germany"},
+            prices=tuple(OneOffPrice(amount=money("0.25", one)) for one in ("TRY", "USD")),
+            grant=Grant(meter=scope.meter, units=2, scope=scope),
+        )
+        sample = sample_catalog()
+        catalog = attrs.evolve(
+            sample, meters=(*sample.meters, scope.meter), one_offs=(*sample.one_offs, pack)
+        )
+        post = build_messages(storage, clock, catalog=catalog)
+        post.billing.packs.buy("acme", "germany-2", key="pack")
+        before = post.posted
+        said = [
+            status(f"{market}-{n}", "delivered", at=START, category="marketing", market=market)
+            for n in range(3)
+            for market in ("Germany", "Turkey")
+        ]
+        report = post.tell(*said)
+        assert (report.prepaid, report.charged) == (2, 4)
+        assert before - post.posted == 136_500 + 3 * MARKETING
+
+    def test_of_the_plans_meter_is_used_up_after_what_ends_sooner(
+        self, storage: Storage, clock: Clock
+    ) -> None:
+        """The allowance ends with the month, the pack with the year: the allowance goes first."""
+        post = build_messages(storage, clock, credit="1000")
+        post.billing.subscriptions.subscribe("acme", "basic", MONTH, key="plan")
+        post.billing.packs.buy("acme", sample_catalog().packs[0].id, key="pack")
+        post.billing.balances.debit("acme", Units(999, METER), reason="elsewhere", key="used")
+        post.tell(
+            *[status(name, "delivered", at=START, category="utility") for name in ("a", "b", "c")]
+        )
+        (holding,) = post.billing.packs.list("acme")
+        assert holding.remaining == holding.units - 2
 
 
 class TestThePlansMeter:
