@@ -726,7 +726,9 @@ class TestExpiredShares:
         quote = made.preview("2026-10-20 09:00", "enterprise")
         assert figures(quote) == ("773.68", "3096.26", "2821.58")
         assert quote.warnings == ("499 TRY of the credit is lost: its lot has expired",)
-        assert quote.explain().endswith(quote.warnings[0])
+        assert quote.lost == lira("499")
+        assert quote.explain().endswith("499.00 TRY of the credit is lost: it has expired")
+        assert quote.explain("tr").endswith("iadenin 499,00 TRY tutarı silinir: süresi dolmuş")
         made.execute("2026-10-20 09:00", quote)
         assert made.amounts()[-2:] == ["274.68", "-3096.26"]
         changed = made.events[-1]

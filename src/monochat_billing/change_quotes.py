@@ -15,7 +15,7 @@ import attrs
 from monochat_billing.lots import LotOrigin
 from monochat_billing.money import Money, amount_text, negate
 from monochat_billing.periods import BillingAnchor, BillingPeriod
-from monochat_billing.plans import Agreement, ChangeTiming, Direction, Family, Price
+from monochat_billing.plans import Agreement, Breach, ChangeTiming, Direction, Family, Price
 from monochat_billing.proration import LineKind, ProrationLine
 from monochat_billing.tax import TaxLine
 from monochat_billing.translations import mark
@@ -98,6 +98,8 @@ class ChangeQuote:
     charge_tax: TaxLine | None = None
     paid_by: tuple[Funding, ...] = ()
     renewal: Money | None = None
+    lost: Money | None = None
+    breaches: tuple[Breach, ...] = ()
 
     @property
     def changes_anything(self) -> bool:
@@ -130,7 +132,15 @@ class ChangeQuote:
             amount=words.money(renewal),
         )
         lines = [f"{self.product_of(line)}: {line.explain(locale)}" for line in self.lines]
-        return "\n".join([self._head(words), *lines, *self._sums(words), following, *self.warnings])
+        sums = self._sums(words)
+        return "\n".join([self._head(words), *lines, *sums, following, *self._warned(words)])
+
+    def _warned(self, words: Words) -> list[str]:
+        found = [one.explain(words.locale) for one in self.breaches]
+        if self.lost is not None:
+            text = mark("{amount} of the credit is lost: it has expired")
+            found.insert(0, words.say(text, amount=words.money(self.lost)))
+        return found
 
     def _head(self, words: Words) -> str:
         at = _local(self.effective_at, self.anchor.zone, words)

@@ -41,6 +41,8 @@ from monochat_billing.prices import (
     price_in_force,
     started_at,
 )
+from monochat_billing.translations import mark
+from monochat_billing.wording import Words
 
 __all__ = [
     "Breach",
@@ -465,6 +467,32 @@ class Breach:
         if self.check is None:
             return f"{self.name} is not part of {self.product}"
         return f"{self.product} limits {self.check}"
+
+    def explain(self, locale: str = "en") -> str:
+        """Say it in one sentence, in English (``en``) or Turkish (``tr``).
+
+        Raises:
+            InvalidInput: the locale is another.
+
+        >>> Breach(product="basic", name="api").explain("tr")
+        'api, basic kapsamında değil'
+        """
+        words = Words(locale)
+        if self.check is None:
+            return words.say(
+                "{name} is not part of {product}", name=self.name, product=self.product
+            )
+        over = mark("{product} limits {name}: {used} used, {over} above the limit of {most}")
+        if self.check.charged:
+            over = mark("{product} includes {most} {name}: {used} used, {over} charged as overage")
+        return words.say(
+            over,
+            product=self.product,
+            name=self.name,
+            used=words.number(self.check.used),
+            over=words.number(self.check.over),
+            most=words.number(self.check.limit.most or 0),
+        )
 
 
 def breaches(old: Product, new: Product, usage: Mapping[str, int]) -> tuple[Breach, ...]:

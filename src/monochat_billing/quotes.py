@@ -24,6 +24,7 @@ from monochat_billing.plans import (
     Agreement,
     AnchorRule,
     AnyCatalog,
+    Breach,
     ChangeRule,
     ChangeTiming,
     Direction,
@@ -143,10 +144,10 @@ def quote_change(
         full = target.amount if held == 1 else target.times(held)
         shares = _shares(subscription, full, policy_named(rule.proration), place, zone)
     sums = _sums(books, subscription, catalog, judged, shares, at=moment, country=country)
-    warnings = sums.warnings
+    broken: tuple[Breach, ...] = ()
     if usage is not None and not unchanged:
         limited = judged.product if agreement is None else agreement.applied_to(judged.product)
-        warnings += tuple(str(one) for one in breaches(judged.old, limited, usage))
+        broken = breaches(judged.old, limited, usage)
     zero = money(0, target.currency)
     available = _available(books, judged, at)
     due_now = subtract(sums.charge, sums.returned)
@@ -185,13 +186,15 @@ def quote_change(
         span=place.span,
         available=available,
         shortfall=missing if missing.amount > 0 else zero,
-        warnings=warnings,
+        warnings=(*_lost_text(sums.lost), *map(str, broken)),
         agreement=agreement,
         renewal_price=renewal,
         from_quantity=subscription.quantity,
         to_quantity=held,
         moves_anchor=anchor is not None,
         keeps_price=price is not None,
+        lost=sums.lost,
+        breaches=broken,
         credit_tax=sums.credit_tax,
         charge_tax=sums.charge_tax,
         paid_by=sums.paid_by,
@@ -408,7 +411,7 @@ class _Sums:
     credit_tax: TaxLine | None = None
     charge_tax: TaxLine | None = None
     paid_by: tuple[Funding, ...] = ()
-    warnings: tuple[str, ...] = ()
+    lost: Money | None = None
 
 
 def _sums(
@@ -432,12 +435,16 @@ def _sums(
         books, subscription.charge, credit, Memo(EntryKind.PRORATION_CREDIT, at, at)
     )
     lost = subtract(credit, given.back)
-    warnings: tuple[str, ...] = ()
-    if lost.amount:
-        code = lost.currency.code
-        warnings = (f"{amount_text(lost)} {code} of the credit is lost: its lot has expired",)
     paid_by = _funding(given.books, judged, charge, at)
-    return _Sums(credit, charge, given.back, credit_tax, charge_tax, paid_by, warnings)
+    gone = lost if lost.amount else None
+    return _Sums(credit, charge, given.back, credit_tax, charge_tax, paid_by, gone)
+
+
+def _lost_text(lost: Money | None) -> tuple[str, ...]:
+    if lost is None:
+        return ()
+    code = lost.currency.code
+    return (f"{amount_text(lost)} {code} of the credit is lost: its lot has expired",)
 
 
 def _funding(books: Books, judged: _Judged, charge: Money, at: datetime) -> tuple[Funding, ...]:
