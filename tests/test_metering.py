@@ -21,6 +21,7 @@ from monochat_billing.balance import DebitMode, EntryKind
 from monochat_billing.charge_models import Commitment, Graduated, PerUnit, charge
 from monochat_billing.counters import MeteredUsage, MeterRecord, merged_shares
 from monochat_billing.errors import IdempotencyConflict
+from monochat_billing.events import UsageUnpriced
 from monochat_billing.meters import Aggregation, Meter
 from monochat_billing.rate_tables import RateRow, RateTables
 from monochat_billing.tax import Pricing
@@ -403,6 +404,25 @@ class TestLaws:
             billing.usage.record("acme", batch)
             totals.append((left(billing), cost(billing)))
         assert totals[0] == totals[1]
+
+
+class TestCatalogsThatForget:
+    """A meter or a product that the catalog no longer knows does not stop an account."""
+
+    def test_a_period_that_nothing_prices_is_told_and_not_charged(self) -> None:
+        """The counter is closed, the host hears of it, and the account goes on."""
+        billing, clock = service(CATALOG)
+        billing.usage.record("acme", [record("a", "api.call", 9)])
+        storage = billing._context.storage
+        forgetful = Billing(catalog=metered_catalog(()), storage=storage, clock=clock)
+        clock.set("2026-11-06T00:00:00+00:00")
+        forgetful.run_due()
+        told = [one.event for one in forgetful.events("acme", limit=100)]
+        (unpriced,) = [one for one in told if isinstance(one, UsageUnpriced)]
+        assert (unpriced.meter, unpriced.records) == ("api.call", 1)
+        assert not spent(forgetful)
+        assert left(forgetful, "monochat.message") == "10000"
+        assert forgetful.run_due().accounts == 0
 
 
 class TestStorages:

@@ -19,6 +19,7 @@ import attrs
 
 from monochat_billing.balance import Books, Entry, EntryKind, Memo, Terms
 from monochat_billing.books import post
+from monochat_billing.errors import UnknownName
 from monochat_billing.grants import RecurringGrant
 from monochat_billing.lots import LotOrigin, insert
 from monochat_billing.periods import BillingPeriod
@@ -121,7 +122,10 @@ def follow(
         if subscription.state in _GONE:
             run.end(subscription, frozenset())
         elif entitled(subscription, at):
-            allowances = included(subscription, catalog, at)
+            try:
+                allowances = included(subscription, catalog, at)
+            except UnknownName:  # no version of the catalog knows it: what was granted stays
+                continue
             run.end(subscription, frozenset(one.meter for one in allowances))
             for allowance in allowances:
                 run.bring(subscription, allowance)

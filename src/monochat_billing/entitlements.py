@@ -14,7 +14,9 @@ import attrs
 from monochat_billing.account_state import AccountState, Step
 from monochat_billing.allowances import Followed, follow, run_on
 from monochat_billing.balance import EntryKind, Memo
-from monochat_billing.events import Event, UsageCharged
+from monochat_billing.counters import Counter
+from monochat_billing.errors import InvalidInput, UnknownName
+from monochat_billing.events import Event, UsageCharged, UsageUnpriced
 from monochat_billing.meter_rates import MeterTerms
 from monochat_billing.metering import MeterScene, settle_counter
 from monochat_billing.money import from_units
@@ -102,7 +104,10 @@ def with_scene(state: AccountState, scene: MeterScene) -> AccountState:
 def _settle(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -> Step:
     counter = next(one for one in state.account.counters if one.id == due.id)
     memo = Memo(EntryKind.USAGE_FEE, due.at, now)
-    done = settle_counter(scene_of(state, catalog), due.id, memo)
+    try:
+        done = settle_counter(scene_of(state, catalog), due.id, memo)
+    except (InvalidInput, UnknownName) as problem:
+        return _unpriced(state, counter, due, problem)
     events: tuple[Event, ...] = posting_events(state.books, done.scene.books, done.entries)
     fees = [one for one in done.entries if one.kind is EntryKind.USAGE_FEE]
     if fees:
@@ -117,6 +122,28 @@ def _settle(state: AccountState, due: Due, catalog: AnyCatalog, now: datetime) -
         )
         events = (told, *events)
     return Step(with_scene(state, done.scene), done.entries, events)
+
+
+def _unpriced(
+    state: AccountState, counter: Counter, due: Due, problem: InvalidInput | UnknownName
+) -> Step:
+    """Close a counter that nothing prices any more: an account must not stand still for it."""
+    closed = attrs.evolve(counter, closes_at=None, closed=True)
+    others = tuple([one for one in state.account.counters if one is not counter])
+    told = UsageUnpriced(
+        account=state.account.id,
+        at=due.at,
+        meter=counter.meter,
+        counter=counter.id,
+        records=counter.records,
+        problem=str(problem),
+    )
+    after = attrs.evolve(
+        state,
+        account=attrs.evolve(state.account, counters=others),
+        metered=state.metered.with_counter(closed),
+    )
+    return Step(after, events=(told,))
 
 
 def _with(step: Step, done: Followed) -> Step:

@@ -73,6 +73,7 @@ __all__ = [
     "TrialEnded",
     "UsageCharged",
     "UsageRefused",
+    "UsageUnpriced",
 ]
 
 
@@ -629,6 +630,20 @@ class UsageCharged(Event):
 
 @final
 @attrs.frozen(kw_only=True)
+class UsageUnpriced(Event):
+    """A period of a meter has ended, and the catalog no longer says what it costs: see to it.
+
+    Nothing was charged for it; ``problem`` says what is missing.
+    """
+
+    meter: str
+    counter: str
+    records: int
+    problem: str
+
+
+@final
+@attrs.frozen(kw_only=True)
 class PackBought(Event):
     """A pack was bought; ``amount`` left the balance, ``purchase`` is the key that names it."""
 
@@ -771,6 +786,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     MessagesUncounted,
     StatusesSetAside,
     UsageCharged,
+    UsageUnpriced,
     PackBought,
     PackRefunded,
     UsageRefused,
