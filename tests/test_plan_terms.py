@@ -419,6 +419,13 @@ class TestLimits:
             "broadcasts is not part of basic",
             "automations is not part of basic",
         )
+        assert quote.explain().splitlines()[-4:] == list(quote.warnings)
+        assert quote.explain("tr").splitlines()[-4:] == [
+            "basic, users limiti 2: 7 kullanılıyor, 5 fazla",
+            "basic, contacts limiti 500: 600 kullanılıyor, 100 fazla",
+            "broadcasts, basic kapsamında değil",
+            "automations, basic kapsamında değil",
+        ]
         assert reader.asked == [("acme", "users", "channels", "contacts")]
         assert billing.subscriptions.change(quote).scheduled is not None
 

@@ -13,6 +13,7 @@ A catalog is configuration: build it in Python, or read it from a file with
 ['basic', 'growth', 'enterprise']
 """
 
+from monochat_billing.breaches import Breach, breaches
 from monochat_billing.catalog_samples import sample_catalog
 from monochat_billing.catalog_versions import (
     AnyCatalog,
@@ -51,16 +52,7 @@ from monochat_billing.meters import Aggregation, Meter
 from monochat_billing.negotiated import AfterTerm, Agreement, NegotiatedPrice
 from monochat_billing.pack_terms import NO_REFUND, PackScope, RefundBasis, RefundPolicy
 from monochat_billing.prices import OneOffPrice, Price, PriceReach
-from monochat_billing.products import (
-    Breach,
-    Direction,
-    Family,
-    Feature,
-    Grant,
-    OneOff,
-    Product,
-    breaches,
-)
+from monochat_billing.products import Direction, Family, Feature, Grant, OneOff, Product
 from monochat_billing.rollovers import NO_ROLLOVER, AllowanceChange, Rollover
 from monochat_billing.tax_regimes import TURKEY, TaxRegime
 
