@@ -12,13 +12,19 @@ import attrs
 from hypothesis import reject, strategies as st
 
 from monochat_billing.alerts import Direction, Report, ThresholdRule
+from monochat_billing.auto_top_ups import AutomaticTopUp
+from monochat_billing.counters import MeterRecord
 from monochat_billing.errors import InvalidInput
+from monochat_billing.gateways import PaymentMode
 from monochat_billing.intervals import BillingInterval, IntervalUnit
 from monochat_billing.lots import ChargeKind
-from monochat_billing.money import Money, money
+from monochat_billing.money import Money, from_units, money
+from monochat_billing.pack_terms import RefundBasis, RefundPolicy
 from monochat_billing.periods import BillingAnchor, BillingPeriod
 from monochat_billing.plans import ChangeTiming, Price
 from monochat_billing.profiles import BillingProfile
+from monochat_billing.refills import RefillRule
+from monochat_billing.rollovers import Rollover
 from monochat_billing.rounding import Rounding, RoundingMode
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.units import Units
@@ -64,6 +70,25 @@ RULES = st.builds(
     report=st.sampled_from(Report),
     kind=st.none() | st.sampled_from(ChargeKind),
 )
+LIRA = st.integers(0, 10**8).map(lambda kurus: from_units(kurus, "TRY", 2))
+NAMED = st.dictionaries(st.sampled_from(["class", "region"]), st.sampled_from(["tr", "cold"]))
+RECORDS = st.builds(
+    MeterRecord,
+    id=st.sampled_from(["u-1", "ü"]),
+    meter=TEXTS,
+    quantity=st.fractions(0, 10**6),
+    occurred_at=INSTANTS,
+    dimensions=NAMED,
+    reference=TEXTS,
+)
+ROLLOVERS = st.builds(
+    lambda least, more: Rollover(minimum=least, maximum=None if more is None else least + more),
+    st.integers(0, 99),
+    st.none() | st.integers(0, 99),
+)
+REFUNDS = st.sampled_from(
+    [RefundPolicy(), RefundPolicy(basis=RefundBasis.UNUSED, within=BillingInterval(unit="MONTH"))]
+)
 SIMPLE: Mapping[Any, st.SearchStrategy[Any]] = {
     str: TEXTS,
     bool: st.booleans(),
@@ -82,6 +107,27 @@ SIMPLE: Mapping[Any, st.SearchStrategy[Any]] = {
     Rounding: ROUNDINGS,
     ThresholdRule: RULES,
     BillingProfile: st.just(BUYER),
+    AutomaticTopUp: st.builds(
+        AutomaticTopUp,
+        name=TEXTS,
+        rule=st.builds(
+            RefillRule,
+            threshold=LIRA,
+            amount=LIRA.filter(bool),
+            most=st.none() | st.just(money("1000000", "TRY")),
+        ),
+        gateway=TEXTS,
+        return_url=TEXTS,
+        mode=st.none() | st.sampled_from(PaymentMode),
+        cap=st.none() | LIRA.filter(bool),
+        waiting=TEXTS,
+        failures=st.integers(0, 9),
+        asks_from=st.none() | INSTANTS,
+        given_up=st.booleans(),
+        month=st.none() | INSTANTS,
+        used=st.none() | LIRA,
+        asked=st.integers(0, 99),
+    ),
 }
 
 

@@ -35,7 +35,6 @@ from monochat_billing.entries import Terms
 from monochat_billing.errors import InvalidInput
 from monochat_billing.lots import ChargeKind, LotOrigin
 from monochat_billing.money import (
-    MAX_SCALE,
     Money,
     amount_text,
     as_fraction,
@@ -224,9 +223,9 @@ class TopUpLimits:
         if amount in self.refused:
             raise _refused(amount, "is not accepted", "choose another amount")
         if self.step is not None:
-            start = 0 if self.minimum is None else to_units(self.minimum, MAX_SCALE)
-            step = to_units(self.step, MAX_SCALE)
-            if (to_units(amount, MAX_SCALE) - start) % step:
+            start = 0 if self.minimum is None else to_units(self.minimum)
+            step = to_units(self.step)
+            if (to_units(amount) - start) % step:
                 since = "zero" if self.minimum is None else _told(self.minimum)
                 problem = f"is no whole number of steps from {since}"
                 raise _refused(amount, problem, f"go in steps of {_told(self.step)}")
@@ -281,7 +280,7 @@ class TopUpPolicy:
         ]
         if not reached:
             return None
-        found = max(reached, key=lambda slab: to_units(slab.at_least, MAX_SCALE)).bonus(amount)
+        found = max(reached, key=lambda slab: to_units(slab.at_least)).bonus(amount)
         return found if to_units(found.amount) else None
 
 
