@@ -15,6 +15,7 @@ from monochat_billing.accounts import Account, ChargedUsage
 from monochat_billing.adapters.sql import _rows, documents
 from monochat_billing.adapters.sql.documents import Malformed
 from monochat_billing.balance import Entry
+from monochat_billing.balance_commands import BatchReport
 from monochat_billing.lots import Lot
 from monochat_billing.money import amount_text, money
 from monochat_billing.repositories import KeyRecord
@@ -245,3 +246,20 @@ class TestResults:
     def test_an_amount_is_written_without_loss(self) -> None:
         huge = money(str(2**63 - 1), "TRY", scale=0)
         assert amount_text(documents.read_any(documents.write_any(huge))) == str(2**63 - 1)
+
+
+class TestShortcuts:
+    """What is written by hand for speed is what the converter writes."""
+
+    @given(values_of(Entry))
+    def test_an_entry(self, value: Entry) -> None:
+        assert documents.write_any(value) == documents._ENCODE(documents._wrap(value))
+
+    @given(values_of(BatchReport))
+    def test_a_batch(self, value: BatchReport) -> None:
+        assert documents.write_any(value) == documents._ENCODE(documents._wrap(value))
+
+    @given(st.dictionaries(st.text(), st.text()))
+    def test_texts(self, value: dict[str, str]) -> None:
+        assert documents.read(dict[str, str], documents.write_texts(value)) == value
+        assert documents.write_texts(value) == documents.write(value)

@@ -34,7 +34,7 @@ from monochat_billing.auto_top_ups import AutomaticTopUp
 from monochat_billing.balance import Balance, Entry
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
 from monochat_billing.counters import MeteredUsage
-from monochat_billing.errors import BillingError, Rejected
+from monochat_billing.errors import BillingError, InsufficientFunds, Rejected
 from monochat_billing.events import EVENT_TYPES
 from monochat_billing.hold_commands import HoldReport
 from monochat_billing.holds import Hold
@@ -55,7 +55,7 @@ from monochat_billing.units import Amount, Units, is_currency
 from monochat_billing.usage_commands import MeterReport, UsageReport
 from monochat_billing.watches import Watch
 
-__all__ = ["TYPES", "Malformed", "read", "read_any", "write", "write_any"]
+__all__ = ["TYPES", "Malformed", "read", "read_any", "write", "write_any", "write_texts"]
 
 T = TypeVar("T")
 
@@ -121,7 +121,9 @@ _SCALARS: Final = (str, bool, int, type(None))
 # ------------------------------------------------------------------------------------- writing
 
 
+@lru_cache(maxsize=64)
 def _write_instant(value: datetime) -> str:
+    """Write an instant; those of one batch are mostly the same."""
     if value.utcoffset() is None:
         raise Malformed(f"the instant {value.isoformat()} has no offset")
     return value.astimezone(UTC).isoformat()
@@ -368,7 +370,16 @@ def write_any(value: object) -> str:
     Raises:
         Malformed: the type is not one of :data:`TYPES`, or the value holds something inexact.
     """
-    return _write_entry(value) if type(value) is Entry else _ENCODE(_wrap(value))
+    if type(value) is Entry:
+        return f'{{"type":"Entry","value":{_write_entry(value)}}}'
+    if type(value) is BatchReport:
+        results = ",".join([_write_result(one) for one in value.results])
+        return f'{{"type":"BatchReport","value":{{"results":[{results}]}}}}'
+    return _ENCODE(_wrap(value))
+
+
+def _write_result(result: Entry | InsufficientFunds) -> str:
+    return _write_entry(result) if type(result) is Entry else write(result)
 
 
 def _write_entry(entry: Entry) -> str:
@@ -383,13 +394,13 @@ def _write_entry(entry: Entry) -> str:
         else _write_instant(entry.recorded_at)
     )
     return (
-        f'{{"type":"Entry","value":{{"account":{_QUOTE(entry.account)},"number":{entry.number},'
+        f'{{"account":{_QUOTE(entry.account)},"number":{entry.number},'
         f'"unit":{_QUOTE(entry.unit)},"scale":{entry.scale},"amount":{entry.amount},'
         f'"balance_after":{entry.balance_after},"kind":"{entry.kind.value}",'
         f'"reason":{_QUOTE(entry.reason)},"reference":{_QUOTE(entry.reference)},'
         f'"actor":{_QUOTE(entry.actor)},"effective_at":"{effective_at}",'
         f'"recorded_at":"{recorded_at}","parts":[{parts}],"corrects":{corrects},'
-        f'"hold":{_QUOTE(entry.hold)},"exchange":{exchange}}}}}'
+        f'"hold":{_QUOTE(entry.hold)},"exchange":{exchange}}}'
     )
 
 
