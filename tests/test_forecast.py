@@ -197,6 +197,23 @@ class TestUpcoming:
         assert max(map(len, lines)) <= 100
 
 
+class TestANotebook:
+    """It shows a forecast as HTML."""
+
+    def test_has_a_row_for_each_line(self) -> None:
+        made = scene("2000")
+        made.subscribe(START, "growth")
+        found = ahead(made, "2026-11-05 06:00")
+        assert found._repr_html_().count("<tr>") == len(found.lines) + 1
+        assert "<h3>acme, 05.11.2026 09:00 tarihine kadar</h3>" in found.html("tr")
+        assert "998,00 TRY eksik" in found.html("tr")
+
+    def test_says_that_there_is_nothing(self) -> None:
+        found = ahead(scene("1"), "2026-11-05 06:00")
+        assert "<table" not in found.html()
+        assert "acme: nothing until 2026-11-05 09:00" in found.html()
+
+
 PRODUCTS = ("basic", "growth", "enterprise", "community", "priority", "dedicated")
 DAYS = st.integers(0, 400)
 

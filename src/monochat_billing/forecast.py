@@ -18,8 +18,10 @@ from monochat_billing.events import Event
 from monochat_billing.forecast_lines import ForecastLine, Outcome, amount_words, tell
 from monochat_billing.instants import utc
 from monochat_billing.money import Money, money, negate, total
+from monochat_billing.pages import Section, page_html
 from monochat_billing.plans import AnyCatalog
 from monochat_billing.tables import table
+from monochat_billing.translations import mark
 from monochat_billing.units import Amount, Units
 from monochat_billing.wording import Words
 
@@ -38,7 +40,8 @@ class Forecast:
     ``after`` is the account as it will be then. ``complete`` is False where there was more than
     the caller wanted; ``until`` is then the instant of the last line.
 
-    Printing it gives a table of at most 100 columns, with days in the account's time zone.
+    Printing it gives a table of at most 100 columns, with days in the account's time zone; a
+    notebook shows it as HTML.
     """
 
     account: str
@@ -92,6 +95,24 @@ class Forecast:
         if not self.complete:
             tables.append(words.say("and more after {until}", until=until))
         return "\n\n".join(tables)
+
+    def html(self, locale: str = "en") -> str:
+        """Lay out the lines as HTML that stands by itself, with every text escaped.
+
+        Raises:
+            InvalidInput: there are no sentences in that language.
+        """
+        words = Words(locale)
+        rows = tuple(self._row(line, words) for line in self.lines)
+        sections = [Section(heads=self._heads(words), rows=rows)] if rows else []
+        until = words.moment(self.until, self.zone)
+        title = (
+            mark("{account}, until {until}") if rows else mark("{account}: nothing until {until}")
+        )
+        return page_html(words.say(title, account=self.account, until=until), sections)
+
+    def _repr_html_(self) -> str:
+        return self.html()
 
     @staticmethod
     def _heads(words: Words) -> tuple[str, ...]:
