@@ -6,12 +6,13 @@ measured where its server's binaries are found. Each figure is the median over r
 rivals take turns, and each ratio is the median of the ratios of those rounds: the rates are this
 machine's, the ratios travel better.
 
-The bare debits check the funds, change the balance and insert an entry under a unique key: two
-rows. Ours change account, balance and lot, insert an entry and a key with its result, catch up with
-what is due, and remember refusals: five rows.
+The bare debits check the funds, change the balance and insert an entry under a unique key, with the
+index that statements need: two rows. Ours change account, balance and lot, insert an entry and a key
+with its result, catch up with what is due, and remember refusals: five rows.
 """
 
 import argparse
+import asyncio
 import itertools
 import sqlite3
 import statistics
@@ -28,10 +29,10 @@ import attrs
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.postgres import Server, debian, server, wheel
-
 from monochat_billing import Batch, Billing, money, sample_catalog
 from monochat_billing.adapters.sql import SqlStorage
+from monochat_billing.service.asynchronous import AsyncBilling
+from tests.postgres import Server, debian, server, wheel
 
 Caller = Callable[[], object]
 """Do one debit."""
@@ -47,6 +48,7 @@ CREATE TABLE bare_entry (
     account_id text, number bigint, unit text, amount bigint, balance_after bigint, kind text,
     reason text, reference text, actor text, effective_at bigint, recorded_at bigint, key text,
     PRIMARY KEY (account_id, number), UNIQUE (account_id, key));
+CREATE INDEX bare_entry_recorded ON bare_entry (account_id, unit, recorded_at, number);
 """
 CHARGE: Final = """
 UPDATE bare_balance SET posted = posted - %s, last = last + 1
@@ -56,7 +58,9 @@ INSERT: Final = """
 INSERT INTO bare_entry VALUES (%s, %s, 'TRY', %s, %s, 'CHARGE', 'export', '', '', %s, %s, %s)
 """
 LOCK: Final = "SELECT posted, last FROM bare_balance WHERE account_id = %s AND unit = 'TRY'"
-AFTER: Final = "UPDATE bare_balance SET posted = %s, last = %s WHERE account_id = %s AND unit = 'TRY'"
+AFTER: Final = (
+    "UPDATE bare_balance SET posted = %s, last = %s WHERE account_id = %s AND unit = 'TRY'"
+)
 AT_ONCE: Final = """
 WITH charged AS (
     UPDATE bare_balance SET posted = posted - %s, last = last + 1
@@ -143,7 +147,7 @@ def opened(place: Server) -> "psycopg.Connection[Any]":
 
 def fill(connection: Any, accounts: list[str]) -> None:  # noqa: ANN401 - of either driver
     connection.cursor().executemany(
-        f"INSERT INTO bare_balance VALUES ({_marks(connection)}, 'TRY', 1000000000000, 0)",
+        f"INSERT INTO bare_balance VALUES ({_marks(connection)}, 'TRY', 1000000000000, 0)",  # noqa: S608 - a mark
         [(account,) for account in accounts],
     )
 
@@ -152,27 +156,22 @@ def _marks(connection: object) -> str:
     return "?" if isinstance(connection, sqlite3.Connection) else "%s"
 
 
-def bare_postgres(place: Server, accounts: list[str]) -> list[Rival]:
-    with place.connect() as connection:
-        for statement in BARE.split(";"):
-            connection.execute(statement)  # type: ignore[arg-type] # texts of ours
-        fill(connection, accounts)
-        connection.execute(PGLEDGER)
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO ledger_account VALUES (%s, 1000000000, 0, %s, now())",
-                [(account, False) for account in accounts] + [("house", True)],
-            )
-    turn = itertools.count()
+@attrs.frozen
+class BarePostgres:
+    """Debit by hand: one connection for each thread."""
 
-    def account() -> str:
-        return accounts[next(turn) % len(accounts)]
+    place: Server
+    accounts: list[str]
+    turn: "itertools.count[int]" = attrs.field(factory=itertools.count)
 
-    def in_four(_: int) -> Caller:
-        connection = opened(place)
+    def account(self) -> str:
+        return self.accounts[next(self.turn) % len(self.accounts)]
+
+    def in_four(self, _: int) -> Caller:
+        connection = opened(self.place)
 
         def debit() -> None:
-            name = account()
+            name = self.account()
             connection.execute("BEGIN")
             left, number = _one(connection.execute(CHARGE, (UNITS, name, UNITS)))
             at = instant()
@@ -182,11 +181,11 @@ def bare_postgres(place: Server, accounts: list[str]) -> list[Rival]:
 
         return debit
 
-    def locked(_: int) -> Caller:
-        connection = opened(place)
+    def locked(self, _: int) -> Caller:
+        connection = opened(self.place)
 
         def debit() -> None:
-            name = account()
+            name = self.account()
             connection.execute("BEGIN")
             posted, last = _one(connection.execute(LOCK + " FOR UPDATE", (name,)))
             if posted >= UNITS:
@@ -198,25 +197,38 @@ def bare_postgres(place: Server, accounts: list[str]) -> list[Rival]:
 
         return debit
 
-    def at_once(_: int) -> Caller:
-        connection = opened(place)
+    def at_once(self, _: int) -> Caller:
+        connection = opened(self.place)
 
         def debit() -> None:
-            at, name = instant(), account()
+            at, name = instant(), self.account()
             row = (UNITS, name, UNITS, -UNITS, at, at, f"key-{next(NUMBERS)}")
             connection.execute(AT_ONCE, row)
 
         return debit
 
-    def ledger(_: int) -> Caller:
-        connection = opened(place)
-        return lambda: connection.execute("SELECT transfer(%s, 'house', 0.01)", (account(),))
+    def ledger(self, _: int) -> Caller:
+        connection = opened(self.place)
+        return lambda: connection.execute("SELECT transfer(%s, 'house', 0.01)", (self.account(),))
 
+
+def bare_postgres(place: Server, accounts: list[str]) -> list[Rival]:
+    with place.connect() as connection:
+        for statement in BARE.split(";"):
+            connection.execute(statement.encode())
+        fill(connection, accounts)
+        connection.execute(PGLEDGER)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO ledger_account VALUES (%s, 1000000000, 0, %s, now())",
+                [(account, False) for account in accounts] + [("house", True)],
+            )
+    bare = BarePostgres(place, accounts)
     return [
-        Rival("bare UPDATE + INSERT, 4 round trips", in_four),
-        Rival("bare SELECT FOR UPDATE, 5 round trips", locked),
-        Rival("bare statement, 1 round trip", at_once),
-        Rival("pgledger's shape, in the server", ledger),
+        Rival("bare UPDATE + INSERT, 4 round trips", bare.in_four),
+        Rival("bare SELECT FOR UPDATE, 5 round trips", bare.locked),
+        Rival("bare statement, 1 round trip", bare.at_once),
+        Rival("pgledger's shape, in the server", bare.ledger),
     ]
 
 
@@ -301,6 +313,30 @@ def compare(title: str, rivals: list[Rival], threads: int, rounds: int, seconds:
         print(f"  {name:40}{statistics.median(found):>9,.0f} /s{beside}")
 
 
+def beside_tasks(storage: SqlStorage, account: str, tasks: int, seconds: float) -> None:
+    """Print what tasks of an event loop reach where threads were measured just now."""
+    billing = AsyncBilling(Billing(catalog=sample_catalog(), storage=storage))
+    done = 0
+
+    async def work(until: float) -> None:
+        nonlocal done
+        while time.perf_counter() < until:
+            key = f"key-{next(NUMBERS)}"
+            await billing.balances.debit(account, ONE, reason="export", key=key)
+            done += 1
+
+    async def main() -> None:
+        until = time.perf_counter() + seconds
+        await asyncio.gather(*(work(until) for _ in range(tasks)))
+
+    rates = []
+    for _ in range(3):
+        done = 0
+        asyncio.run(main())
+        rates.append(done / seconds)
+    print(f"  {f'AsyncBilling, {tasks} tasks':40}{statistics.median(rates):>9,.0f} /s")
+
+
 def compare_batches(title: str, bare: Callable[[], object], batch: Callable[[], object]) -> None:
     ratios, mine, theirs = [], [], []
     for _ in range(9):
@@ -338,8 +374,7 @@ FROM charged, given
 """
 
 
-def batches_on_postgres(place: Server, rival: Rival, account: str, storage: SqlStorage) -> None:
-    del rival
+def batches_on_postgres(place: Server, account: str, storage: SqlStorage) -> None:
     connection = place.connect()
 
     def bare() -> None:
@@ -422,8 +457,10 @@ def on_postgres(place: Server, rounds: int, seconds: float) -> None:
             for threads in callers:
                 title = "one balance" if many == 1 else f"{many:,} balances"
                 compare(title, rivals, threads, rounds, seconds)
+                if threads > 1 and many == 1:
+                    beside_tasks(storage, accounts[0], threads, seconds)
             if many == 1:
-                batches_on_postgres(bench, rivals[-1], accounts[0], storage)
+                batches_on_postgres(bench, accounts[0], storage)
 
 
 def on_sqlite(folder: Path, rounds: int, seconds: float) -> None:
@@ -433,6 +470,8 @@ def on_sqlite(folder: Path, rounds: int, seconds: float) -> None:
         rivals = [*bare_sqlite(folder / "bare.db", accounts), ours(storage, accounts)]
         for threads in (1, 16, 64):
             compare("one balance", rivals, threads, rounds, seconds)
+            if threads > 1:
+                beside_tasks(storage, accounts[0], threads, seconds)
         batches_on_sqlite(folder / "bare.db", accounts[0], storage)
 
 

@@ -100,8 +100,10 @@ def _shown(url: URL) -> str:
 def _engine(url: URL, given: Engine | None, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
     """Build an engine with connections of its own, made the way the given engine makes them.
 
-    They commit when told to and not before, so that BEGIN and COMMIT are what is written here.
+    They commit when told to and not before, so that BEGIN and COMMIT are what is written here. Each
+    is given back with its transaction ended, so the pool need not roll back once more.
     """
+    options = {"pool_reset_on_return": None, **options}
     if given is not None:
         options = {"pool": given.pool.recreate()}
     return create_engine(url, isolation_level="AUTOCOMMIT", **options)

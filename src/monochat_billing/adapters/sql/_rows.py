@@ -212,6 +212,8 @@ def _pairs(pairs: Iterable[tuple[int, int]]) -> str:
 
 
 def _read_pairs(text: str) -> tuple[tuple[int, int], ...]:
+    if text == "[]":
+        return ()
     return tuple([(int(number), int(units)) for number, units in json.loads(text)])
 
 
