@@ -6,9 +6,9 @@ measured where its server's binaries are found. Each figure is the median over r
 rivals take turns, and each ratio is the median of the ratios of those rounds: the rates are this
 machine's, the ratios travel better.
 
-The bare debits check the funds, change the balance and insert an entry under a unique key, with the
-index that statements need: two rows. Ours change account, balance and lot, insert an entry and a key
-with its result, catch up with what is due, and remember refusals: five rows.
+The bare debits check the funds, change the balance and insert an entry under a unique key, with
+the index that statements need: two rows. Ours change account, balance and lot, insert an entry and
+a key with its result, catch up with what is due, and remember refusals: five rows.
 """
 
 import argparse
