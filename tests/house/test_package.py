@@ -16,17 +16,28 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "monochat_billing"
 CORE = ("attrs", "python-dateutil", "py-moneyed")
-OPTIONAL = ("alembic", "cattrs", "httpx", "phonenumbers", "psycopg", "sqlalchemy", "stripe")
+OPTIONAL = (
+    "alembic",
+    "cattrs",
+    "greenlet",
+    "httpx",
+    "phonenumbers",
+    "psycopg",
+    "sqlalchemy",
+    "stripe",
+)
 EXTRAS = {
-    "columns": "columns",
-    "iyzico": "iyzico",
-    "paytr": "paytr",
-    "sql": "sql",
-    "stripe": "stripe",
-    "tax-ids": "tax_ids",
-    "whatsapp": "whatsapp.numbers",
+    "async": "service.asynchronous",
+    "columns": "adapters.columns",
+    "iyzico": "adapters.iyzico",
+    "paytr": "adapters.paytr",
+    "sql": "adapters.sql",
+    "stripe": "adapters.stripe",
+    "tax-ids": "adapters.tax_ids",
+    "testing": "testing.storage_kit",
+    "whatsapp": "adapters.whatsapp.numbers",
 }
-"""Each extra, and what of the adapters needs it."""
+"""Each extra, and what needs it."""
 
 AN_ACCOUNT_WITHOUT_FUNDS = """
 from monochat_billing import MONTH, InsufficientFunds, sample_catalog
@@ -56,9 +67,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _needs_an_extra(path: Path) -> bool:
-    """Say whether a source file is what of the adapters needs an extra, or lies in it."""
+    """Say whether a source file is what needs an extra, or lies in it."""
     place = ".".join(path.relative_to(SOURCE).with_suffix("").parts) + "."
-    return any(place.startswith(f"adapters.{module}.") for module in EXTRAS.values())
+    needing = (*EXTRAS.values(), "service.strands", "testing.__main__")
+    return any(place.startswith(f"{module}.") for module in needing)
 
 
 def _closure(names: tuple[str, ...]) -> set[str]:
@@ -205,11 +217,11 @@ class TestTheCoreAlone:
         result = run_alone(
             core_only,
             "from monochat_billing.errors import MissingExtra\n"
-            f"try: import monochat_billing.adapters.{module}\n"
+            f"try: import monochat_billing.{module}\n"
             "except MissingExtra as missing: print(missing.extra, '|', missing)",
         )
         assert result.stdout == (
-            f"{extra} | monochat_billing.adapters.{module} needs the extra [{extra}]: "
+            f"{extra} | monochat_billing.{module} needs the extra [{extra}]: "
             f"pip install 'monochat-billing[{extra}]'\n"
         ), result.stderr
 

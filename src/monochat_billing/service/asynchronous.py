@@ -20,6 +20,7 @@ from monochat_billing.service.group_commit import Execute, GroupCommit
 from monochat_billing.service.holds import Holds
 from monochat_billing.service.invoices import Invoices
 from monochat_billing.service.messages import Messages
+from monochat_billing.service.outbox import Outbox
 from monochat_billing.service.packs import Packs
 from monochat_billing.service.pipeline import Command
 from monochat_billing.service.schedule import Schedule
@@ -28,9 +29,21 @@ from monochat_billing.service.subscriptions import Subscriptions
 from monochat_billing.service.top_ups import TopUps
 from monochat_billing.service.usage import Usage
 
-__all__ = ["AsyncBilling"]
+__all__ = [
+    "AsyncAccounts",
+    "AsyncBalances",
+    "AsyncBilling",
+    "AsyncHolds",
+    "AsyncInvoices",
+    "AsyncMessages",
+    "AsyncPacks",
+    "AsyncSchedule",
+    "AsyncSubscriptions",
+    "AsyncTopUps",
+    "AsyncUsage",
+]
 
-P = ParamSpec("P")
+_P = ParamSpec("_P")
 T = TypeVar("T")
 
 
@@ -56,27 +69,27 @@ class _Noun:
         return self._run(lambda billing: verb(getattr(billing, noun) if noun else billing))
 
 
-class _Lifted(Generic[P, T]):
+class _Lifted(Generic[_P, T]):
     """Be a verb of the synchronous service, awaited."""
 
-    def __init__(self, verb: Callable[Concatenate[Any, P], T]) -> None:
+    def __init__(self, verb: Callable[Concatenate[Any, _P], T]) -> None:
         self.verb = verb
         self.__doc__ = verb.__doc__
 
     @overload
-    def __get__(self, instance: None, owner: type) -> "_Lifted[P, T]": ...
+    def __get__(self, instance: None, owner: type) -> "_Lifted[_P, T]": ...
 
     @overload
-    def __get__(self, instance: _Noun, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, instance: _Noun, owner: type) -> Callable[_P, Coroutine[Any, Any, T]]: ...
 
     def __get__(
         self, instance: _Noun | None, owner: type
-    ) -> "_Lifted[P, T] | Callable[P, Coroutine[Any, Any, T]]":
+    ) -> "_Lifted[_P, T] | Callable[_P, Coroutine[Any, Any, T]]":
         if instance is None:
             return self
         verb, ask = self.verb, instance.ask
 
-        async def awaited(*args: P.args, **kwargs: P.kwargs) -> T:
+        async def awaited(*args: _P.args, **kwargs: _P.kwargs) -> T:
             return await ask(lambda noun: verb(noun, *args, **kwargs))
 
         awaited.__name__ = verb.__name__
@@ -90,6 +103,7 @@ class AsyncAccounts(_Noun):
 
     noun = "accounts"
 
+    erase = _Lifted(Accounts.erase)
     get = _Lifted(Accounts.get)
     open = _Lifted(Accounts.open)
     update_profile = _Lifted(Accounts.update_profile)
@@ -142,6 +156,7 @@ class AsyncInvoices(_Noun):
 
     credit = _Lifted(Invoices.credit)
     credit_refund = _Lifted(Invoices.credit_refund)
+    erase_buyers = _Lifted(Invoices.erase_buyers)
     for_charges = _Lifted(Invoices.for_charges)
     for_top_up = _Lifted(Invoices.for_top_up)
     get = _Lifted(Invoices.get)
@@ -170,6 +185,20 @@ class AsyncMessages(_Noun):
     set_aside = _Lifted(Messages.set_aside)
     settle = _Lifted(Messages.settle)
     unsent = _Lifted(Messages.unsent)
+
+
+@final
+class AsyncOutbox(_Noun):
+    """Offer the verbs of :class:`Outbox` to tasks."""
+
+    noun = "outbox"
+
+    acknowledge = _Lifted(Outbox.acknowledge)
+    claim = _Lifted(Outbox.claim)
+    consumers = _Lifted(Outbox.consumers)
+    release = _Lifted(Outbox.release)
+    subscribe = _Lifted(Outbox.subscribe)
+    unsubscribe = _Lifted(Outbox.unsubscribe)
 
 
 @final
@@ -323,6 +352,7 @@ class AsyncBilling(_Noun):
         self.holds = AsyncHolds(run)
         self.invoices = AsyncInvoices(run)
         self.messages = AsyncMessages(run)
+        self.outbox = AsyncOutbox(run)
         self.packs = AsyncPacks(run)
         self.schedule = AsyncSchedule(run)
         self.subscriptions = AsyncSubscriptions(run)

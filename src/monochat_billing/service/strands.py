@@ -30,7 +30,7 @@ except ImportError as error:
 
 __all__ = ["OffLoop", "StrandLane", "ThreadedStorage", "elsewhere", "in_strand"]
 
-P = ParamSpec("P")
+_P = ParamSpec("_P")
 T = TypeVar("T")
 
 _MICROSECONDS: Final = 10**6
@@ -64,7 +64,7 @@ def _wait(awaitable: Awaitable[T]) -> T:
     return cast("T", getcurrent().parent.switch(awaitable))
 
 
-def elsewhere(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def elsewhere(work: Callable[_P, T], *args: _P.args, **kwargs: _P.kwargs) -> T:
     """Run what blocks in a thread of the executor; outside of a strand, just run it."""
     if not isinstance(getcurrent(), _Strand):
         return work(*args, **kwargs)
@@ -104,8 +104,8 @@ class OffLoop:
         return elsewhere(cast("Callable[..., Any]", self._target), *args, **kwargs)
 
 
-def _off_loop(verb: Callable[P, T]) -> Callable[P, T]:
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+def _off_loop(verb: Callable[_P, T]) -> Callable[_P, T]:
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> T:
         return elsewhere(verb, *args, **kwargs)
 
     return run
