@@ -274,7 +274,7 @@ class TestTheSchema:
             for one in (path, other)
         )
         assert migrated == created
-        assert len(METADATA.tables) == 22
+        assert len(METADATA.tables) == 23
 
     def test_l28_every_unique_key_begins_with_the_account(self) -> None:
         """So that an account can live on one shard; those that say whose something is cannot."""

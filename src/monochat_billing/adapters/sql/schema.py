@@ -33,6 +33,7 @@ from sqlalchemy.types import TypeEngine
 
 __all__ = [
     "ACCOUNTS",
+    "ARCHIVES",
     "ASIDES",
     "BALANCES",
     "CONSUMERS",
@@ -60,7 +61,7 @@ __all__ = [
     "VERSION_TABLE",
 ]
 
-HEAD: Final = "billing_0008"
+HEAD: Final = "billing_0009"
 """The schema version that this library reads and writes."""
 
 VERSION_TABLE: Final = "billing_schema_version"
@@ -521,3 +522,14 @@ Index(
     sqlite_where=text("pending = 1"),
     postgresql_where=text("pending = 1"),
 )
+
+ARCHIVES: Final = Table(
+    "billing_archives",
+    METADATA,
+    _account(),
+    _number("ordinal"),
+    _integer("last_entry"),
+    _text("document"),
+    sqlite_with_rowid=False,
+)
+"""What the entries that were archived left behind; the highest ordinal is what goes on from."""
