@@ -133,6 +133,15 @@ class Overview:
         """
         return page_text(*self._page(Words(locale)))
 
+    def warnings(self, locale: str = "en") -> tuple[str, ...]:
+        """Say each of ``notices`` in one sentence, for a page of one's own.
+
+        Raises:
+            InvalidInput: there are no sentences in that language.
+        """
+        text = PageText(Words(locale), self.zone, self.names)
+        return tuple(self._notice(one, text) for one in self.notices)
+
     def html(self, locale: str = "en") -> str:
         """Lay out the page as HTML that stands by itself, with every text escaped.
 
@@ -155,7 +164,7 @@ class Overview:
     def _sections(self, words: Words) -> Iterator[Section]:
         text = PageText(words, self.zone, self.names)
         if self.notices:
-            rows = tuple((self._notice(one, text),) for one in self.notices)
+            rows = tuple((one,) for one in self.warnings(words.locale))
             yield Section(rows=rows, warns=True)
         yield text.balances(self.balances)
         if self.credits:
