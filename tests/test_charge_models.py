@@ -32,6 +32,7 @@ from monochat_billing.charge_models import (
     affordable_units,
     charge,
     charge_step,
+    charged_units,
     true_up,
 )
 from monochat_billing.errors import InvalidInput
@@ -186,6 +187,69 @@ class TestTheLaws:
         count = most_affordable(lambda number: price * number, budget, at_most=most)
         assert price * count <= budget
         assert count == most or price * (count + 1) > budget
+
+
+QUANTITIES = st.builds(Fraction, st.integers(0, 400), st.sampled_from((1, 2, 3, 10)))
+PRICES = st.builds(Fraction, st.integers(0, 50), st.sampled_from((1, 3, 7, 1000)))
+STRAIGHT = st.one_of(
+    st.builds(PerUnit, price=PRICES),
+    st.builds(
+        lambda bounds, tiers, at_zero: Graduated(
+            tiers=tuple(
+                Tier(up_to=bound, price=price, flat=flat)
+                for bound, (price, flat) in zip([*sorted(bounds), None], tiers, strict=False)
+            ),
+            at_zero=at_zero,
+        ),
+        st.sets(QUANTITIES.filter(bool), max_size=3),
+        st.lists(st.tuples(PRICES, PRICES), min_size=4, max_size=4),
+        st.sampled_from(AtZero),
+    ),
+)
+
+
+class TestLadders:
+    """A price that is a straight line within its tiers is stepped along without charging it."""
+
+    @given(model=STRAIGHT, quantities=st.tuples(QUANTITIES, QUANTITIES), scale=st.integers(0, 6))
+    def test_a_step_is_the_difference_of_the_lines(
+        self, model: PerUnit | Graduated, quantities: tuple[Fraction, Fraction], scale: int
+    ) -> None:
+        """A list of transactions takes the long way: whole lines less whole lines."""
+        before, after = quantities
+        rounding = HALF_UP.at_scale(scale)
+        short = charge_step(
+            model, before=before, after=after, currency="TRY", rounding=rounding, source="card"
+        )
+        long = charge_step(
+            model, before=[before], after=[after], currency="TRY", rounding=rounding, source="card"
+        )
+        assert short == long
+
+    @given(model=STRAIGHT, quantity=QUANTITIES, scale=st.integers(0, 6))
+    def test_the_total_alone_is_the_charges_total(
+        self, model: PerUnit | Graduated, quantity: Fraction, scale: int
+    ) -> None:
+        """Nothing but the lines is left out."""
+        rounding = HALF_UP.at_scale(scale)
+        units = charged_units(model, quantity, currency="TRY", rounding=rounding)
+        assert units == charge(model, [quantity], currency="TRY", rounding=rounding).units
+
+    @pytest.mark.parametrize("size", [1, 2])
+    def test_what_is_above_the_last_tier_is_refused_on_either_way(self, size: int) -> None:
+        """Packages have no ladder, single units have one."""
+        model = Graduated(tiers=(Tier(up_to=10, price=1, size=size),))
+        with pytest.raises(InvalidInput, match="above the last tier"):
+            charge_step(model, before=Fraction(4), after=Fraction(11), currency="TRY")
+        with pytest.raises(InvalidInput, match="above the last tier"):
+            charged_units(model, Fraction(11), currency="TRY")
+
+    def test_a_total_that_is_too_large_is_refused(self) -> None:
+        """64 bits hold what a balance holds."""
+        with pytest.raises(InvalidInput, match="too large"):
+            charge_step(
+                PerUnit(price=10**13), before=Fraction(1), after=Fraction(2), currency="TRY"
+            )
 
 
 class TestByHand:

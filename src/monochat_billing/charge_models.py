@@ -28,7 +28,16 @@ from monochat_billing.charge_lines import (
     LineBasis,
     total_of,
 )
+from monochat_billing.charge_steps import (
+    NO_LADDER,
+    Ladder,
+    difference,
+    ladder,
+    step_on,
+    units_at,
+)
 from monochat_billing.errors import InvalidInput
+from monochat_billing.money import minor_digits
 from monochat_billing.percentages import Dynamic, Percentage
 from monochat_billing.quantities import (
     Quantity,
@@ -64,6 +73,7 @@ __all__ = [
     "affordable_units",
     "charge",
     "charge_step",
+    "charged_units",
     "true_up",
 ]
 
@@ -84,6 +94,12 @@ def _capacities(value: Iterable[CapacityTier]) -> tuple[CapacityTier, ...]:
     return tuple(value)
 
 
+def _ladder_of(tiers: Iterable[Tier]) -> Ladder:
+    if any(tier.packaged for tier in tiers):
+        return NO_LADDER
+    return ladder([(tier.up_to, tier.price, tier.flat) for tier in tiers])
+
+
 # ------------------------------------------------------------------------------- the models
 
 
@@ -97,6 +113,11 @@ class PerUnit:
     """
 
     price: Fraction = attrs.field(converter=_number)
+    _rungs: Ladder = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        rungs = ladder([(None, self.price, _ZERO)], numbered=False)
+        object.__setattr__(self, "_rungs", rungs)
 
     def lines(self, usage: Usage) -> list[DraftLine]:
         """Return one line, or none where nothing was used."""
@@ -153,6 +174,11 @@ class Graduated:
 
     tiers: tuple[Tier, ...] = attrs.field(converter=check_tiers)
     at_zero: AtZero = AtZero.FIRST_TIER
+
+    _rungs: Ladder = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_rungs", _ladder_of(self.tiers))
 
     def lines(self, usage: Usage) -> list[DraftLine]:
         """Return the lines of each tier up to the one reached."""
@@ -335,6 +361,9 @@ ChargeModel: TypeAlias = (
 )
 """Any charge model."""
 
+_STRAIGHT: Final = (PerUnit, Graduated)
+"""The models that a ladder may stand for."""
+
 
 # ------------------------------------------------------------------------------- the functions
 
@@ -385,52 +414,35 @@ def charge_step(
     >>> [charge_step(model, before=b, after=a, currency="USD").units // 10**6 for b, a in steps]
     [0, 100, 100]
     """
-    whole = charge(model, after, currency=currency, rounding=rounding, source=source)
     if before is None:
-        return whole
-    first = charge(model, before, currency=currency, rounding=rounding, source=source)
-    lines = _difference(model.lines(after), model.lines(before))
-    rounded = total_of(lines, currency, rounding=rounding, source=source)
-    gap = whole.units - first.units - rounded.units
-    if not gap:
-        return rounded
-    last = rounded.lines[-1]
-    mended = attrs.evolve(last, rounded_units=last.rounded_units + gap)
-    return attrs.evolve(rounded, lines=(*rounded.lines[:-1], mended))
+        return charge(model, after, currency=currency, rounding=rounding, source=source)
+    if type(before) is Fraction and type(after) is Fraction and isinstance(model, _STRAIGHT):
+        rungs = model._rungs  # noqa: SLF001 - this module's own
+        step = step_on(rungs, before, after, currency=currency, rounding=rounding, source=source)
+        if step is not None:
+            return step
+    return difference(
+        model.lines(after), model.lines(before), currency, rounding=rounding, source=source
+    )
 
 
-def _key(line: DraftLine) -> tuple[object, ...]:
-    basis = line.basis
-    amount = basis in {LineBasis.CAP, LineBasis.TRUE_UP, LineBasis.FLOOR, LineBasis.CEILING}
-    return (basis, None if amount else line.rate, line.tier, line.note)
+def charged_units(
+    model: ChargeModel, usage: Usage, *, currency: str, rounding: Rounding = USAGE_ROUNDING
+) -> int:
+    """Give the total of a charge alone, in the smallest unit that the rounding leaves.
 
+    Raises:
+        InvalidInput: as :func:`charge`.
 
-def _merged(lines: list[DraftLine]) -> dict[tuple[object, ...], DraftLine]:
-    found: dict[tuple[object, ...], DraftLine] = {}
-    for line in lines:
-        known = found.get(_key(line))
-        found[_key(line)] = (
-            line if known is None else known._replace(units=known.units + line.units)
-        )
-    return found
-
-
-def _difference(after: list[DraftLine], before: list[DraftLine]) -> list[DraftLine]:
-    """Take lines off lines of the same kind; where that fails, take off their sum as one line."""
-    earlier = _merged(before)
-    found: list[DraftLine] = []
-    for line in _merged(after).values():
-        old = earlier.pop(_key(line), None)
-        if old is None:
-            found.append(line)
-        elif _key(line)[1] is None:
-            found.append(line._replace(rate=line.rate - old.rate))
-        else:
-            found.append(line._replace(units=line.units - old.units))
-    if earlier or any(line.units < 0 or line.rate < 0 for line in found):
-        total = sum((line.raw for line in before), _ZERO)
-        return [*after, DraftLine(LineBasis.BILLED, _ONE, total)]
-    return [line for line in found if line.units and (line.raw or line.note)]
+    >>> charged_units(PerUnit(price="0.0009"), 3, currency="USD")
+    2700
+    """
+    if type(usage) is Fraction and isinstance(model, _STRAIGHT):
+        digits = rounding.digits(currency, minor_digits(currency))
+        units = units_at(model._rungs, usage, digits, rounding)  # noqa: SLF001 - as above
+        if units is not None:
+            return units
+    return charge(model, usage, currency=currency, rounding=rounding).units
 
 
 def true_up(minimum: Quantity, used: Quantity, *, share: Quantity = 1) -> Fraction:
