@@ -116,6 +116,7 @@ class AsyncBalances(_Noun):
     noun = "balances"
 
     adjust = _Lifted(Balances.adjust)
+    archived = _Lifted(Balances.archived)
     at = _Lifted(Balances.at)
     close = _Lifted(Balances.close)
     consumption = _Lifted(Balances.consumption)
@@ -308,9 +309,9 @@ class AsyncBilling(_Noun):
     ...     await billing.accounts.open("acme", zone="Europe/Istanbul", currencies=["TRY"])
     ...     amount = money("250", "TRY")
     ...     await billing.balances.credit("acme", amount, reason="opening", key="k-1")
-    ...     print((await billing.overview("acme")).balances[0].posted)
+    ...     print((await billing.balances.list("acme"))["TRY"].posted)
     >>> asyncio.run(main())
-    TRY 250.00
+    250000000
     """
 
     events = _Lifted(Billing.events)
