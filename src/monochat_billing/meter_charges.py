@@ -13,13 +13,15 @@ from typing import Final, final
 
 import attrs
 
-from monochat_billing.balance import Books, DebitMode, Entry, EntryKind, Memo, debit, give_back
+from monochat_billing.balance import Books, DebitMode, Entry, EntryKind, Memo, give_back
+from monochat_billing.books import take
 from monochat_billing.charge_lines import Charge, ChargeLine, LineBasis, draft, total_of
-from monochat_billing.charge_models import ChargeModel, charge, charge_step
+from monochat_billing.charge_models import ChargeModel, charge, charge_step, charged_units
 from monochat_billing.counters import Counter, MeterRecord, merged_shares
+from monochat_billing.errors import InvalidInput
 from monochat_billing.lots import Share
 from monochat_billing.meter_rates import MeterRate, MeterTerms
-from monochat_billing.money import Money, add, as_fraction, from_units, to_units
+from monochat_billing.money import MAX_UNITS, add, as_fraction, from_units, to_units
 from monochat_billing.percentages import Percentage
 from monochat_billing.quantities import Usage
 from monochat_billing.rounding import HALF_UP
@@ -78,18 +80,21 @@ def added_charge(
             free_amount=None if amount is None else max(amount - before.used, _ZERO),
         )
         return _of(rate, model, [record.quantity])
-    whole = _of(rate, model, after.above) if after.above else _plain(0, rate)
-    start = before.above or None
-    known = 0 if start is None else _of(rate, model, start).units
-    if known == before.charged and after.above >= before.above and after.above:
-        return charge_step(
-            model,
-            before=start,
-            after=after.above,
-            currency=rate.currency,
-            rounding=rate.rounding,
-            source=rate.card,
-        )
+    start, end = before.above, after.above
+    if not start and not before.charged:
+        return _of(rate, model, end) if end else _plain(0, rate)
+    if start and end >= start:
+        known = charged_units(model, start, currency=rate.currency, rounding=rate.rounding)
+        if known == before.charged:
+            return charge_step(
+                model,
+                before=start,
+                after=end,
+                currency=rate.currency,
+                rounding=rate.rounding,
+                source=rate.card,
+            )
+    whole = _of(rate, model, end) if end else _plain(0, rate)
     if not before.charged:
         return whole
     return whole.less(from_units(before.charged, rate.currency, whole.digits))
@@ -128,51 +133,50 @@ def take_charge(
 
     Raises:
         InsufficientFunds: the balance does not cover it; nothing has changed.
+        InvalidInput: the amount does not fit the balance.
         UnknownName: the account has no balance in the rate's currency.
     """
     balance = books.balance(rate.currency)
-    money = _at_scale(added, balance.scale)
-    units = to_units(money, balance.scale)
-    done = ChargedCounter(books, counter, units, balance.scale, lines=added.lines)
+    units = _at_scale(added, balance.scale)
     if not units:
-        return done
-    tax = terms.tax(rate, at)
+        return ChargedCounter(books, counter, 0, balance.scale, lines=added.lines)
     split: TaxLine | None = None
+    gross = units
+    tax = terms.tax(rate, at, balance.scale)
     if tax is not None:
-        tax = attrs.evolve(tax, rounding=HALF_UP.at_scale(balance.scale))
+        amount = from_units(units, rate.currency, balance.scale)
         charged = from_units(counter.charged, rate.currency, balance.scale)
-        (split,) = tax_pieces([money], tax, before=charged)
-    gross = units if split is None else to_units(split.gross, balance.scale)
-    counter = attrs.evolve(counter, charged=counter.charged + units, taken=counter.taken + gross)
-    done = attrs.evolve(done, counter=counter, tax=split)
+        (split,) = tax_pieces([amount], tax, before=charged)
+        gross = to_units(split.gross, balance.scale)
+    entries: tuple[Entry, ...] = ()
+    paid = counter.paid
     if gross > 0:
-        amount = from_units(gross, rate.currency, balance.scale)
-        posted = debit(books, amount, memo.of(EntryKind.USAGE_FEE), mode)
-        paid = merged_shares(counter.paid, posted.shares)
-        return attrs.evolve(
-            done,
-            books=posted.books,
-            counter=attrs.evolve(counter, paid=paid),
-            entries=posted.entries,
-        )
-    if gross < 0:
-        amount = from_units(-gross, rate.currency, balance.scale)
-        undo = memo.of(EntryKind.REVERSAL)
-        given = give_back(books, amount, counter.paid, undo, None)
-        counter = attrs.evolve(counter, paid=reduced_shares(counter.paid, -gross))
-        done = attrs.evolve(done, counter=counter)
+        posted = take(books, balance, gross, memo.of(EntryKind.USAGE_FEE), mode)
+        books, entries = posted.books, posted.entries
+        paid = merged_shares(paid, posted.shares)
+    elif gross < 0:
+        back = from_units(-gross, rate.currency, balance.scale)
+        given = give_back(books, back, paid, memo.of(EntryKind.REVERSAL), None)
+        paid = reduced_shares(paid, -gross)
         if given is not None:
-            done = attrs.evolve(done, books=given.books, entries=given.entries)
-    return done
+            books, entries = given.books, given.entries
+    after = counter.settled(counter.charged + units, counter.taken + gross, paid)
+    return ChargedCounter(
+        books, after, units, balance.scale, tax=split, lines=added.lines, entries=entries
+    )
 
 
-def _at_scale(added: Charge, scale: int) -> Money:
-    """Give the charge in no more decimals than the balance has."""
+def _at_scale(added: Charge, scale: int) -> int:
+    """Give the charge in the smallest unit of the balance, which may have less decimals."""
     if added.digits <= scale:
-        return added.money
-    lost: int = 10 ** (added.digits - scale)
-    half = (abs(added.units) * 2 + lost) // (2 * lost)
-    return from_units(half if added.units >= 0 else -half, added.currency, scale)
+        units: int = added.units * 10 ** (scale - added.digits)
+    else:
+        lost: int = 10 ** (added.digits - scale)
+        half = (abs(added.units) * 2 + lost) // (2 * lost)
+        units = half if added.units >= 0 else -half
+    if abs(units) > MAX_UNITS:
+        raise InvalidInput("total", units, "is too large", "record it in parts")
+    return units
 
 
 def reduced_shares(shares: Iterable[Share], units: int) -> tuple[Share, ...]:

@@ -8,13 +8,15 @@ A record is priced by the instant of its usage: the product, its overage, the ta
 that instant count, whenever the record comes.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
 from typing import Final, final
 
 import attrs
 
+from monochat_billing.catalog_versions import versions_of
 from monochat_billing.charge_models import ChargeModel, Graduated
 from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import check_zone
@@ -52,17 +54,16 @@ class MeterRate:
     pricing: Pricing = Pricing.INCLUSIVE
     tax_class: str = "standard"
     values: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    place: str = attrs.field(init=False, eq=False, repr=False)
+    """The meter and its period, as the ids of all counters of both begin."""
+    counter: str = attrs.field(init=False, eq=False, repr=False)
+    """The id of the counter that usage at this rate is counted by."""
 
-    @property
-    def counter(self) -> str:
-        """Give the id of the counter that usage at this rate is counted by."""
+    def __attrs_post_init__(self) -> None:
         named = ",".join(f"{name}={value}" for name, value in sorted(self.values.items()))
-        return f"{self.place}/{self.card}/{named}"
-
-    @property
-    def place(self) -> str:
-        """Name meter and period, as all counters of both begin."""
-        return f"{self.meter.id}/{self.period.start:%Y-%m-%dT%H:%M:%S}"
+        place = f"{self.meter.id}/{self.period.start:%Y-%m-%dT%H:%M:%S}"
+        object.__setattr__(self, "place", place)
+        object.__setattr__(self, "counter", f"{place}/{self.card}/{named}")
 
 
 @attrs.frozen
@@ -75,12 +76,24 @@ class _Held:
 
 
 @final
+@attrs.define
+class _Found:
+    """Remember what was found for a batch, by all that it depends on."""
+
+    rates: dict[tuple[object, ...], MeterRate] = attrs.field(factory=dict)
+    taxes: dict[tuple[object, ...], Tax] = attrs.field(factory=dict)
+
+
+@final
 @attrs.frozen(kw_only=True)
 class MeterTerms:
     """Hold what an account's rates depend on.
 
     ``subscriptions`` are all of the account, ``currency`` the one it pays in where no plan says
     another, ``country`` the buyer's (empty: not known), ``zone`` the one in which its days begin.
+
+    Rates that were found are remembered: for one meter, the same dimensions and one local day they
+    are the same between two instants at which the catalog or what the account holds changes.
     """
 
     subscriptions: tuple[Subscription, ...]
@@ -88,6 +101,14 @@ class MeterTerms:
     zone: str
     currency: str
     country: str = ""
+    _changes: tuple[datetime, ...] = attrs.field(init=False, eq=False, repr=False)
+    _found: _Found = attrs.field(factory=_Found, init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        at = {one.effective_at for one in versions_of(self.catalog)}
+        for one in self.subscriptions:
+            at |= {one.started_at, one.ended_at, *(line.start for line in one.history)}
+        object.__setattr__(self, "_changes", tuple(sorted(filter(None, at))))
 
     def rate(self, meter_id: str, at: datetime, dimensions: Mapping[str, str]) -> MeterRate:
         """Give the rate of usage of a meter at ``at``; a dimension that no table knows is no key.
@@ -98,6 +119,17 @@ class MeterTerms:
             UnknownName: the catalog has no such meter, or no row fits.
             InvalidInput: such usage is not offered, or is before the first table.
         """
+        day = at.astimezone(check_zone(self.zone)).date()
+        since = bisect_right(self._changes, at)
+        place = (meter_id, *dimensions.items(), day, since)
+        found = self._found.rates.get(place)
+        if found is None or not found.period.start <= at < found.period.end:
+            found = self._found.rates[place] = self._rate(meter_id, at, day, dimensions)
+        return found
+
+    def _rate(
+        self, meter_id: str, at: datetime, day: date, dimensions: Mapping[str, str]
+    ) -> MeterRate:
         meter = self.catalog.at(at).meter(meter_id)
         held = self._held(meter_id, at)
         currency = held.line.price.currency if held else self.currency
@@ -119,7 +151,7 @@ class MeterTerms:
             return MeterRate(
                 meter=meter, period=period, card="", currency=currency, model=None, at_once=True
             )
-        table = tables.in_force(at.astimezone(check_zone(self.zone)).date())
+        table = tables.in_force(day)
         values = {name: dimensions[name] for name in table.dimensions if name in dimensions}
         row = table.row_for(values)
         if row.model is None:
@@ -147,14 +179,20 @@ class MeterTerms:
         """
         return self._period(self.catalog.at(at).meter(meter_id), self._held(meter_id, at), at)
 
-    def tax(self, rate: MeterRate, at: datetime) -> Tax | None:
-        """Say how usage at ``at`` is taxed, rounded to six decimals; None where no tax is named."""
+    def tax(self, rate: MeterRate, at: datetime, scale: int) -> Tax | None:
+        """Say how usage at ``at`` is taxed, at a balance's scale; None where no tax is named."""
         catalog = self.catalog.at(at)
         if catalog.tax is None:
             return None
         day = at.astimezone(check_zone(catalog.zone)).date()
-        found = catalog.tax.tax(rate.pricing, rate.tax_class, self.country, day)
-        return attrs.evolve(found, rounding=_FINE)
+        since = bisect_right(self._changes, at)
+        place = (rate.pricing, rate.tax_class, scale, day, since)
+        found = self._found.taxes.get(place)
+        if found is None:
+            found = catalog.tax.tax(rate.pricing, rate.tax_class, self.country, day)
+            found = attrs.evolve(found, rounding=HALF_UP.at_scale(scale))
+            self._found.taxes[place] = found
+        return found
 
     def _held(self, meter: str, at: datetime) -> _Held | None:
         order = list(Family)

@@ -68,6 +68,13 @@ class MeterScene:
     recurrences: tuple[Recurrence, ...]
     terms: MeterTerms
 
+    def after(self, done: ChargedCounter) -> "MeterScene":
+        """Return the scene after a counter was charged."""
+        metered = self.metered.with_counter(done.counter)
+        return MeterScene(
+            books=done.books, metered=metered, recurrences=self.recurrences, terms=self.terms
+        )
+
 
 @final
 @attrs.frozen(kw_only=True)
@@ -106,7 +113,14 @@ def record_usage(
         UnknownName: the catalog has no such meter, or the account no balance in the currency.
     """
     rate = scene.terms.rate(record.meter, record.occurred_at, record.dimensions)
-    memo = attrs.evolve(memo, reason=record.meter, reference=record.id)
+    memo = Memo(
+        EntryKind.USAGE_FEE,
+        memo.effective_at,
+        memo.recorded_at,
+        record.meter,
+        record.id,
+        memo.actor,
+    )
     before = _counter_of(scene, rate, memo.effective_at)
     scene, counter, burned = _burned(
         scene, before, record, memo, gauge=rate.meter.aggregation.is_gauge
@@ -129,8 +143,7 @@ def record_usage(
             mode=mode,
             at=record.occurred_at,
         )
-    metered = scene.metered.with_counter(charged.counter)
-    scene = attrs.evolve(scene, books=charged.books, metered=metered)
+    scene = scene.after(charged)
     scene, more = _with_minimum(scene, rate, charged.amount, memo)
     entries = (*burned, *charged.entries)
     usage = MeteredUsage(
@@ -223,8 +236,7 @@ def settle_counter(scene: MeterScene, counter_id: str, memo: Memo) -> Recorded:
         return Recorded(scene=scene)
     added = added_charge(rate, closed, closed, None)
     done = _forced(scene, closed, rate, added, memo, at)
-    metered = scene.metered.with_counter(done.counter)
-    scene = attrs.evolve(scene, books=done.books, metered=metered)
+    scene = scene.after(done)
     scene, more = _with_minimum(scene, rate, done.amount, memo)
     return Recorded(scene=scene, entries=(*done.entries, *more))
 
@@ -260,12 +272,7 @@ def _counted(counter: Counter, record: MeterRecord, rate: MeterRate) -> Counter:
         used = max(counter.used, record.quantity)
     else:
         used = record.quantity if latest else counter.used
-    return attrs.evolve(
-        counter,
-        used=used,
-        records=counter.records + 1,
-        last_at=record.occurred_at if latest else counter.last_at,
-    )
+    return counter.counted(used, record.occurred_at if latest else counter.last_at)
 
 
 def _burned(
@@ -276,9 +283,9 @@ def _burned(
     A gauge says how much there is, so nothing is used up by it.
     """
     balance = scene.books.balances.get(record.meter)
-    standing = next((one for one in scene.recurrences if one.unit == record.meter), None)
     if balance is None or not record.quantity or gauge:
         return scene, counter, ()
+    standing = next((one for one in scene.recurrences if one.unit == record.meter), None)
     if record.quantity.denominator != 1:
         raise InvalidInput(
             "quantity",
@@ -368,8 +375,7 @@ def _without(
     if rate.model is not None and (rate.at_once or counter.closed):
         added = added_charge(rate, counter, left, None, undo=usage.amount)
         done = _forced(scene, left, rate, added, memo, record.occurred_at)
-    metered = scene.metered.with_counter(done.counter)
-    scene = attrs.evolve(scene, books=done.books, metered=metered)
+    scene = scene.after(done)
     scene, more = _with_minimum(scene, rate, done.amount, memo)
     return _Undone(scene, (*entries, *done.entries, *more), done, back, lapsed)
 
@@ -463,8 +469,7 @@ def _trued_up(
     scene: MeterScene, rate: MeterRate, counter: Counter, memo: Memo
 ) -> tuple[MeterScene, tuple[Entry, ...]]:
     done = settle_minimum(scene.books, scene.terms, rate, counter, memo)
-    metered = scene.metered.with_counter(done.counter)
-    return attrs.evolve(scene, books=done.books, metered=metered), done.entries
+    return scene.after(done), done.entries
 
 
 def _go_on(scene: MeterScene, counter: Counter, now: datetime) -> MeterScene:

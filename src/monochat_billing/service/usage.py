@@ -242,10 +242,10 @@ class Usage:
 
 
 def _buckets(records: Iterable[MeterRecord]) -> frozenset[str]:
-    found: frozenset[str] = frozenset()
-    for meter, at in {(one.meter, one.occurred_at) for one in records}:
-        found |= counter_buckets(meter, at)
-    return found
+    months = {(one.meter, one.occurred_at.year, one.occurred_at.month): one for one in records}
+    return frozenset().union(
+        *(counter_buckets(one.meter, one.occurred_at) for one in months.values())
+    )
 
 
 def _all(reader: Reader, account: str, since: datetime, until: datetime) -> Iterator[MeteredUsage]:
