@@ -194,7 +194,7 @@ class TestTheSchema:
     @pytest.mark.parametrize(
         ("version", "remedy"),
         [
-            ("billing_0009", "another release has written it; install that release or a later one"),
+            ("billing_9999", "another release has written it; install that release or a later one"),
             ("billing_0000", "another release has written it"),
         ],
     )

@@ -13,10 +13,11 @@ from typing import final
 import attrs
 
 from monochat_billing.balance import Balance, Books, Entry
+from monochat_billing.checkpoints import Checkpoint, debtor_of
 from monochat_billing.holds import Hold
 from monochat_billing.lots import DEBT, Lot
 
-__all__ = ["Audit", "Difference", "audit"]
+__all__ = ["Audit", "Difference", "audit", "replayed"]
 
 
 @final
@@ -73,7 +74,11 @@ class Audit:
 
 
 def audit(
-    books: Books, lots: Sequence[Lot], entries: Iterable[Entry], holds: Iterable[Hold] = ()
+    books: Books,
+    lots: Sequence[Lot],
+    entries: Iterable[Entry],
+    holds: Iterable[Hold] = (),
+    begin: Checkpoint | None = None,
 ) -> Audit:
     """Replay ``entries``, in order, and compare with ``books`` and with all ``lots`` ever granted.
 
@@ -82,7 +87,7 @@ def audit(
     is the sum so far, that an entry's parts sum to its amount, that each lot remains what its
     entries leave of it, and that each balance is the sum of its entries, and of its lots less what
     it owes. What is held is the sum of the open ``holds``, lot by lot; those that are resolved hold
-    nothing.
+    nothing. Where entries were archived, the rest goes on from ``begin``.
 
     >>> from datetime import UTC, datetime
     >>> from monochat_billing.balance import EntryKind, Memo, credit, open_balance
@@ -95,7 +100,7 @@ def audit(
     >>> print(audit(done.books, (), [done.entry]).differences[0])
     acme: sum of TRY lots is 0, entries say 5000000
     """
-    replay = _Replay(books.account, tuple(holds))
+    replay = _Replay(books.account, tuple(holds), begin)
     for entry in entries:
         replay.take(entry)
     replay.expect("sequence", replay.number, books.sequence)
@@ -117,10 +122,24 @@ def audit(
     )
 
 
+def replayed(
+    account: str, entries: Iterable[Entry], begin: Checkpoint | None = None
+) -> tuple[Difference, ...]:
+    """Name what is wrong with entries in themselves, going on from ``begin``.
+
+    >>> replayed("acme", [])
+    ()
+    """
+    replay = _Replay(account, (), begin)
+    for entry in entries:
+        replay.take(entry)
+    return tuple(replay.differences)
+
+
 class _Replay:
     """Collect what the entries say, and where the stored facts differ."""
 
-    def __init__(self, account: str, holds: Sequence[Hold]) -> None:
+    def __init__(self, account: str, holds: Sequence[Hold], begin: Checkpoint | None) -> None:
         self._account = account
         self._holds = holds
         self._debts: dict[str, dict[int, int]] = defaultdict(dict)
@@ -131,6 +150,17 @@ class _Replay:
         self.number = 0
         self.seen = 0
         self.differences: list[Difference] = []
+        if begin is not None:
+            self._go_on_from(begin)
+
+    def _go_on_from(self, begin: Checkpoint) -> None:
+        self.number, self._recorded_at = begin.entries, begin.recorded_at
+        self._granted.update(begin.granted)
+        for moved in begin.moved:
+            self.posted[moved.unit] += moved.credited + moved.debited
+            self.by_lot[moved.lot] += moved.credited + moved.debited
+        for unit, number, units in begin.debts:
+            self._debts[unit][number] = units
 
     def expect(self, subject: str, expected: object, actual: object) -> None:
         if expected != actual:
@@ -173,7 +203,7 @@ class _Replay:
     def _owe(self, entry: Entry, units: int) -> None:
         """Note what an entry took on credit, or paid off of what another one had taken."""
         debts = self._debts[entry.unit]
-        debtor = entry.number if units < 0 else entry.corrects or entry.number
+        debtor = debtor_of(entry, units)
         debts[debtor] = debts.get(debtor, 0) - units
 
     def check_balance(self, balance: Balance, lots: Sequence[Lot]) -> None:

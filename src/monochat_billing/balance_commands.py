@@ -173,7 +173,9 @@ def reverse_entry(
         InvalidInput: the amount is more than is left of the entry.
         UnknownName: the account has no such entry.
     """
-    original = _entry(state, number, "entry")
+    original = state.entries.get(number)
+    if original is None:
+        raise _unknown(state, number, "entry")
     corrections = [one for one in state.entries.values() if one.corrects == number]
     memo = note.memo(EntryKind.REVERSAL, now)
     done = reverse(state.books, original, corrections, memo, amount=amount, mode=mode)
@@ -187,19 +189,11 @@ def void_lot(state: AccountState, number: int, *, note: Note, now: datetime) -> 
         IllegalTransition: nothing of the lot is free.
         UnknownName: the account has no such lot.
     """
-    granted = _entry(state, number, "lot")
-    lots = state.books.balance(granted.unit).lots
+    lots = (lot for balance in state.books.balances.values() for lot in balance.lots)
     lot = next((one for one in lots if one.number == number), None)
     if lot is None:
         raise _unknown(state, number, "lot")
     return _posted(state, void(state.books, lot, note.memo(EntryKind.VOID, now)), now)
-
-
-def _entry(state: AccountState, number: int, field: str) -> Entry:
-    found = state.entries.get(number)
-    if found is None:
-        raise _unknown(state, number, field)
-    return found
 
 
 def _unknown(state: AccountState, number: int, field: str) -> UnknownName:

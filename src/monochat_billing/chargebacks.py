@@ -155,7 +155,12 @@ class _Work:
             return
         taken = entries.get(number)
         if taken is None:
-            raise UnknownName("entry", number, "is not at hand", "load it along with the top-up")
+            raise UnknownName(
+                "entry",
+                number,
+                "is not at hand",
+                "load it along with the top-up, or restore the archive that it is in",
+            )
         corrections = _corrections(number, entries)
         memo = attrs.evolve(self._memo, reason="dispute won")
         back = reverse(self._books, taken, corrections, memo)

@@ -113,6 +113,8 @@ class Statement:
     last: opening + ``credited`` + ``debited`` = closing, and the closing of a page is the opening
     of the one after it. ``debited`` is zero or negative. ``next`` is the cursor of the page after,
     None on the last. ``since`` and ``until`` are None where the statement is not bounded.
+    ``archived`` is above zero where the statement has no bound and entries up to that number were
+    archived: it begins behind them, at ``since``.
 
     Printing it gives lines of at most 100 columns with instants in the account's time zone.
     """
@@ -129,6 +131,7 @@ class Statement:
     debited: Amount
     closing: Amount
     next: str | None = None
+    archived: int = 0
 
     def __str__(self) -> str:
         words = self.reading.value.replace("_", " ").lower()
@@ -137,7 +140,7 @@ class Statement:
         name = self.account if len(self.account) <= room else self.account[: room - 1] + "…"
         last = "closing" if self.next is None else "carried over"
         rows = [
-            ("", self._local(self.since), "opening", "", plain_text(self.opening), ""),
+            ("", self._local(self.since), "opening", "", plain_text(self.opening), self._before()),
             *map(self._row, self.lines),
             ("", self._local(self.until), last, "", plain_text(self.closing), ""),
         ]
@@ -150,6 +153,9 @@ class Statement:
                 f"in {plain_text(self.credited)}, out {plain_text(self.debited)} {self.unit}",
             ]
         )
+
+    def _before(self) -> str:
+        return f"entries 1 to {self.archived} are archived" if self.archived else ""
 
     def _span(self) -> str:
         since = self._local(self.since) or "the beginning"
@@ -178,11 +184,12 @@ def statement(
     zone: str,
     after: Cursor | None = None,
     limit: int = 100,
+    archived: int = 0,
 ) -> Statement:
     """Compose the page of up to ``limit`` lines that stands behind ``after``.
 
     The window's ``through`` gives way to the cursor's, so all pages together are the statement as
-    it was when the first was read, whatever is posted in between.
+    it was when the first was read, whatever is posted in between. ``archived`` is told as it is.
 
     Raises:
         InvalidInput: ``limit`` is not a whole number from 1 to :data:`LONGEST_PAGE`.
@@ -219,4 +226,5 @@ def statement(
         debited=amount(sum(one.amount for one in shown if one.amount < 0)),
         closing=amount(running),
         next=following,
+        archived=archived,
     )

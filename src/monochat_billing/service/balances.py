@@ -1,11 +1,13 @@
 """The noun ``balances``: what an account has, credits and debits of the host's own."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import cast, final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast, final
 
 import attrs
 
 from monochat_billing import balance_commands, commands
+from monochat_billing.accounts import AccountState, Step
 from monochat_billing.balance import (
     PAID,
     Balance,
@@ -23,9 +25,11 @@ from monochat_billing.balance_commands import (
     Note,
     TransferReport,
 )
-from monochat_billing.errors import InvalidInput
+from monochat_billing.checkpoints import Checkpoint, checkpoint_of
+from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.hold_commands import HELD_FOR
 from monochat_billing.money import MAX_UNITS, Money
+from monochat_billing.repositories import Reader
 from monochat_billing.rounding import HALF_UP, Rounding
 from monochat_billing.service.context import (
     fingerprint_of,
@@ -256,7 +260,7 @@ class Balances(BalanceWatches):
             IllegalTransition: the entry follows from another or was reversed in whole.
             InsufficientFunds: the lot of a credit no longer has that much.
             InvalidInput: the amount is more than is left, or there is no reason.
-            UnknownName: there is no such account or entry.
+            UnknownName: there is no such account or entry, or the entry was archived.
             IdempotencyConflict: the key was used for something else.
         """
         mode = named(DebitMode, mode, "mode")
@@ -268,15 +272,15 @@ class Balances(BalanceWatches):
             "reference": str(reference),
         }
         note = Note(reason=reason, reference=reference, actor=actor)
-        reversal = self._context.change(
+        reversal = self._change_about(
             account,
             "balances.reverse",
+            entry,
             lambda state, now: balance_commands.reverse_entry(
                 state, entry, amount=amount, mode=mode, note=note, now=now
             ),
             key=key,
             content=content,
-            wants={"entries": [entry]},
         )
         return cast("Entry", reversal)
 
@@ -291,13 +295,13 @@ class Balances(BalanceWatches):
         """
         content = {"lot": str(_number(lot, "lot")), "reason": str(reason)}
         note = Note(reason=reason, actor=actor)
-        entry = self._context.change(
+        entry = self._change_about(
             account,
             "balances.void",
+            lot,
             lambda state, now: balance_commands.void_lot(state, lot, note=note, now=now),
             key=key,
             content=content,
-            wants={"entries": [lot]},
         )
         return cast("Entry", entry)
 
@@ -416,14 +420,54 @@ class Balances(BalanceWatches):
         """Give up to ``limit`` stored entries numbered above ``after``, oldest first.
 
         Pass the last number of one page as ``after`` of the next: pages never skip or repeat.
+        Where entries were archived, the first page begins behind them.
+
+        Raises:
+            InvalidInput: ``after`` lies in what was archived.
+            UnknownName: there is no such account.
+        """
+
+        def look(reader: Reader) -> Sequence[Entry]:
+            found = reader.entries(account, after=after, limit=limit)
+            # Numbers have no gaps, so only a page that does not go on can hide something.
+            if after > 0 and limit > 0 and (not found or found[0].number != after + 1):
+                mark = checkpoint_of(reader, account)
+                if mark is not None and after < mark.entries:
+                    raise mark.refused("after", after)
+            return found
+
+        return self._context.view_with(account, look)[1]
+
+    def archived(self, account: str) -> Checkpoint | None:
+        """Say up to which entry the account's past was archived; None where nothing was.
 
         Raises:
             UnknownName: there is no such account.
         """
-        _, found = self._context.view_with(
-            account, lambda reader: reader.entries(account, after=after, limit=limit)
-        )
-        return found
+        _, mark = self._context.view_with(account, lambda reader: checkpoint_of(reader, account))
+        return mark
+
+    def _change_about(
+        self,
+        account: str,
+        verb: str,
+        number: int,
+        decide: Callable[[AccountState, datetime], Step],
+        *,
+        key: str,
+        content: Mapping[str, str],
+    ) -> Any:  # noqa: ANN401 - every verb has its own result
+        """Run a command about a past entry, and say so where it was archived."""
+        wants = {"entries": [number]}
+        try:
+            return self._context.change(
+                account, verb, decide, key=key, content=content, wants=wants
+            )
+        except UnknownName as unknown:
+            mark = self.archived(account) if unknown.value == number else None
+            if mark is None or number > mark.entries:
+                raise
+            raise mark.unknown(unknown.field, number) from None
 
 
 def _terms_told(terms: Terms) -> dict[str, str]:

@@ -9,6 +9,7 @@ import attrs
 from monochat_billing.accounts import Step, require_account
 from monochat_billing.audit import Audit, Difference, audit
 from monochat_billing.balance import Entry
+from monochat_billing.checkpoints import checkpoint_of
 from monochat_billing.errors import CorruptBooks, InvalidInput
 from monochat_billing.invoicing import InvoicePolicy
 from monochat_billing.message_told import MessageChannel
@@ -212,6 +213,8 @@ class Billing(Outlook):
     def verify(self, account: str | None = None) -> Audit:
         """Derive the books anew from all entries, of one account or of all, and compare.
 
+        Where entries were archived, it goes on from what they left behind.
+
         Raises:
             UnknownName: there is no such account.
         """
@@ -245,7 +248,8 @@ def _audited(reader: Reader, account: str) -> Audit:
 def _audit(reader: Reader, account: str) -> Audit:
     state = require_account(reader.load([Wanted(account)])[account].state, account)
     entries = _all_entries(reader, account)
-    return audit(state.books, reader.lots(account), entries, reader.holds(account))
+    begin = checkpoint_of(reader, account)
+    return audit(state.books, reader.lots(account), entries, reader.holds(account), begin)
 
 
 def _all_entries(reader: Reader, account: str) -> Iterator[Entry]:

@@ -11,6 +11,7 @@ import attrs
 from monochat_billing import invoice_commands
 from monochat_billing.accounts import AccountState, Step, require_account
 from monochat_billing.balance import Entry
+from monochat_billing.checkpoints import Checkpoint, checkpoint_of
 from monochat_billing.erasure import ErasingUnit
 from monochat_billing.errors import BillingError, InvalidInput, UnknownName
 from monochat_billing.instants import local_midnight
@@ -137,8 +138,8 @@ class Invoices:
 
         Raises:
             IllegalTransition: the policy invoices top-ups.
-            InvalidInput: the day lies ahead, the account has no billing profile, or the currency
-                needs an exchange rate.
+            InvalidInput: the day lies ahead, the account has no billing profile, the currency
+                needs an exchange rate, or what is to be invoiced, or corrected by it, was archived.
             UnknownName: there is no such account or balance.
             IdempotencyConflict: the key was used for something else.
         """
@@ -157,6 +158,9 @@ class Invoices:
         def compose(unit: InvoiceUnit, state: AccountState, issue: Issue) -> Invoice | None:
             balance = state.books.balance(currency)
             after = unit.invoiced_through(account, currency)
+            mark = checkpoint_of(unit, account)
+            if mark is not None and after < mark.last(currency):
+                raise mark.refused("currency", currency)
             entries = builtins.list(_entries(unit, account, currency, after, end))
             if not entries:
                 return None
@@ -169,7 +173,7 @@ class Invoices:
                 currency=currency,
                 scale=balance.scale,
                 period=BillingPeriod(start=local_midnight(begin, policy.zone), end=end),
-                roots=_roots(unit, account, entries),
+                roots=_roots(unit, account, entries, mark),
                 origins={lot.number: lot.origin for lot in unit.lots(account)},
             )
 
@@ -394,12 +398,20 @@ def _entries(
         after = page[-1].number
 
 
-def _roots(unit: InvoiceUnit, account: str, entries: Sequence[Entry]) -> dict[int, Entry]:
-    """Find what entries correct: among themselves, or further back."""
+def _roots(
+    unit: InvoiceUnit, account: str, entries: Sequence[Entry], mark: Checkpoint | None
+) -> dict[int, Entry]:
+    """Find what entries correct: among themselves, or further back.
+
+    Raises:
+        InvalidInput: it was archived, so nobody knows here at which rate it was invoiced.
+    """
     roots = {entry.number: entry for entry in entries}
     wanted = {entry.corrects for entry in entries if entry.corrects is not None}
     found = {number: roots[number] for number in wanted if number in roots}
-    for number in wanted - found.keys():
+    for number in sorted(wanted - found.keys()):
+        if mark is not None and number <= mark.entries:
+            raise mark.refused("corrects", number)
         found.update(
             (entry.number, entry) for entry in unit.entries(account, after=number - 1, limit=1)
         )

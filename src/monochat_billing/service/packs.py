@@ -9,6 +9,7 @@ import attrs
 from monochat_billing import pack_commands
 from monochat_billing.accounts import require_account
 from monochat_billing.balance import Entry
+from monochat_billing.checkpoints import checkpoint_of
 from monochat_billing.instants import utc
 from monochat_billing.intervals import MONTH, BillingInterval
 from monochat_billing.lots import LotOrigin
@@ -225,11 +226,12 @@ def _held(reader: Reader, account: str) -> tuple[tuple[PackHolding, ...], int]:
         for key, record in loaded.keys.items()
         if isinstance(record.outcome, PackPurchase)
     }
-    moved = [
-        one
-        for unit in dict.fromkeys(lot.unit for lot in lots)
-        for one in reader.movements(Window(account=account, unit=unit))
-    ]
+    units = dict.fromkeys(lot.unit for lot in lots)
+    moved = [one for unit in units for one in reader.movements(Window(account=account, unit=unit))]
+    mark = checkpoint_of(reader, account)
+    if mark is not None:
+        known = {lot.number: lot for lot in lots}
+        moved += [one for unit in units for one in mark.movements(unit, known)]
     return holdings(lots, moved, purchases), state.books.sequence
 
 

@@ -8,6 +8,7 @@ import attrs
 
 from monochat_billing.accounts import AccountState, catch_up, require_account
 from monochat_billing.balance import Balance
+from monochat_billing.checkpoints import Checkpoint, checkpoint_of
 from monochat_billing.consumption import Consumption, consumption
 from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import utc
@@ -48,24 +49,35 @@ class BalanceStatements:
 
         Pass ``next`` of one page as ``after`` of the following, with all else the same. The pages
         together are the statement as it was when the first was read: what is posted in between is
-        in none of them, and no line is skipped or repeated.
+        in none of them, and no line is skipped or repeated. Where entries were archived, the
+        beginning is where the archive ends: ``since`` of the statement says so, ``archived`` what
+        lies before, and ``opening`` counts it.
 
         Raises:
             InvalidInput: an instant is naive, ``until`` is not after ``since``, ``limit`` is not
-                from 1 to 1000, or ``after`` is no cursor of this statement.
+                from 1 to 1000, ``after`` is no cursor of this statement, or the statement reaches
+                into what was archived.
             UnknownName: there is no such account or balance.
         """
         window = Window.between(account, currency, reading, since, until)
         cursor = None if after is None else Cursor.parse(after, window)
 
-        def work(source: EntrySource, state: AccountState, through: int) -> Statement:
+        def work(past: _Past, state: AccountState) -> Statement:
+            seen = past.window
+            if cursor is not None and past.mark is not None:
+                past.mark.require(cursor.place.at, "after")
+            archived = 0
+            if past.mark is not None:
+                seen = past.mark.window(seen)
+                archived = past.mark.entries if window.since is None else 0
             return statement(
-                source,
-                attrs.evolve(window, through=through),
+                past.source,
+                seen,
                 scale=state.books.balance(currency).scale,
                 zone=state.account.zone,
                 after=cursor,
                 limit=limit,
+                archived=archived,
             )
 
         return self._read(window, work)
@@ -81,20 +93,21 @@ class BalanceStatements:
         """Give what was posted after everything that happened at a past instant.
 
         Raises:
-            InvalidInput: the instant is naive, or lies ahead.
+            InvalidInput: the instant is naive, lies ahead, or in what was archived.
             UnknownName: there is no such account or balance.
         """
         window = Window.between(account, currency, reading, None, None)
         at = utc(instant, field="instant")
 
-        def work(source: EntrySource, state: AccountState, through: int) -> Amount:
+        def work(past: _Past, state: AccountState) -> Amount:
             if at > state.account.as_of:
                 raise InvalidInput(
                     "instant", at.isoformat(), "lies ahead", "ask for an instant up to now"
                 )
-            seen = attrs.evolve(window, through=through)
+            if past.mark is not None and at < past.mark.ended_at:
+                raise past.mark.refused("instant", at.isoformat())
             balance: Balance = state.books.balance(currency)
-            return balance.value(source.balance_upto(seen, Place.after(at)))
+            return balance.value(past.source.balance_upto(past.window, Place.after(at)))
 
         return self._read(window, work)
 
@@ -109,17 +122,20 @@ class BalanceStatements:
     ) -> Consumption:
         """Sum what moved in ``[since, until)`` by kind, by lot and by the account's months.
 
+        Where entries were archived, the beginning is where the archive ends, and ``since`` of the
+        result says so.
+
         Raises:
-            InvalidInput: an instant is naive, ``until`` is not after ``since``, or there are more
-                than 1200 months between them.
+            InvalidInput: an instant is naive, ``until`` is not after ``since``, there are more
+                than 1200 months between them, or they reach into what was archived.
             UnknownName: there is no such account or balance.
         """
         window = Window.between(account, currency, reading, since, until)
 
-        def work(source: EntrySource, state: AccountState, through: int) -> Consumption:
+        def work(past: _Past, state: AccountState) -> Consumption:
             return consumption(
-                source,
-                attrs.evolve(window, through=through),
+                past.source,
+                past.window if past.mark is None else past.mark.window(past.window),
                 scale=state.books.balance(currency).scale,
                 zone=state.account.zone,
                 now=state.account.as_of,
@@ -127,7 +143,7 @@ class BalanceStatements:
 
         return self._read(window, work)
 
-    def _read(self, window: Window, work: Callable[[EntrySource, AccountState, int], T]) -> T:
+    def _read(self, window: Window, work: "Callable[[_Past, AccountState], T]") -> T:
         """Load, catch up and look back on one consistent view."""
         check_identity(window.account, "account")
         now = self._context.now()
@@ -137,11 +153,23 @@ class BalanceStatements:
             stored = require_account(loaded.state, window.account)
             step = catch_up(stored, self._context.catalog, now)
             stored.books.balance(window.unit)
+            mark = checkpoint_of(reader, window.account)
             if window.reading is Reading.AS_RECORDED:
-                return work(reader, step.state, stored.books.sequence)
+                seen = attrs.evolve(window, through=stored.books.sequence)
+                return work(_Past(reader, seen, mark), step.state)
             balances = (stored.books.balance(window.unit), step.state.books.balance(window.unit))
             lots = {lot.number: lot for balance in balances for lot in balance.lots}
             source = with_due(reader, step.entries, lots)
-            return work(source, step.state, step.state.books.sequence)
+            seen = attrs.evolve(window, through=step.state.books.sequence)
+            return work(_Past(source, seen, mark), step.state)
 
         return self._context.storage.read(read)
+
+
+@attrs.frozen
+class _Past:
+    """Hold what there is to look back on: entries, the window of them, and what was archived."""
+
+    source: EntrySource
+    window: Window
+    mark: Checkpoint | None

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import Executable
 
 from monochat_billing.adapters.sql import schema
+from monochat_billing.adapters.sql._archive_statements import ArchiveStatements
 from monochat_billing.adapters.sql._invoice_statements import InvoiceStatements
 from monochat_billing.adapters.sql._message_statements import MessageStatements
 from monochat_billing.adapters.sql._metered_statements import MeteredStatements
@@ -59,6 +60,7 @@ class Statements:
         self.invoices = InvoiceStatements(self)
         self.outbox = OutboxStatements(self)
         self.metered = MeteredStatements(self)
+        self.archives = ArchiveStatements(self)
         self._compile_load()
         self._compile_save()
         self._compile_pages()

@@ -15,6 +15,7 @@ import attrs
 
 from monochat_billing.accounts import AccountState, ChargedUsage
 from monochat_billing.adapters.sql import _rows, schema
+from monochat_billing.adapters.sql._archives import ArchiveReading
 from monochat_billing.adapters.sql._erasing import ErasingWriter
 from monochat_billing.adapters.sql._invoices import InvoiceReading, InvoiceWriting
 from monochat_billing.adapters.sql._messages import MessageReader, MessageWriter, traffic
@@ -42,7 +43,7 @@ _VERSION: Final = 10
 _NONE: Final[Mapping[str, list[Row]]] = {}
 
 
-class SqlReader(MessageReader, MeteredReader, InvoiceReading):
+class SqlReader(MessageReader, MeteredReader, InvoiceReading, ArchiveReading):
     """Read the books within one database transaction."""
 
     def __init__(self, session: Session) -> None:
@@ -171,15 +172,17 @@ class SqlReader(MessageReader, MeteredReader, InvoiceReading):
     def balance_upto(self, window: Window, place: Place) -> int:
         """Sum the window's unit up to and including ``place``, however early, in its units."""
         statements = self._session.statements
-        asked = [statements.recorded_upto]
-        if window.reading is Reading.AS_EFFECTIVE:
-            asked.append(statements.late_upto)
         named = _rows.window(window, place)
-        return sum(
-            int(units or 0)
-            for statement in asked
-            for (units,) in self._session.rows("read balance", statement, statement.values(**named))
-        )
+        asked = statements.recorded_upto
+        rows = self._session.rows("read balance", asked, asked.values(**named))
+        if not rows:  # the entry whose balance this is may be archived
+            mark = self.checkpoint(window.account)
+            if mark is not None and window.through >= mark.entries:
+                rows = [(mark.posted(window.unit),)]
+        if window.reading is Reading.AS_EFFECTIVE:
+            asked = statements.late_upto
+            rows += self._session.rows("read balance", asked, asked.values(**named))
+        return sum(int(units or 0) for (units,) in rows)
 
     def movements(self, window: Window) -> Sequence[Movement]:
         """Sum the whole window by kind and lot."""
