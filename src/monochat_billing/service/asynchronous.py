@@ -50,7 +50,7 @@ T = TypeVar("T")
 class _Run(Protocol):
     """Run something of the synchronous service while the event loop goes on."""
 
-    async def __call__(self, ask: Callable[[Billing], T]) -> T:
+    def __call__(self, ask: Callable[[Billing], T]) -> Coroutine[Any, Any, T]:
         """Give what ``ask`` returns for the service."""
         ...
 
@@ -340,8 +340,8 @@ class AsyncBilling(_Noun):
         )
         service = billing.within(awaiting)
 
-        async def run(ask: Callable[[Billing], T]) -> T:
-            return await in_strand(lambda: ask(service))
+        def run(ask: Callable[[Billing], T]) -> Coroutine[Any, Any, T]:
+            return in_strand(lambda: ask(service))
 
         self._billing = billing
         self._furnish(run)
