@@ -168,19 +168,24 @@ class AccountState:
         """Give the next thing that falls due by itself, if anything will."""
         return min(self._ahead(), default=None)
 
-    def _ahead(self) -> Iterator[Due]:
-        yield from due_items(self.subscriptions.values(), self.schedule.values())[:1]
+    def _ahead(self) -> list[Due]:
+        """List what may be next; of subscriptions and what is planned, the soonest alone."""
+        found = due_items(self.subscriptions.values(), self.schedule.values())[:1]
         for hold in self.holds.values():
             if hold.expires_at is not None and hold.open:
-                yield Due(hold.expires_at, DueKind.HOLD_EXPIRY, 0, hold.placed_at, hold.id)
+                found.append(Due(hold.expires_at, DueKind.HOLD_EXPIRY, 0, hold.placed_at, hold.id))
         for balance in self.books.balances.values():
             for lot in balance.lots:
-                number = str(lot.number)
                 if lot.expires_at is not None and lot.free:
-                    yield Due(lot.expires_at, DueKind.LOT_EXPIRY, 0, lot.granted_at, number)
+                    kind, at = DueKind.LOT_EXPIRY, lot.expires_at
+                    found.append(Due(at, kind, 0, lot.granted_at, str(lot.number)))
                 if lot.waiting and lot.effective_at is not None and lot.remaining:
-                    yield Due(lot.effective_at, DueKind.LOT_START, 0, lot.granted_at, number)
-        yield from self._asked_ahead()
+                    kind, at = DueKind.LOT_START, lot.effective_at
+                    found.append(Due(at, kind, 0, lot.granted_at, str(lot.number)))
+        account = self.account
+        if account.automatic or account.recurrences or account.counters:
+            found += self._asked_ahead()
+        return found
 
     def _asked_ahead(self) -> Iterator[Due]:
         """Give what falls due by what is kept with the account itself."""
@@ -252,12 +257,13 @@ class AccountState:
         account = self.account.moved(self.account.as_of, next_due_at, self.account.events)
         return self._with(account, self.books, self.subscriptions)
 
-    def told(self, events: int) -> "AccountState":
-        """Return the state after so many more events."""
-        if not events:
+    def stored(self, events: int) -> "AccountState":
+        """Return the state as it has to be stored: after so many more events, and settled."""
+        account, due = self.account, self.next_due()
+        next_due_at = due.at if due else None
+        if not events and next_due_at == account.next_due_at:
             return self
-        account = self.account
-        account = account.moved(account.as_of, account.next_due_at, account.events + events)
+        account = account.moved(account.as_of, next_due_at, account.events + events)
         return self._with(account, self.books, self.subscriptions)
 
     def seen(self, now: datetime) -> "AccountState":

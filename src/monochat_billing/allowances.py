@@ -126,7 +126,8 @@ def follow(
                 allowances = included(subscription, catalog, at)
             except UnknownName:  # no version of the catalog knows it: what was granted stays
                 continue
-            run.end(subscription, frozenset(one.meter for one in allowances))
+            if run.standing:
+                run.end(subscription, frozenset(one.meter for one in allowances))
             for allowance in allowances:
                 run.bring(subscription, allowance)
     after = tuple(run.standing.values())
@@ -178,7 +179,10 @@ class _Run:
         self.standing = standing
         self.entries: list[Entry] = []
         self._at = at
-        self._memo = Memo(EntryKind.GRANT, at, recorded_at)
+        self._recorded_at = recorded_at
+
+    def _memo(self, one: Recurrence) -> Memo:
+        return Memo(EntryKind.GRANT, self._at, self._recorded_at, reference=one.id)
 
     def end(self, subscription: Subscription, kept: frozenset[str]) -> None:
         """End what a subscription no longer includes; what is left of it goes."""
@@ -216,7 +220,7 @@ class _Run:
 
     def advance(self, recurrence: Recurrence, period: BillingPeriod) -> None:
         """Grant the lot of the next period, with what rolls over."""
-        memo = attrs.evolve(self._memo, reference=recurrence.id)
+        memo = self._memo(recurrence)
         self.books, moved, posted = grant_next(self.books, recurrence, period, memo)
         self.standing[moved.id] = moved
         if posted is not None:
@@ -233,7 +237,7 @@ class _Run:
         elapsed = _part(period, self._at)
         units = fresh.grant.units if not elapsed else rule.brought(fresh.grant.units, used, elapsed)
         ahead = BillingPeriod(start=max(self._at, period.start), end=period.end)
-        memo = attrs.evolve(self._memo, reference=fresh.id)
+        memo = self._memo(fresh)
         self.books, moved, posted = grant_next(self.books, fresh, ahead, memo, units=units)
         if old is not None and elapsed and rule is not rule.PRORATED:
             moved = attrs.evolve(moved, granted=units + min(used, fresh.grant.units))
@@ -248,12 +252,11 @@ class _Run:
         if lot is None or lost <= 0:
             return
         balance = self.books.balance(lot.unit)
-        memo = attrs.evolve(self._memo, reference=one.id)
         done = post(
             self.books,
             balance,
             -lost,
-            memo.of(EntryKind.VOID, f"{one.product or one.id} has changed"),
+            self._memo(one).of(EntryKind.VOID, f"{one.product or one.id} has changed"),
             insert(balance.lots, lot.left_with(lot.remaining - lost)),
             parts=((lot.number, -lost),),
             corrects=lot.number,

@@ -211,6 +211,9 @@ def known_product(catalog: AnyCatalog, product: str, at: datetime) -> Product:
         InvalidInput: ``at`` is naive or before the first version.
     """
     in_force = catalog.at(at)
+    sold = in_force.find(product)
+    if sold is not None:
+        return sold
     earlier = [one for one in versions_of(catalog) if _starts(one) <= _starts(in_force)]
     for version in reversed(earlier):
         for one in version.products:

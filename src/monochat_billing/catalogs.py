@@ -133,6 +133,10 @@ class Catalog:
                 f"use one of {', '.join(self._by_id)}",
             ) from None
 
+    def find(self, product_id: str) -> Product | None:
+        """Give the product with this id, if the catalog has it."""
+        return self._by_id.get(product_id)
+
     def one_off(self, one_off_id: str) -> OneOff:
         """Give the pack or one-off add-on with this id.
 

@@ -114,7 +114,7 @@ def renew(
     if agreement is not None and agreement.ends(subscription.period.end):
         return expire(books, subscription, at=subscription.period.end, reason="end of its term")
     period = subscription.next_period
-    if price is not None and price != subscription.price:
+    if price is not None and price is not subscription.price and price != subscription.price:
         subscription = subscription.repriced(price, period.start)
     try:
         books, entries, charge = _pay(
@@ -146,7 +146,7 @@ def renew(
         charge=charge,
         history=one.history,
         version=one.version + 1,
-        agreement=agreement if one.agreement is agreement else one.agreement,
+        agreement=one.agreement,
         quantity=one.quantity,
         trial_ends_at=one.trial_ends_at,
         follows=one.follows,

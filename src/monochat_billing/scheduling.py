@@ -319,10 +319,15 @@ def due_items(
     A past-due subscription has no renewal ahead: retries and the end of its grace, if its policy
     has them, and otherwise a top-up that revives it.
     """
-    by_id = {one.id: one for one in subscriptions}
+    by_id: dict[str, Subscription] = {}
     items: list[Due] = []
-    for one in by_id.values():
-        items += _dues_of(one)
+    for one in subscriptions:
+        by_id[one.id] = one
+        if one.state is SubscriptionState.ACTIVE:  # nearly always, so without a generator
+            at = one.period.end
+            items.append(Due(at, DueKind.RENEWAL, _RANK[one.family], one.period.start, one.id))
+        else:
+            items += _dues_of(one)
     for change in schedule:
         if change.pending:
             kind = DueKind.SCHEDULED_CHANGE
@@ -337,9 +342,7 @@ def _dues_of(one: Subscription) -> Iterator[Due]:
     rank = _RANK[one.family]
     since = one.period.start
     state = one.state
-    if state is SubscriptionState.ACTIVE:
-        yield Due(one.period.end, DueKind.RENEWAL, rank, since, one.id)
-    elif state is SubscriptionState.TRIALING:
+    if state is SubscriptionState.TRIALING:
         yield Due(one.trial_ends_at or one.period.end, DueKind.TRIAL_END, rank, since, one.id)
     elif state is SubscriptionState.PAST_DUE and one.dunning is not None:
         if one.dunning.retry_at is not None:

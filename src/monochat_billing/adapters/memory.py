@@ -169,19 +169,26 @@ class _Account:
 
     def knows(self, changes: Changes) -> str:
         """Name an id or a key that a save calls new although it is kept already."""
-        for noun, kept, new in (
-            ("key", self.keys, [one.key for one in changes.keys]),
-            ("usage record", self.usage, [one.record.id for one in changes.usage]),
-            ("scheduled change", self.schedule, [one.id for one in changes.new_schedule]),
-            ("hold", self.holds, [one.id for one in changes.new_holds]),
-            ("counter", self.counters, sorted(changes.new_counters)),
-            ("usage record", self.metered, sorted(changes.new_metered)),
-            ("top-up", self.top_ups, [one.id for one in changes.new_top_ups]),
-            ("subscription", self.subscriptions, [one.id for one in changes.new_subscriptions]),
+        for one in changes.keys:
+            if one.key in self.keys:
+                return f"key {one.key!r} exists already"
+        for used in changes.usage:
+            if used.record.id in self.usage:
+                return f"usage record {used.record.id!r} exists already"
+        was, now = changes.before or changes.after, changes.after
+        # A save leaves most of these as they were, and sees that without listing them.
+        for noun, kept, before, after in (
+            ("scheduled change", self.schedule, was.schedule, now.schedule),
+            ("hold", self.holds, was.holds, now.holds),
+            ("counter", self.counters, was.metered.counters, now.metered.counters),
+            ("usage record", self.metered, was.metered.records, now.metered.records),
+            ("top-up", self.top_ups, was.top_ups, now.top_ups),
+            ("subscription", self.subscriptions, was.subscriptions, now.subscriptions),
         ):
-            for identity in new:
-                if identity in kept:
-                    return f"{noun} {identity!r} exists already"
+            if before is not after:
+                for identity in after:
+                    if identity in kept and identity not in before:
+                        return f"{noun} {identity!r} exists already"
         return ""
 
     def marked(self, changes: Changes) -> Callable[[], None]:
@@ -225,19 +232,31 @@ class _Account:
         for entry in changes.entries:
             if entry.corrects is not None:
                 self.corrections.setdefault(entry.corrects, []).append(entry.number)
-        self.subscriptions.update((one.id, one) for one in changes.subscriptions)
-        self.schedule.update((one.id, one) for one in changes.schedule)
-        self.holds.update((one.id, one) for one in changes.holds)
-        self.top_ups.update((one.id, one) for one in changes.top_ups)
-        self.usage.update((one.record.id, one) for one in changes.usage)
+        for used in changes.usage:
+            self.usage[used.record.id] = used
         for record in changes.keys:
             self.keys[record.key] = record
-        self.messages.update((one.id, one) for one in changes.messages)
-        self.tallies.update(changes.tallies)
-        self.counters.update((one.id, one) for one in changes.counters)
-        self.metered.update((one.record.id, one) for one in changes.metered)
+        self._keep_state(changes)
         self.events += changes.events
         self.state = _live(changes.after)
+
+    def _keep_state(self, changes: Changes) -> None:
+        """Take over what differs of the state; what is the same object is not looked through."""
+        was, now = changes.before, changes.after
+        if was is None or was.subscriptions is not now.subscriptions:
+            self.subscriptions.update((one.id, one) for one in changes.subscriptions)
+        if was is None or was.schedule is not now.schedule:
+            self.schedule.update((one.id, one) for one in changes.schedule)
+        if was is None or was.holds is not now.holds:
+            self.holds.update((one.id, one) for one in changes.holds)
+        if was is None or was.top_ups is not now.top_ups:
+            self.top_ups.update((one.id, one) for one in changes.top_ups)
+        if was is None or was.traffic is not now.traffic:
+            self.messages.update((one.id, one) for one in changes.messages)
+            self.tallies.update(changes.tallies)
+        if was is None or was.metered is not now.metered:
+            self.counters.update((one.id, one) for one in changes.counters)
+            self.metered.update((one.record.id, one) for one in changes.metered)
 
 
 @attrs.define
@@ -611,13 +630,17 @@ class _Unit:
         return sum(one is not other for one, other in zip(kept, after, strict=True))
 
     def save(self, changes: Sequence[Changes]) -> None:
+        shelf, seen = self._shelf, set[str]()
         for one in changes:
             account = one.after.account.id
-            wrong = "was not loaded" if account not in self._loaded else self._shelf.misfit(one)
+            if account in seen or one.after.top_ups:  # it may be about what was saved just before
+                shelf = self._shelf
+            wrong = "was not loaded" if account not in self._loaded else shelf.misfit(one)
             if wrong:
                 self._failure = StorageMisuse("save", f"account {account!r} {wrong}")
                 raise self._failure
             self._saved.append(one)
+            seen.add(account)
 
     def entries(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Entry]:
         kept = self._shelf.accounts.get(account)

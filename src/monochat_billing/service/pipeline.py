@@ -230,7 +230,7 @@ class _Desk:
         )
         return Changes(
             self._before,
-            state.told(len(events)).settled,
+            state.stored(len(events)),
             tuple(self._entries),
             events,
             tuple(self._new_keys),
