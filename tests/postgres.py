@@ -259,9 +259,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         _end(os.environ.pop(PLACE, ""))
 
 
+def _bury_the_dead() -> None:
+    """End the servers of runs that were killed before they could end them."""
+    for owner in Path(tempfile.gettempdir()).glob("billing-pg-*/owner"):
+        with suppress(OSError, ValueError, RuntimeError):
+            if not _lives(int(owner.read_text())):
+                _end(str(owner.parent))
+
+
 def _new_place() -> None:
+    _bury_the_dead()
     folder = tempfile.mkdtemp(prefix="billing-pg-")
     Path(folder).chmod(0o755)
+    (Path(folder) / "owner").write_text(str(os.getpid()))
     os.environ[PLACE] = folder
     atexit.register(_end, folder)
 
