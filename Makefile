@@ -3,6 +3,7 @@
 
 VENV := .venv
 RUN := $(VENV)/.ready-run
+WEB := $(VENV)/.ready-web
 DEV := $(VENV)/.ready-dev
 BIN := $(VENV)/bin
 PINS := constraints.txt
@@ -14,10 +15,10 @@ PIP := PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) PIP_DISABLE_PIP_VERSI
 
 # A stamp counts only for the place it was made in, and while the interpreter behind it answers.
 $(shell test "$$(cat $(RUN) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2>/dev/null \
-	|| rm -f $(RUN) $(DEV))
+	|| rm -f $(RUN) $(WEB) $(DEV))
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-deep lint types bench messages lock clean
+.PHONY: help demo page test test-deep lint types docs bench messages lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; \
@@ -25,6 +26,9 @@ help: ## show this list
 
 demo: $(RUN) ## one account, one SQLite file: top up, subscribe, rate, upgrade, dunning, revival
 	$(BIN)/python examples/demo
+
+page: $(WEB) ## serve the Billing page of examples/billing_page; DATABASE=url names another database
+	$(BIN)/python -m examples.billing_page $(if $(DATABASE),--database '$(DATABASE)')
 
 test: $(DEV) ## every check that a change has to pass, with branch coverage
 	@$(MAKE) --no-print-directory lint types
@@ -46,6 +50,12 @@ types: $(DEV) ## mypy --strict over src, tests, examples and benchmarks
 	@echo '--- types'
 	$(BIN)/mypy
 
+docs: $(DEV) ## build the documentation into docs/_build/html; a warning or a dead link fails
+	@echo '--- documentation'
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@$(BIN)/python tools/links.py docs/_build/html
+	@echo 'open docs/_build/html/index.html'
+
 bench: $(DEV) ## print the benchmark tables
 	@set -e; for script in benchmarks/*.py; do \
 	echo "--- $$script"; $(BIN)/python "$$script"; done
@@ -58,9 +68,9 @@ lock: ## resolve every dependency anew and write constraints.txt
 
 clean: ## remove everything that these targets made
 	@if [ -e $(VENV) ] || [ -L $(VENV) ]; then mv $(VENV) $(VENV).gone; fi
-	rm -rf $(VENV).gone .coverage .coverage.* .hypothesis .import_linter_cache \
+	rm -rf docs/_build docs/reference/drawn $(VENV).gone .coverage .coverage.* .hypothesis .import_linter_cache \
 	.mypy_cache .pytest_cache .ruff_cache build dist demo.db demo.db-journal demo.db-shm demo.db-wal \
-	demo-webhooks.jsonl demo-webhooks.jsonl.part
+	demo-webhooks.jsonl demo-webhooks.jsonl.part billing-page.db billing-page.db-shm billing-page.db-wal
 
 $(RUN): pyproject.toml $(PINS)
 	@sh tools/venv.sh $(VENV)
@@ -68,8 +78,14 @@ $(RUN): pyproject.toml $(PINS)
 	@$(PIP) install -qq -e '.[sql]'
 	@printf '%s\n' '$(CURDIR)' > $@
 
+$(WEB): pyproject.toml $(PINS)
+	@sh tools/venv.sh $(VENV)
+	@echo 'installing the library, its SQL adapters and what a page needs into $(VENV)'
+	@$(PIP) install -qq -e '.[postgres,web]'
+	@printf '%s\n' '$(CURDIR)' | tee $(RUN) > $@
+
 $(DEV): pyproject.toml $(PINS)
 	@sh tools/venv.sh $(VENV)
 	@echo 'installing the library and the development tools into $(VENV)'
 	@$(PIP) install -qq -e '.[dev]'
-	@printf '%s\n' '$(CURDIR)' | tee $(RUN) > $@
+	@printf '%s\n' '$(CURDIR)' | tee $(RUN) $(WEB) > $@
