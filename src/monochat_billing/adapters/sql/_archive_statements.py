@@ -2,7 +2,18 @@
 
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import BigInteger, bindparam, delete, func, literal_column, or_, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Text,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 
 from monochat_billing.adapters.sql import schema
 
@@ -17,9 +28,9 @@ class ArchiveStatements:
     def __init__(self, statements: "Statements") -> None:
         compiled = statements.compiled
         kept, entries, invoices = schema.ARCHIVES.c, schema.ENTRIES.c, schema.INVOICES.c
-        account = bindparam("account")
+        account = bindparam("account", type_=Text)
         ours = kept.account_id == account
-        one = literal_column("1")
+        one: ColumnElement[int] = literal_column("1")
         self.last = compiled(
             select(schema.ARCHIVES).where(ours).order_by(kept.ordinal.desc()).limit(one)
         )
