@@ -32,7 +32,6 @@ from monochat_billing.charge_models import (
     affordable_units,
     charge,
     charge_step,
-    charged_units,
     true_up,
 )
 from monochat_billing.errors import InvalidInput
@@ -226,14 +225,24 @@ class TestLadders:
         )
         assert short == long
 
-    @given(model=STRAIGHT, quantity=QUANTITIES, scale=st.integers(0, 6))
-    def test_the_total_alone_is_the_charges_total(
-        self, model: PerUnit | Graduated, quantity: Fraction, scale: int
+    @given(
+        model=STRAIGHT,
+        quantities=st.tuples(QUANTITIES, QUANTITIES),
+        off=st.sampled_from((None, 0, 1, -1)),
+    )
+    def test_what_was_charged_is_taken_off_whatever_it_was(
+        self, model: PerUnit | Graduated, quantities: tuple[Fraction, Fraction], off: int | None
     ) -> None:
-        """Nothing but the lines is left out."""
-        rounding = HALF_UP.at_scale(scale)
-        units = charged_units(model, quantity, currency="TRY", rounding=rounding)
-        assert units == charge(model, [quantity], currency="TRY", rounding=rounding).units
+        """Then both ways leave the whole, charged once."""
+        before, after = quantities
+        first = charge(model, [before], currency="TRY").units
+        charged = 0 if off is None else max(first + off, 0)
+        steps = [
+            charge_step(model, before=start, after=end, charged=charged, currency="TRY")
+            for start, end in ((before, after), ([before], [after]))
+        ]
+        assert steps[0] == steps[1]
+        assert charged + steps[0].units == charge(model, [after], currency="TRY").units
 
     @pytest.mark.parametrize("size", [1, 2])
     def test_what_is_above_the_last_tier_is_refused_on_either_way(self, size: int) -> None:
@@ -241,8 +250,6 @@ class TestLadders:
         model = Graduated(tiers=(Tier(up_to=10, price=1, size=size),))
         with pytest.raises(InvalidInput, match="above the last tier"):
             charge_step(model, before=Fraction(4), after=Fraction(11), currency="TRY")
-        with pytest.raises(InvalidInput, match="above the last tier"):
-            charged_units(model, Fraction(11), currency="TRY")
 
     def test_a_total_that_is_too_large_is_refused(self) -> None:
         """64 bits hold what a balance holds."""

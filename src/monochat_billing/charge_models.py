@@ -34,10 +34,9 @@ from monochat_billing.charge_steps import (
     difference,
     ladder,
     step_on,
-    units_at,
 )
 from monochat_billing.errors import InvalidInput
-from monochat_billing.money import minor_digits
+from monochat_billing.money import from_units
 from monochat_billing.percentages import Dynamic, Percentage
 from monochat_billing.quantities import (
     Quantity,
@@ -73,7 +72,6 @@ __all__ = [
     "affordable_units",
     "charge",
     "charge_step",
-    "charged_units",
     "true_up",
 ]
 
@@ -396,6 +394,7 @@ def charge_step(
     before: Usage | None,
     after: Usage,
     currency: str,
+    charged: int | None = None,
     rounding: Rounding = USAGE_ROUNDING,
     source: str = "",
 ) -> Charge:
@@ -405,6 +404,9 @@ def charge_step(
     that a fixed fee of the first tier is in the first step. The steps of a period sum to its
     charge, whatever they are: each is the difference of the rounded wholes. What cannot be taken
     off line by line (volume pricing) is taken off as one line.
+
+    ``charged`` is what was charged for ``before``, in the smallest unit that the rounding leaves,
+    where that may be another amount: then it is taken off as one line.
 
     Raises:
         InvalidInput: as :func:`charge`.
@@ -417,32 +419,22 @@ def charge_step(
     if before is None:
         return charge(model, after, currency=currency, rounding=rounding, source=source)
     if type(before) is Fraction and type(after) is Fraction and isinstance(model, _STRAIGHT):
-        rungs = model._rungs  # noqa: SLF001 - this module's own
-        step = step_on(rungs, before, after, currency=currency, rounding=rounding, source=source)
+        step = step_on(
+            model._rungs,  # noqa: SLF001 - this module's own
+            before,
+            after,
+            currency=currency,
+            charged=charged,
+            rounding=rounding,
+            source=source,
+        )
         if step is not None:
             return step
-    return difference(
-        model.lines(after), model.lines(before), currency, rounding=rounding, source=source
-    )
-
-
-def charged_units(
-    model: ChargeModel, usage: Usage, *, currency: str, rounding: Rounding = USAGE_ROUNDING
-) -> int:
-    """Give the total of a charge alone, in the smallest unit that the rounding leaves.
-
-    Raises:
-        InvalidInput: as :func:`charge`.
-
-    >>> charged_units(PerUnit(price="0.0009"), 3, currency="USD")
-    2700
-    """
-    if type(usage) is Fraction and isinstance(model, _STRAIGHT):
-        digits = rounding.digits(currency, minor_digits(currency))
-        units = units_at(model._rungs, usage, digits, rounding)  # noqa: SLF001 - as above
-        if units is not None:
-            return units
-    return charge(model, usage, currency=currency, rounding=rounding).units
+    lines, earlier = model.lines(after), model.lines(before)
+    if charged is not None and charged != total_of(earlier, currency, rounding=rounding).units:
+        whole = total_of(lines, currency, rounding=rounding, source=source)
+        return whole.less(from_units(charged, currency, whole.digits)) if charged else whole
+    return difference(lines, earlier, currency, rounding=rounding, source=source)
 
 
 def true_up(minimum: Quantity, used: Quantity, *, share: Quantity = 1) -> Fraction:

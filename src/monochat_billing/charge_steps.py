@@ -9,8 +9,8 @@ amount is a straight line, ``(constant + slope x quantity) / bottom``, in intege
 any quantity is one division, and a step has lines only for the tiers that it touches.
 
 >>> rungs = ladder([(Fraction(10), Fraction(1), Fraction(0)), (None, Fraction(1, 2), Fraction(3))])
->>> [units_at(rungs, Fraction(quantity), 2, USAGE_ROUNDING) for quantity in (4, 10, 12)]
-[400, 1000, 1400]
+>>> [step_on(rungs, Fraction(4), Fraction(end), currency="TRY").units for end in (4, 10, 12)]
+[0, 6000000, 10000000]
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ from monochat_billing.charge_lines import (
 from monochat_billing.money import MAX_UNITS, check_currency, minor_digits
 from monochat_billing.rounding import Rounding, round_ratio
 
-__all__ = ["NO_LADDER", "Ladder", "Rung", "difference", "ladder", "step_on", "units_at"]
+__all__ = ["NO_LADDER", "Ladder", "Rung", "difference", "ladder", "step_on"]
 
 _ONE: Final = Fraction(1)
 _ZERO: Final = Fraction(0)
@@ -115,31 +115,21 @@ def _units(rung: Rung, quantity: Fraction, digits: int, rounding: Rounding) -> i
     )
 
 
-def units_at(rungs: Ladder, quantity: Fraction, digits: int, rounding: Rounding) -> int | None:
-    """Give the rounded total of a quantity above zero in ``10 ** -digits``.
-
-    None is the answer where the ladder does not say: it has no rung, the quantity is zero or above
-    the last one, or the total does not fit into 64 bits.
-    """
-    place = _reached(rungs, quantity)
-    if place < 0 or not quantity:
-        return None
-    units = _units(rungs[place], quantity, digits, rounding)
-    return units if units <= MAX_UNITS else None
-
-
 def step_on(
     rungs: Ladder,
     before: Fraction,
     after: Fraction,
     *,
     currency: str,
+    charged: int | None = None,
     rounding: Rounding = USAGE_ROUNDING,
     source: str = "",
 ) -> Charge | None:
     """Charge what lies between two quantities: the rounded total of one less that of the other.
 
-    None is the answer where the ladder does not say; see :func:`units_at`.
+    None is the answer where the ladder does not say: it has no rung, ``before`` is zero or more
+    than ``after``, ``after`` is above the last rung, its total does not fit into 64 bits, or
+    ``charged`` is given and is not the rounded total of ``before``.
 
     Raises:
         InvalidInput: the currency is unknown.
@@ -159,7 +149,10 @@ def step_on(
     whole = _units(rungs[high], after, digits, rounding)
     if whole > MAX_UNITS:
         return None
-    gained = whole - _units(rungs[low], before, digits, rounding)
+    first = _units(rungs[low], before, digits, rounding)
+    if charged is not None and charged != first:
+        return None
+    gained = whole - first
     if low == high:
         return _within(rungs[low], after - before, gained, known.code, digits, rounding, source)
     lines: list[DraftLine] = []

@@ -230,6 +230,8 @@ class Memo:
 
     def of(self, kind: EntryKind, reason: str | None = None) -> "Memo":
         """Return the memo for an entry of another kind, with another reason if one is given."""
+        if kind is self.kind and reason is None:
+            return self
         return attrs.evolve(self, kind=kind, reason=self.reason if reason is None else reason)
 
 

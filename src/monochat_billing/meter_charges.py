@@ -16,7 +16,7 @@ import attrs
 from monochat_billing.balance import Books, DebitMode, Entry, EntryKind, Memo, give_back
 from monochat_billing.books import take
 from monochat_billing.charge_lines import Charge, ChargeLine, LineBasis, draft, total_of
-from monochat_billing.charge_models import ChargeModel, charge, charge_step, charged_units
+from monochat_billing.charge_models import ChargeModel, charge, charge_step
 from monochat_billing.counters import Counter, MeterRecord, merged_shares
 from monochat_billing.errors import InvalidInput
 from monochat_billing.lots import Share
@@ -25,7 +25,7 @@ from monochat_billing.money import MAX_UNITS, add, as_fraction, from_units, to_u
 from monochat_billing.percentages import Percentage
 from monochat_billing.quantities import Usage
 from monochat_billing.rounding import HALF_UP
-from monochat_billing.tax import TaxLine, tax_pieces
+from monochat_billing.tax import TaxLine, tax_piece
 
 __all__ = [
     "ChargedCounter",
@@ -84,16 +84,15 @@ def added_charge(
     if not start and not before.charged:
         return _of(rate, model, end) if end else _plain(0, rate)
     if start and end >= start:
-        known = charged_units(model, start, currency=rate.currency, rounding=rate.rounding)
-        if known == before.charged:
-            return charge_step(
-                model,
-                before=start,
-                after=end,
-                currency=rate.currency,
-                rounding=rate.rounding,
-                source=rate.card,
-            )
+        return charge_step(
+            model,
+            before=start,
+            after=end,
+            currency=rate.currency,
+            charged=before.charged,
+            rounding=rate.rounding,
+            source=rate.card,
+        )
     whole = _of(rate, model, end) if end else _plain(0, rate)
     if not before.charged:
         return whole
@@ -144,9 +143,7 @@ def take_charge(
     gross = units
     tax = terms.tax(rate, at, balance.scale)
     if tax is not None:
-        amount = from_units(units, rate.currency, balance.scale)
-        charged = from_units(counter.charged, rate.currency, balance.scale)
-        (split,) = tax_pieces([amount], tax, before=charged)
+        split = tax_piece(units, rate.currency, tax, before=counter.charged)
         gross = to_units(split.gross, balance.scale)
     entries: tuple[Entry, ...] = ()
     paid = counter.paid

@@ -439,7 +439,7 @@ def _with_minimum(
 
     The counter of a minimum sums up, as what it used, what all others of its period charged.
     """
-    if rate.meter.minimum_in(rate.currency) is None:
+    if not rate.meter.minimum or rate.meter.minimum_in(rate.currency) is None:
         return scene, ()
     place = f"{rate.place}/{MINIMUM}/"
     known = scene.metered.counters.get(place)

@@ -47,6 +47,7 @@ __all__ = [
     "TaxTable",
     "TaxTreatment",
     "credit_line",
+    "tax_piece",
     "tax_pieces",
 ]
 
@@ -290,19 +291,38 @@ def tax_pieces(
         upto = tax._rest(cumulated)  # noqa: SLF001 - as above
         part = upto - reached
         reached = upto
-        net, added = (part, units - part) if tax.pricing is Pricing.INCLUSIVE else (units, part)
-        lines.append(
-            TaxLine(
-                net=from_units(net, code, digits),
-                tax=from_units(added, code, digits),
-                gross=from_units(net + added, code, digits),
-                rate=tax.rate,
-                pricing=tax.pricing,
-                treatment=tax.treatment,
-                reason=tax.reason,
-            )
-        )
+        lines.append(_line(units, part, code, digits, tax))
     return tuple(lines)
+
+
+def tax_piece(units: int, currency: str, tax: Tax, *, before: int = 0) -> TaxLine:
+    """Split one amount of a taxed line as :func:`tax_pieces` does, in integers.
+
+    ``units`` and ``before`` are in the smallest unit that the tax's rounding leaves.
+
+    Raises:
+        InvalidInput: the currency is unknown.
+
+    >>> kdv = Tax(rate=KDV.rate_on("standard", date(2026, 11, 23)), pricing="INCLUSIVE")
+    >>> tax_piece(-4839, "TRY", kdv, before=10000).net
+    Money('-40.32', 'TRY')
+    """
+    digits = tax.rounding.digits(currency, minor_digits(currency))
+    part = tax._rest(before + units) - tax._rest(before)  # noqa: SLF001 - as above
+    return _line(units, part, currency, digits, tax)
+
+
+def _line(units: int, part: int, code: str, digits: int, tax: Tax) -> TaxLine:
+    net, added = (part, units - part) if tax.pricing is Pricing.INCLUSIVE else (units, part)
+    return TaxLine(
+        net=from_units(net, code, digits),
+        tax=from_units(added, code, digits),
+        gross=from_units(net + added, code, digits),
+        rate=tax.rate,
+        pricing=tax.pricing,
+        treatment=tax.treatment,
+        reason=tax.reason,
+    )
 
 
 def _units(amount: Money, code: str, digits: int, field: str) -> int:
