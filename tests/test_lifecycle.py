@@ -241,6 +241,20 @@ class TestAddOns:
         shop.billing.run_due()
         assert have(shop) == str(lira("8800").amount - lira("193.55").amount - 1500)
 
+    def test_are_no_trial_where_the_days_of_the_plan_lie_ahead(self, shop: Desk) -> None:
+        """The plan's grid may begin after the add-on does; what is charged is active."""
+        subscribe(shop, "team")
+        day = BillingAnchor.on_day(20, shop.clock.now, "Europe/Istanbul")
+        moved = shop.billing.subscriptions.preview("acme", of="team", anchor=day)
+        plan = shop.billing.subscriptions.change(moved).subscription
+        assert plan.anchor.instant > shop.clock.now
+        seats = subscribe(shop, "seat")
+        assert (seats.period, seats.state.value) == (plan.period, "ACTIVE")
+        assert seats.charge.amount > lira("0")
+        shop.clock.now = seats.period.end
+        shop.billing.run_due()
+        assert "TrialEnded" not in shop.event_names()
+
     def test_or_their_own(self, shop: Desk) -> None:
         """By name, or where there is no plan that is paid for."""
         alone = subscribe(shop, "seat")

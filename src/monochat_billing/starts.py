@@ -108,13 +108,14 @@ def subscribe(
         spans[0] = start.free(wholes[0])
     memo = Memo(FEE_KINDS[product.family], now, recorded_at, "", subscription_id, actor)
     charges, entries, books = _pay_all(books, spans, memo)
+    in_trial = trial_ends_at is not None and now < trial_ends_at
     subscription = Subscription(
         id=subscription_id,
         account=books.account,
         family=product.family,
         product=product.id,
         price=price,
-        state=SubscriptionState.TRIALING if index < 0 else SubscriptionState.ACTIVE,
+        state=SubscriptionState.TRIALING if in_trial else SubscriptionState.ACTIVE,
         anchor=grid,
         index=index,
         period=spans[-1].whole,
