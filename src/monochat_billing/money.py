@@ -17,7 +17,8 @@ Money('6250', 'TRY')
 
 import re
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from contextlib import suppress
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final, overload
@@ -51,6 +52,7 @@ __all__ = [
     "Rounding",
     "RoundingMode",
     "add",
+    "adds_up",
     "allocate",
     "amount_text",
     "as_fraction",
@@ -79,6 +81,9 @@ _CURRENCIES: Final[dict[str, Currency]] = {}
 _ALIASES: Final = {"TL": "TRY", "₺": "TRY"}
 _LARGEST_EXPONENT: Final = 40
 _POWERS: Final[tuple[int, ...]] = tuple(10**digits for digits in range(MAX_SCALE + 1))
+_STEPS: Final[tuple[Decimal, ...]] = tuple(Decimal(f"1E-{n}") for n in range(MAX_SCALE + 1))
+_EXACT: Final = Context(prec=200, traps=[Inexact, InvalidOperation])
+"""Far wider than any amount, and it raises rather than rounds."""
 
 
 # ------------------------------------------------------------------------------- currencies
@@ -267,11 +272,10 @@ def from_units(units: int, currency: str | Currency, scale: int = DEFAULT_SCALE)
 
 
 def _from_units(units: int, currency: Currency, scale: int) -> Money:
-    whole, rest = divmod(abs(units), _POWERS[scale])
-    if not rest:
-        return Money(Decimal(whole if units >= 0 else -whole), currency)
-    sign = "-" if units < 0 else ""
-    return Money(Decimal(f"{sign}{whole}.{rest:0{scale}d}".rstrip("0")), currency)
+    if not units % _POWERS[scale]:
+        return Money(Decimal(units // _POWERS[scale]), currency)
+    fine = _EXACT.multiply(Decimal(units), _STEPS[scale])
+    return Money(_EXACT.normalize(fine), currency)
 
 
 def as_fraction(value: Money) -> Fraction:
@@ -389,6 +393,21 @@ def add(left: Money, right: Money) -> Money:
     Money('10.0009', 'USD')
     """
     return _joined(left, right, 1)
+
+
+def adds_up(left: Money, right: Money, total: Money) -> bool:
+    """Tell whether two amounts of one currency add up to a third, exactly.
+
+    Raises:
+        InvalidInput: the currencies of the two differ, or one is no amount.
+
+    >>> adds_up(money("0.0009", "USD"), money("10", "USD"), money("10.0009", "USD"))
+    True
+    """
+    if left.currency is right.currency is total.currency:
+        with suppress(Inexact, InvalidOperation, TypeError):  # then `add` says what is wrong
+            return bool(_EXACT.add(left.amount, right.amount) == total.amount)
+    return bool(add(left, right) == total)
 
 
 def subtract(left: Money, right: Money) -> Money:

@@ -27,7 +27,7 @@ import attrs
 from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.money import (
     Money,
-    add,
+    adds_up,
     amount_text,
     from_units,
     minor_digits,
@@ -201,7 +201,7 @@ class TaxLine:
     reason: str = ""
 
     def __attrs_post_init__(self) -> None:
-        if add(self.net, self.tax) != self.gross:
+        if not adds_up(self.net, self.tax, self.gross):
             raise InvalidInput("gross", self.gross, "is not net plus tax", "split it with Tax.on")
         if self.treatment is not TaxTreatment.TAXED and self.tax:
             raise InvalidInput("tax", self.tax, "is due under no tax", "use the TAXED treatment")
