@@ -1,0 +1,544 @@
+"""The Billing page of ``examples``, without a browser: what forms do and what answers say."""
+
+import csv
+import doctest
+import io
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from examples.billing_page import shelf, texts
+from examples.billing_page.forms import TopUpForm, day_of, profile_fields
+from monochat_billing import (
+    Address,
+    BillingProfile,
+    CancelMode,
+    InvalidInput,
+    TaxId,
+    TaxIdKind,
+    money,
+)
+from monochat_billing.adapters.memory import MemoryStorage
+from monochat_billing.adapters.sandbox import payment_id, sign_callback
+from monochat_billing.adapters.sql import SqlStorage
+from monochat_billing.payments import Payment, PaymentStatus
+from tests.billing_page_site import PROFILE, Client, Forms, Running, build
+from tests.desk import SECRET
+
+URL = "http://billing.example"
+PAYMENT_URL = "http://127.0.0.1:9"
+
+
+class Visitor:
+    """Visit the page as a browser does, within the process."""
+
+    def __init__(self, running: Running, language: str = "en") -> None:
+        self.running = running
+        self.client = Client(running.app, URL, language)
+        self.forms = Forms(lambda path: self.client.get(path).text)
+
+    def see(self, path: str, status: int = 200) -> str:
+        answer = self.client.get(path)
+        assert answer.status_code == status, answer.text
+        return answer.text
+
+    def send(self, path: str, fields: dict[str, str], status: int = 303) -> str:
+        """Send a form; give where it leads, or the page that it is answered with."""
+        answer = self.client.post(path, data=fields)
+        assert answer.status_code == status, answer.text
+        return answer.headers["location"] if status == 303 else answer.text
+
+    def top_up(self, amount: str, **more: str) -> str:
+        """Ask for a top-up and pay it; give its id."""
+        fields = self.forms.fields("/top-up", "/top-up")
+        to = self.send("/top-up", {**fields, **PROFILE, "amount": amount, **more})
+        name = to.partition("top_up=")[2].partition("&")[0]
+        self.pay(name)
+        return name
+
+    def pay(self, name: str, status: PaymentStatus = PaymentStatus.PAID, code: int = 200) -> None:
+        top_up = self.running.billing.top_ups.get("acme", name)
+        said = Payment(
+            gateway="sandbox",
+            top_up=name,
+            payment=payment_id(name),
+            status=status,
+            amount=top_up.amount if status is PaymentStatus.PAID else None,
+        )
+        headers, body = sign_callback(SECRET, said)
+        answer = self.client.post("/callbacks/sandbox", content=body, headers=headers)
+        assert answer.status_code == code, answer.text
+
+    @property
+    def balance(self) -> str:
+        return str(self.running.billing.balances.list("acme")["TRY"].posted)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
+    if request.param == "memory":
+        yield build(MemoryStorage(), URL, PAYMENT_URL)
+        return
+    with SqlStorage(f"sqlite:///{tmp_path / 'page.db'}") as storage:
+        yield build(storage, URL, PAYMENT_URL)
+
+
+@pytest.fixture
+def visitor(running: Running) -> Visitor:
+    return Visitor(running)
+
+
+def held(visitor: Visitor) -> list[str]:
+    """Name what the account holds."""
+    found = visitor.running.billing.subscriptions.list("acme")
+    return sorted(f"{one.product} {one.price.interval}" for one in found)
+
+
+class TestTexts:
+    """The page's own words are there in both languages."""
+
+    def test_every_text_has_the_same_places_in_both(self) -> None:
+        def places(text: str) -> set[str | None]:
+            return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+        assert {name for name, (en, tr) in texts.TEXTS.items() if places(en) != places(tr)} == set()
+
+    def test_every_text_says_something(self) -> None:
+        assert [name for name, both in texts.TEXTS.items() if not all(map(str.strip, both))] == []
+
+    @pytest.mark.parametrize("module", [shelf, texts], ids=["shelf", "texts"])
+    def test_the_examples_hold(self, module: object) -> None:
+        result = doctest.testmod(module)  # type: ignore[arg-type]
+        assert result.attempted > 0
+        assert result.failed == 0
+
+    @pytest.mark.parametrize(
+        ("accepted", "language"),
+        [
+            ("tr-TR,tr;q=0.9,en-US;q=0.8", "tr"),
+            ("en-US,en;q=0.9,tr;q=0.8", "en"),
+            ("de", "en"),
+            ("tr;q=0, de", "en"),
+            ("*;q=x, tr;q=nonsense", "en"),
+            ("en;q=0.5,tr;q=1", "tr"),
+        ],
+        ids=["turkish", "english", "german", "refused", "nonsense", "weighted"],
+    )
+    def test_the_browser_says_which(self, accepted: str, language: str) -> None:
+        assert texts.best_language(accepted) == language
+
+
+class TestForms:
+    """A form becomes values, or names each field that is wrong."""
+
+    def test_every_wrong_field_is_named_at_once(self) -> None:
+        sent = {
+            **PROFILE,
+            "amount": "1.5",
+            "business_name": " ",
+            "address.post_code": "99999",
+            "tax_id.number": "1",
+        }
+        form = TopUpForm.read(sent, "tr", "TRY", None)
+        assert form.profile is None
+        assert set(form.wrong) == {
+            "amount",
+            "business_name",
+            "address.post_code",
+            "tax_id.number",
+        }
+
+    @pytest.mark.parametrize("amount", ["", "0", "-5", "abc", "1e3", "٣", "1.5"])
+    def test_what_is_no_amount(self, amount: str) -> None:
+        form = TopUpForm.read({**PROFILE, "amount": amount}, "tr", "TRY", None)
+        assert form.wrong == ("amount",)
+
+    @pytest.mark.parametrize(
+        ("amount", "language"), [("25.000,50", "tr"), ("25,000.50", "en"), ("25000,5", "tr")]
+    )
+    def test_amounts_are_read_as_they_are_written_here(self, amount: str, language: str) -> None:
+        form = TopUpForm.read({**PROFILE, "amount": amount}, language, "TRY", None)
+        assert form.amount == money("25000.50", "TRY")
+        assert form.wrong == ()
+
+    def test_a_masked_identity_number_stands_for_itself(self) -> None:
+        known = BillingProfile(
+            business_name="Ayşe Güneş",
+            address=Address(line="Gül Sok. 5", post_code="06420", city="Ankara"),
+            tax_id=TaxId(kind=TaxIdKind.TCKN, number="17291716060"),
+        )
+        shown = profile_fields(known)
+        assert "17291716060" not in shown.values()
+        assert TopUpForm.read({**shown, "amount": "5"}, "tr", "TRY", known).profile == known
+        assert TopUpForm.read({**shown, "amount": "5"}, "tr", "TRY", None).profile is None
+
+    @pytest.mark.parametrize("text", ["x", "2026-02-30", "0001-01-01", "9999-12-31", "20261"])
+    def test_what_is_no_day(self, text: str) -> None:
+        with pytest.raises(InvalidInput):
+            day_of(text)
+        assert day_of("") is None
+
+
+class TestPages:
+    """Every page answers, in both languages, with the headers that keep others out."""
+
+    PATHS = (
+        "/",
+        "/plans",
+        "/plans?interval=YEAR",
+        "/change?to=growth&interval=MONTH",
+        "/change?to=dedicated&interval=YEAR",
+        "/change?to=basic&interval=MONTH",
+        "/top-up",
+        "/statement",
+        "/invoices",
+    )
+
+    @pytest.mark.parametrize("path", PATHS)
+    @pytest.mark.parametrize("language", ["en", "tr"])
+    def test_each_page(self, running: Running, path: str, language: str) -> None:
+        answer = Visitor(running, language).client.get(path)
+        assert answer.status_code == 200
+        assert f'<html lang="{language}">' in answer.text
+        assert answer.headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert "<script" not in answer.text
+        assert "http:" not in answer.text
+        assert "https:" not in answer.text
+
+    @pytest.mark.parametrize(
+        ("path", "status"),
+        [
+            ("/nothing", 404),
+            ("/change?to=gold&interval=MONTH", 404),
+            ("/change?to=growth&interval=DAY", 404),
+            ("/change", 404),
+            ("/plans?interval=x", 404),
+            ("/top-up/back?top_up=other", 404),
+            ("/invoices/other", 404),
+            ("/statement?currency=EUR", 404),
+            ("/statement?after=x", 400),
+            ("/statement?since=x", 400),
+            ("/statement?since=2026-10-05&until=2026-10-01", 400),
+            ("/language/de", 404),
+        ],
+    )
+    def test_what_is_not_there(self, visitor: Visitor, path: str, status: int) -> None:
+        assert 'role="alert"' in visitor.see(path, status)
+
+    def test_the_style_is_kept_for_ever_under_its_own_address(self, visitor: Visitor) -> None:
+        path = visitor.see("/").partition('href="/style-')[2].partition('"')[0]
+        answer = visitor.client.get(f"/style-{path}")
+        assert "immutable" in answer.headers["cache-control"]
+        assert "url(" not in answer.text
+        other = visitor.client.get("/style-older.css")
+        assert other.headers["cache-control"] == "no-store"
+
+    def test_the_language_is_remembered(self, visitor: Visitor) -> None:
+        answer = visitor.client.get("/language/tr?back=/plans%3Finterval%3DYEAR")
+        assert answer.headers["location"] == "/plans?interval=YEAR"
+        assert "Hesap hareketleri" in visitor.see("/")
+
+    @pytest.mark.parametrize("back", ["//evil.example", "https://evil.example", "/\\evil", "x\ny"])
+    def test_it_leads_nowhere_else(self, visitor: Visitor, back: str) -> None:
+        answer = visitor.client.get("/language/tr", params={"back": back})
+        assert answer.headers["location"] == "/"
+
+    def test_what_people_wrote_is_escaped(self, visitor: Visitor) -> None:
+        visitor.running.billing.balances.credit(
+            "acme", money("5", "TRY"), reason="<b>gift</b>", key="gift"
+        )
+        assert "&lt;b&gt;gift&lt;/b&gt;" in visitor.see("/statement")
+
+
+class TestSafety:
+    """A form counts only from a page of the same session."""
+
+    ACTIONS = ("/change", "/start", "/schedule", "/revoke", "/top-up")
+
+    @pytest.mark.parametrize("path", ACTIONS)
+    def test_without_a_token_nothing_is_done(self, visitor: Visitor, path: str) -> None:
+        before = visitor.running.billing.events("acme", limit=1000)
+        page = visitor.send(path, {**PROFILE, "amount": "100", "key": "k" * 32}, 403)
+        assert "Nothing was done" in page
+        assert visitor.running.billing.events("acme", limit=1000) == before
+
+    def test_the_token_of_another_session_is_none(self, running: Running) -> None:
+        stolen = Visitor(running).forms.fields("/top-up", "/top-up")
+        victim = Visitor(running)
+        victim.see("/")
+        victim.send("/top-up", {**stolen, **PROFILE, "amount": "100"}, 403)
+
+    def test_another_site_is_none_even_with_a_token(self, visitor: Visitor) -> None:
+        fields = visitor.forms.fields("/top-up", "/top-up")
+        answer = visitor.client.post(
+            "/top-up",
+            data={**fields, **PROFILE, "amount": "100"},
+            headers={"Origin": "https://evil.example"},
+        )
+        assert answer.status_code == 403
+
+    def test_a_form_that_is_too_long_is_not_read(self, visitor: Visitor) -> None:
+        fields = visitor.forms.fields("/top-up", "/top-up")
+        visitor.send("/top-up", {**fields, "amount": "9" * 70_000}, 403)
+
+    def test_a_forged_callback_moves_nothing(self, visitor: Visitor) -> None:
+        assert visitor.client.post("/callbacks/sandbox", content=b"{}").status_code == 403
+        assert visitor.client.post("/callbacks/other", content=b"{}").status_code == 400
+        assert visitor.balance == "0"
+
+    def test_cookies_are_closed_to_scripts(self, visitor: Visitor) -> None:
+        cookie = visitor.client.get("/").headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=lax" in cookie
+
+
+class TestToppingUp:
+    """From the form to a credited balance and its invoice."""
+
+    def test_paid(self, visitor: Visitor) -> None:
+        name = visitor.top_up("25,000")
+        assert visitor.balance == str(25_000 * 10**6)
+        page = visitor.see(f"/top-up/back?top_up={name}&status=declined")
+        assert "Balance topped up" in page, "the books are right, not the address"
+        assert "Acme Çiçekçilik" in visitor.see("/")
+        number = visitor.see("/invoices").partition('href="/invoices/')[2].partition('"')[0]
+        invoice = visitor.client.get(f"/invoices/{number}")
+        assert "Kadıköy" in invoice.text
+        assert "25,000.00" in invoice.text
+        assert "form-action 'none'" in invoice.headers["content-security-policy"]
+
+    def test_paid_in_dollars(self, visitor: Visitor) -> None:
+        visitor.top_up("100", currency="USD")
+        balances = visitor.running.billing.balances.list("acme")
+        assert balances["USD"].posted == 100 * 10**6
+        assert "100.00 USD" in visitor.see("/invoices")
+
+    def test_the_callback_may_come_again(self, visitor: Visitor) -> None:
+        name = visitor.top_up("100")
+        visitor.pay(name)
+        assert visitor.balance == str(100 * 10**6)
+        assert visitor.see("/invoices").count('href="/invoices/') == 1
+
+    def test_declined_then_paid(self, visitor: Visitor) -> None:
+        fields = visitor.forms.fields("/top-up", "/top-up")
+        to = visitor.send("/top-up", {**fields, **PROFILE, "amount": "100"})
+        name = to.partition("top_up=")[2].partition("&")[0]
+        assert "Waiting" in visitor.see(f"/top-up/back?top_up={name}")
+        visitor.pay(name, PaymentStatus.FAILED)
+        assert "Not paid" in visitor.see(f"/top-up/back?top_up={name}")
+        visitor.pay(name)
+        assert "Balance topped up" in visitor.see(f"/top-up/back?top_up={name}")
+
+    def test_sent_twice_it_is_one_top_up(self, visitor: Visitor) -> None:
+        fields = visitor.forms.fields("/top-up", "/top-up")
+        sent = {**fields, **PROFILE, "amount": "100"}
+        first, second = visitor.send("/top-up", sent), visitor.send("/top-up", sent)
+        assert first == second
+        assert first.startswith(f"{PAYMENT_URL}/pay?")
+        assert first.endswith("&lang=en")
+        other = visitor.send("/top-up", {**sent, "amount": "200"})
+        assert other != first, "another amount is another top-up"
+
+    def test_sent_again_after_it_was_paid(self, visitor: Visitor) -> None:
+        fields = visitor.forms.fields("/top-up", "/top-up")
+        sent = {**fields, **PROFILE, "amount": "100"}
+        to = visitor.send("/top-up", sent)
+        visitor.pay(to.partition("top_up=")[2].partition("&")[0])
+        assert visitor.send("/top-up", sent) == "/top-up"
+        assert "was paid already" in visitor.see("/top-up")
+
+    def test_what_is_wrong_is_said_beside_its_field(self, visitor: Visitor) -> None:
+        fields = visitor.forms.fields("/top-up", "/top-up")
+        page = visitor.send(
+            "/top-up", {**fields, **PROFILE, "amount": "nine", "email": "nobody"}, 422
+        )
+        assert 'aria-describedby="wrong-email"' in page
+        assert 'value="nine"' in page
+        assert 'role="alert"' in page
+        assert visitor.running.billing.accounts.get("acme").profile is None
+
+    def test_an_amount_that_nobody_can_pay_is_refused(self, visitor: Visitor) -> None:
+        fields = visitor.forms.fields("/top-up", "/top-up")
+        page = visitor.send("/top-up", {**fields, **PROFILE, "amount": "0.001"}, 422)
+        assert 'id="wrong-amount"' in page
+
+
+class TestChanging:
+    """Planı Değiştir: exactly what was shown, or a sentence that says why not."""
+
+    PATH = "/change?to=growth&interval=MONTH"
+
+    def test_without_money_it_is_refused_and_said_how_much_is_short(self, visitor: Visitor) -> None:
+        assert "Top up 1,499.00 TRY" in visitor.see(self.PATH)
+        to = visitor.send("/change", visitor.forms.fields(self.PATH, "/change"))
+        assert to == self.PATH
+        page = visitor.see(to)
+        assert "1,499.00 TRY short" in page
+        assert held(visitor) == ["basic MONTH", "community MONTH"]
+
+    def test_with_money_it_is_done_once(self, visitor: Visitor) -> None:
+        visitor.top_up("2,000")
+        fields = visitor.forms.fields(self.PATH, "/change")
+        assert visitor.send("/change", fields) == "/"
+        assert visitor.send("/change", fields) == "/"
+        assert "was changed" in visitor.see("/")
+        assert "was changed" not in visitor.see("/"), "it is said once"
+        assert held(visitor) == ["community MONTH", "growth MONTH"]
+        assert visitor.balance == str(501 * 10**6)
+
+    def test_each_line_is_explained(self, visitor: Visitor) -> None:
+        visitor.top_up("20,000")
+        visitor.send("/change", visitor.forms.fields(self.PATH, "/change"))
+        visitor.running.clock.advance(days=10)
+        page = visitor.see("/change?to=enterprise&interval=MONTH")
+        assert "Credit for 21 of 31 days" in page
+        assert "TRY 1,499.00 x 21/31" in page
+        assert "of it KDV 20%" in page
+
+    def test_a_stale_price_is_shown_anew(self, visitor: Visitor) -> None:
+        visitor.top_up("20,000")
+        fields = visitor.forms.fields(self.PATH, "/change")
+        visitor.running.clock.advance(hours=1)
+        assert visitor.send("/change", fields) == self.PATH
+        assert "no longer holds" in visitor.see(self.PATH)
+        assert held(visitor) == ["basic MONTH", "community MONTH"]
+
+    def test_a_price_that_was_never_shown_is_none(self, visitor: Visitor) -> None:
+        fields = visitor.forms.fields(self.PATH, "/change")
+        assert visitor.send("/change", {**fields, "quote": "other"}) == "/plans"
+        assert "no longer at hand" in visitor.see("/plans")
+
+    def test_a_support_package(self, visitor: Visitor) -> None:
+        visitor.top_up("5,000")
+        path = "/change?to=priority&interval=YEAR"
+        visitor.send("/change", visitor.forms.fields(path, "/change"))
+        assert held(visitor) == ["basic MONTH", "priority YEAR"]
+
+    def test_what_one_has_changes_nothing(self, visitor: Visitor) -> None:
+        assert "Nothing would change" in visitor.see("/change?to=basic&interval=MONTH")
+
+    def test_beginning_with_nothing(self, visitor: Visitor) -> None:
+        billing = visitor.running.billing
+        for product in ("basic", "community"):
+            billing.subscriptions.cancel(
+                "acme", product, mode=CancelMode.NOTHING, key=f"end-{product}"
+            )
+        assert "1,499.00 TRY" in visitor.see(self.PATH)
+        to = visitor.send("/start", visitor.forms.fields(self.PATH, "/start"))
+        assert to == self.PATH
+        visitor.top_up("1,499")
+        fields = visitor.forms.fields(self.PATH, "/start")
+        assert "of it KDV 20%" in visitor.see(self.PATH)
+        assert visitor.send("/start", fields) == "/"
+        assert visitor.send("/start", fields) == "/"
+        assert held(visitor) == ["growth MONTH"]
+
+
+class TestScheduling:
+    """Planla: for the period's end or a day, listed, taken back."""
+
+    PATH = "/change?to=growth&interval=YEAR"
+
+    def test_for_the_end_of_the_period(self, visitor: Visitor) -> None:
+        fields = visitor.forms.fields(self.PATH, "/schedule")
+        assert fields["when"] == "end"
+        assert visitor.send("/schedule", fields) == "/#scheduled"
+        assert visitor.send("/schedule", fields) == "/#scheduled"
+        (planned,) = visitor.running.billing.schedule.list("acme")
+        assert (planned.to, planned.timing.value) == ("growth", "END_OF_PERIOD")
+        assert "Revoke: change to Growth, yearly" in visitor.see("/")
+
+    def test_for_a_day_of_the_accounts_zone(self, visitor: Visitor) -> None:
+        fields = visitor.forms.fields(self.PATH, "/schedule")
+        visitor.send("/schedule", {**fields, "when": "day", "day": "2026-10-20"})
+        (planned,) = visitor.running.billing.schedule.list("acme")
+        assert planned.at is not None
+        assert planned.at.isoformat() == "2026-10-19T21:00:00+00:00"
+
+    @pytest.mark.parametrize("day", ["", "2026-10-01", "x", "9999-12-31"])
+    def test_a_day_that_is_not_ahead(self, visitor: Visitor, day: str) -> None:
+        fields = visitor.forms.fields(self.PATH, "/schedule")
+        assert visitor.send("/schedule", {**fields, "when": "day", "day": day}) == self.PATH
+        assert "day that lies ahead" in visitor.see(self.PATH)
+        assert visitor.running.billing.schedule.list("acme") == ()
+
+    def test_taken_back(self, visitor: Visitor) -> None:
+        visitor.send("/schedule", visitor.forms.fields(self.PATH, "/schedule"))
+        fields = visitor.forms.fields("/", "/revoke")
+        assert visitor.send("/revoke", fields) == "/#scheduled"
+        assert visitor.send("/revoke", fields) == "/#scheduled"
+        assert "Nothing is scheduled" in visitor.see("/")
+        assert "cannot be done" in visitor.send("/revoke", {**fields, "key": "k" * 32}, 409)
+
+
+class TestStatement:
+    """What happened, page by page, and as a file."""
+
+    def entries(self, visitor: Visitor, count: int) -> None:
+        billing = visitor.running.billing
+        billing.balances.credit("acme", money("1000", "TRY"), reason="opening", key="opening")
+        for number in range(count):
+            visitor.running.clock.advance(minutes=1)
+            billing.balances.debit(
+                "acme", money("0.0042", "TRY"), reason=f"=export {number}", key=f"e-{number}"
+            )
+
+    def test_all_pages_together_are_the_statement(self, visitor: Visitor) -> None:
+        self.entries(visitor, 60)
+        path, seen, pages = "/statement", 0, 0
+        while path:
+            page = visitor.see(path)
+            seen += page.count("=export")
+            pages += 1
+            path = page.partition('rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
+        assert (seen, pages) == (60, 3)
+
+    def test_the_file(self, visitor: Visitor) -> None:
+        self.entries(visitor, 3)
+        answer = visitor.client.get("/statement.csv?currency=TRY")
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert "statement-TRY.csv" in answer.headers["content-disposition"]
+        assert answer.content.startswith("\ufeff".encode())
+        rows = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+        assert rows[0][:3] == ["No.", "When", "Entry"]
+        assert rows[1][1] == "2026-10-05T09:00:00+03:00"
+        assert rows[1][4:] == ["1000", "1000", "TRY"]
+        assert rows[-1][3:] == ["'=export 2", "-0.0042", "999.9874", "TRY"]
+
+    def test_days_are_those_of_the_account_and_the_last_is_included(self, visitor: Visitor) -> None:
+        self.entries(visitor, 3)
+        assert visitor.see("/statement?since=2026-10-05&until=2026-10-05").count("=export") == 3
+        assert visitor.see("/statement?since=2026-10-06").count("=export") == 0
+
+    def test_the_units_of_a_plan_have_one_too(self, visitor: Visitor) -> None:
+        assert "1,000" in visitor.see("/statement?currency=monochat.message")
+
+
+class TestWarnings:
+    """The page says when money runs out, and how to mend it."""
+
+    def test_a_renewal_that_will_fail(self, visitor: Visitor) -> None:
+        visitor.top_up("2,000")
+        visitor.send("/change", visitor.forms.fields(TestChanging.PATH, "/change"))
+        page = visitor.see("/")
+        assert 'class="warnings"' in page
+        assert "998.00 TRY short" in page
+        assert '<path class="line"' in page
+
+    def test_the_chart_ends_where_the_money_does(self, visitor: Visitor) -> None:
+        billing, clock = visitor.running.billing, visitor.running.clock
+        billing.balances.credit("acme", money("1000", "TRY"), reason="opening", key="opening")
+        for day in range(5):
+            clock.advance(days=1)
+            billing.balances.debit("acme", money("100", "TRY"), reason="x", key=f"d-{day}")
+        page = visitor.see("/")
+        assert '<circle class="dry"' in page
+        # Four of the five lie within [opening, now): 400 in 5 days; 500 left last 6.25 more.
+        assert "until 16 October 2026, then usage cannot be paid (at 80.00 TRY a day)" in page
+
+    def test_all_is_well(self, visitor: Visitor) -> None:
+        assert 'class="warnings"' not in visitor.see("/")
