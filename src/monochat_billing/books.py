@@ -69,6 +69,10 @@ BALANCE_MOVES: Final[Mapping[tuple[BalanceState, BalanceMove], BalanceState]] = 
 }
 """Every legal move; whatever is not here raises and changes nothing."""
 
+# Enum members are looked up slowly on their class, and every debit asks for these.
+_OPEN: Final = BalanceState.OPEN
+_FORCED: Final = DebitMode.FORCED
+
 
 @final
 @attrs.frozen
@@ -99,7 +103,7 @@ class Balance:
     @property
     def plain(self) -> bool:
         """Tell whether nothing but lots decides what is available."""
-        return not (self.held or self.debts) and self.state is BalanceState.OPEN
+        return not (self.held or self.debts) and self.state is _OPEN
 
     @property
     def slack(self) -> int:
@@ -116,7 +120,7 @@ class Balance:
         credit limit, less what is owed or held on credit. It is negative after a forced entry,
         until that is covered, and zero while the balance is not open.
         """
-        if self.state is not BalanceState.OPEN:
+        if self.state is not _OPEN:
             return 0
         return _lots.burnable(self.lots, kind, at) + self.slack
 
@@ -334,7 +338,7 @@ def take(
     kind = memo.kind.pays_for
     at = memo.effective_at
     burned = _lots.burn(balance.lots, units, kind, at)
-    if mode is DebitMode.FORCED:
+    if mode is _FORCED:
         require_not_closed(books, balance, "pay")
     elif burned.missing or not balance.plain:
         available = balance.available(kind, at)

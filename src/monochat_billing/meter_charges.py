@@ -38,6 +38,7 @@ __all__ = [
 
 _ZERO: Final = Fraction(0)
 _TRUE_UP: Final = "true-up to the minimum"
+_FEE: Final = EntryKind.USAGE_FEE  # looked up once: enum members are looked up slowly
 
 
 @final
@@ -148,7 +149,7 @@ def take_charge(
     entries: tuple[Entry, ...] = ()
     paid = counter.paid
     if gross > 0:
-        posted = take(books, balance, gross, memo.of(EntryKind.USAGE_FEE), mode)
+        posted = take(books, balance, gross, memo.of(_FEE), mode)
         books, entries = posted.books, posted.entries
         paid = merged_shares(paid, posted.shares)
     elif gross < 0:

@@ -57,6 +57,10 @@ __all__ = ["MeterScene", "Recorded", "correct_record", "record_usage", "settle_c
 
 _ZERO: Final = Fraction(0)
 
+# Enum members are looked up slowly on their class, and every record asks for these.
+_FEE: Final = EntryKind.USAGE_FEE
+_SUM: Final = Aggregation.SUM
+
 
 @final
 @attrs.frozen(kw_only=True)
@@ -114,7 +118,7 @@ def record_usage(
     """
     rate = scene.terms.rate(record.meter, record.occurred_at, record.dimensions)
     memo = Memo(
-        EntryKind.USAGE_FEE,
+        _FEE,
         memo.effective_at,
         memo.recorded_at,
         record.meter,
@@ -123,7 +127,7 @@ def record_usage(
     )
     before = _counter_of(scene, rate, memo.effective_at)
     scene, counter, burned = _burned(
-        scene, before, record, memo, gauge=rate.meter.aggregation.is_gauge
+        scene, before, record, memo, gauge=rate.meter.aggregation is not _SUM
     )
     counter = _counted(counter, record, rate)
     if counter.above > before.above and rate.model is None:
@@ -266,7 +270,7 @@ def _counted(counter: Counter, record: MeterRecord, rate: MeterRate) -> Counter:
     """Add a record to what was used."""
     latest = counter.last_at is None or record.occurred_at >= counter.last_at
     how = rate.meter.aggregation
-    if how is Aggregation.SUM:
+    if how is _SUM:
         used = counter.used + record.quantity
     elif how is Aggregation.MAX:
         used = max(counter.used, record.quantity)

@@ -76,6 +76,11 @@ class TaxTreatment(StrEnum):
     """Exempt by law."""
 
 
+# Enum members are looked up slowly on their class, and every taxed amount asks for them.
+_TAXED: Final = TaxTreatment.TAXED
+_INCLUSIVE: Final = Pricing.INCLUSIVE
+
+
 def _rate(value: Any) -> Fraction:  # noqa: ANN401 - refuses what is not exact
     if isinstance(value, Fraction) or type(value) is int:
         rate = Fraction(value)
@@ -203,7 +208,7 @@ class TaxLine:
     def __attrs_post_init__(self) -> None:
         if not adds_up(self.net, self.tax, self.gross):
             raise InvalidInput("gross", self.gross, "is not net plus tax", "split it with Tax.on")
-        if self.treatment is not TaxTreatment.TAXED and self.tax:
+        if self.treatment is not _TAXED and self.tax:
             raise InvalidInput("tax", self.tax, "is due under no tax", "use the TAXED treatment")
 
 
@@ -232,7 +237,7 @@ class Tax:
     reason: str = ""
 
     def __attrs_post_init__(self) -> None:
-        if self.treatment is not TaxTreatment.TAXED and not self.reason:
+        if self.treatment is not _TAXED and not self.reason:
             raise InvalidInput("reason", self.reason, "is missing", "give the reason code")
 
     def on(self, amount: Money) -> TaxLine:
@@ -250,10 +255,10 @@ class Tax:
 
     def _rest(self, units: int) -> int:
         """Round the part that is computed: net of gross units, or tax of net units."""
-        if self.treatment is not TaxTreatment.TAXED:
-            return units if self.pricing is Pricing.INCLUSIVE else 0
+        if self.treatment is not _TAXED:
+            return units if self.pricing is _INCLUSIVE else 0
         rate = self.rate.rate
-        if self.pricing is Pricing.INCLUSIVE:
+        if self.pricing is _INCLUSIVE:
             over = rate.denominator + rate.numerator
             return round_ratio(units * rate.denominator, over, self.rounding)
         return round_ratio(units * rate.numerator, rate.denominator, self.rounding)
@@ -313,7 +318,7 @@ def tax_piece(units: int, currency: str, tax: Tax, *, before: int = 0) -> TaxLin
 
 
 def _line(units: int, part: int, code: str, digits: int, tax: Tax) -> TaxLine:
-    net, added = (part, units - part) if tax.pricing is Pricing.INCLUSIVE else (units, part)
+    net, added = (part, units - part) if tax.pricing is _INCLUSIVE else (units, part)
     return TaxLine(
         net=from_units(net, code, digits),
         tax=from_units(added, code, digits),
