@@ -170,7 +170,7 @@ class TestDebit:
         assert isinstance(short, InsufficientFunds)
 
     def test_every_kind_of_entry_is_charged_as_something(self) -> None:
-        """Plan, support, message, usage and pack fees have kinds of their own, the rest is OTHER."""
+        """Plan, support, message, usage and pack fees have their own kinds, the rest is OTHER."""
         assert {kind: kind.pays_for for kind in EntryKind if kind.pays_for != ChargeKind.OTHER} == {
             EntryKind.PLAN_FEE: ChargeKind.PLAN,
             EntryKind.SUPPORT_FEE: ChargeKind.SUPPORT,
