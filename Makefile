@@ -52,7 +52,7 @@ types: $(DEV) ## mypy --strict over src, tests, examples and benchmarks
 
 docs: $(DEV) ## build the documentation into docs/_build/html; a warning or a dead link fails
 	@echo '--- documentation'
-	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@$(BIN)/python -m sphinx -q -W --keep-going -j 2 -b html docs docs/_build/html
 	@$(BIN)/python tools/links.py docs/_build/html
 	@echo 'open docs/_build/html/index.html'
 

@@ -70,13 +70,13 @@ def state_table(moves: Mapping[tuple[enum.Enum, enum.Enum], enum.Enum]) -> str:
     states = list(type(next(iter(moves))[0]))
     verbs = list(type(next(iter(moves))[1]))
     return table(
-        ["from", *(f"*{verb.value}*" for verb in verbs)],
+        ["", *(state.value for state in states)],
         (
             [
-                f"**{state.value}**",
-                *(moves[state, verb].value if (state, verb) in moves else "" for verb in verbs),
+                f"*{verb.value}*",
+                *(moves[state, verb].value if (state, verb) in moves else "" for state in states),
             ]
-            for state in states
+            for verb in verbs
         ),
     )
 
@@ -85,9 +85,9 @@ def states_page() -> str:
     """Write the state tables of everything that has a state."""
     parts = [
         heading("State tables"),
-        "Drawn from the tables that decide, when this page was built. A row is a state, a column",
+        "Drawn from the tables that decide, when this page was built. A column is a state, a row",
         "is what may happen, and a cell says where that leads. An empty cell is refused with",
-        "``IllegalTransition``, and nothing changes. A row without a cell is final.\n",
+        "``IllegalTransition``, and nothing changes. A column of empty cells is final.\n",
     ]
     for title, module, name in STATE_TABLES:
         home = importlib.import_module(f"monochat_billing.{module}")
@@ -293,10 +293,18 @@ def keep_inside(app: Sphinx, doctree: nodes.document) -> None:
             link.replace_self(nodes.emphasis("", "", *link.children))
 
 
+def name_the_members(
+    _app: Sphinx, what: str, _name: str, value: object, _options: object, lines: list[str]
+) -> None:
+    """Add to the docstring of an enumeration what it enumerates."""
+    if what == "class" and isinstance(value, enum.EnumType):
+        lines += ["", "Members: " + ", ".join(f"``{one}``" for one in value.__members__) + ".", ""]
+
+
 class OwnNames(PythonDomain):
     """Resolve names as ever, but never take ``list`` in an annotation for a verb of that name."""
 
-    def find_obj(  # type: ignore[override] # the keywords are Sphinx's own
+    def find_obj(  # noqa: PLR0917 - Sphinx calls it by position
         self,
         env: BuildEnvironment,
         modname: str | None,
@@ -316,5 +324,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", draw)
     app.connect("source-read", name_the_rest)
     app.connect("doctree-read", keep_inside)
+    app.connect("autodoc-process-docstring", name_the_members)
     app.add_domain(OwnNames, override=True)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
