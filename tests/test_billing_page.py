@@ -3,10 +3,15 @@
 import csv
 import doctest
 import io
+import signal
+import socket
 import string
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from examples.billing_page import shelf, texts
@@ -27,6 +32,7 @@ from monochat_billing.payments import Payment, PaymentStatus
 from tests.billing_page_site import PROFILE, Client, Forms, Running, build
 from tests.desk import SECRET
 
+ROOT = Path(__file__).parents[1]
 URL = "http://billing.example"
 PAYMENT_URL = "http://127.0.0.1:9"
 
@@ -542,3 +548,75 @@ class TestWarnings:
 
     def test_all_is_well(self, visitor: Visitor) -> None:
         assert 'class="warnings"' not in visitor.see("/")
+
+
+class TestStartingIt:
+    """One command starts it, on SQLite or on the database that an URL names."""
+
+    def test_one_command(self, tmp_path: Path) -> None:
+        """The page answers while the program runs, and the books are there when it comes back."""
+        for _ in range(2):
+            ports = free_ports()
+            program = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "examples.billing_page"),
+                    *("--database", f"sqlite:///{tmp_path / 'page.db'}"),
+                    *("--port", str(ports[0]), "--payment-port", str(ports[1])),
+                ],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            try:
+                assert program.stdout is not None
+                assert program.stdout.readline() == (
+                    f"The Billing page: http://127.0.0.1:{ports[0]}\n"
+                )
+                assert "1.000" in seen(f"http://127.0.0.1:{ports[0]}/")
+            finally:
+                program.send_signal(signal.SIGINT)
+                _, told = program.communicate(timeout=60)
+            assert told == ""
+
+    def test_a_database_that_is_not_there(self, tmp_path: Path) -> None:
+        ports = free_ports()
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "examples.billing_page"),
+                *("--database", f"sqlite:///{tmp_path / 'none' / 'page.db'}"),
+                *("--port", str(ports[0]), "--payment-port", str(ports[1])),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("The page stopped: open: ")
+
+    def test_on_postgres(self, postgres_url: str) -> None:
+        with SqlStorage(postgres_url) as storage:
+            visitor = Visitor(build(storage, URL, PAYMENT_URL))
+            visitor.top_up("2,000")
+            fields = visitor.forms.fields(TestChanging.PATH, "/change")
+            assert visitor.send("/change", fields) == "/"
+            assert held(visitor) == ["community MONTH", "growth MONTH"]
+            assert "501.00 TRY" in visitor.see("/")
+
+
+def free_ports() -> tuple[int, int]:
+    """Find two ports that nobody listens on."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        return one.getsockname()[1], two.getsockname()[1]
+
+
+def seen(url: str) -> str:
+    """Open a page once the server listens, which it says a moment before it does."""
+    transport = httpx.HTTPTransport(retries=8)
+    with httpx.Client(transport=transport, timeout=30) as client:
+        return client.get(url, headers={"Accept-Language": "tr"}).text

@@ -17,7 +17,7 @@ from monochat_billing.wording import Words
 __all__ = ["AHEAD", "Chart", "chart"]
 
 AHEAD: Final = timedelta(days=92)
-"""How far the picture looks ahead."""
+"""How far the picture looks ahead; less far where the balance ends much sooner."""
 
 _WIDTH: Final = 640
 _HEIGHT: Final = 180
@@ -25,6 +25,7 @@ _LEFT: Final = 8
 _TOP: Final = 26
 _BOTTOM: Final = 26
 _TICKS: Final = 3
+_LEAST: Final = timedelta(days=14)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _DAY: Final = timedelta(days=1) // _MICROSECOND
 
@@ -54,7 +55,7 @@ def chart(page: Overview, run: Runway, forecast: Forecast, words: Words) -> Char
         return None
     points = _points(run, forecast, as_fraction(line.available))
     most = max(value for _, value in points)
-    until = forecast.until
+    until = _horizon(run, forecast)
 
     def across(at: datetime) -> int:
         share = Fraction((at - run.as_of) // _MICROSECOND, (until - run.as_of) // _MICROSECOND)
@@ -86,11 +87,19 @@ def chart(page: Overview, run: Runway, forecast: Forecast, words: Words) -> Char
     )
 
 
+def _horizon(run: Runway, forecast: Forecast) -> datetime:
+    """Look half as far again as the balance lasts, so that its end stands within the picture."""
+    if run.until is None:
+        return forecast.until
+    return min(forecast.until, run.as_of + max((run.until - run.as_of) * 3 // 2, _LEAST))
+
+
 def _points(
     run: Runway, forecast: Forecast, available: Fraction
 ) -> list[tuple[datetime, Fraction]]:
     """Walk from now to the end of the forecast, or to where the balance ends."""
-    end = min(run.until or forecast.until, forecast.until)
+    horizon = _horizon(run, forecast)
+    end = min(run.until or horizon, horizon)
     points = [(run.as_of, available)]
 
     def burn_to(at: datetime) -> None:

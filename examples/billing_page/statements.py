@@ -85,7 +85,10 @@ def statement(
     return visit.render(
         "statement.html",
         asked=asked,
-        units=list(visit.billing.balances.list(visit.account)),
+        units=[
+            (unit, views.unit_name(visit, unit))
+            for unit in visit.billing.balances.list(visit.account)
+        ],
         rows=views.statement_rows(visit, page),
         opening=views.amount_text(visit, page.opening),
         closing=views.amount_text(visit, page.closing),

@@ -55,6 +55,7 @@ __all__ = [
     "start_of",
     "start_sums",
     "statement_rows",
+    "unit_name",
 ]
 
 INTERVALS: Final[Mapping[str, BillingInterval]] = {"MONTH": MONTH, "YEAR": YEAR}
@@ -106,7 +107,7 @@ def overview_values(visit: Visit) -> dict[str, object]:
         "warnings": page.warnings(visit.language),
         "balances": [_balance(visit, one) for one in page.balances],
         "subscriptions": text.subscriptions(page.subscriptions) if page.subscriptions else None,
-        "credits": _credits(page, text),
+        "credits": _credits(visit, page, text),
         "scheduled": list(
             zip((one.id for one, _ in page.scheduled), text.scheduled(scheduled).rows, strict=True)
         ),
@@ -121,20 +122,29 @@ def _product_of(page: Overview, subscription: str) -> str:
     return next((one.product for one in page.subscriptions if one.id == subscription), "")
 
 
-def _balance(visit: Visit, line: BalanceLine) -> dict[str, str]:
-    """Show one balance; units have no currency, so the unit is named."""
+def unit_name(visit: Visit, unit: str) -> str:
+    """Name what a balance counts: a currency by its code, a meter in the page's words."""
+    return visit.text(unit) if unit in TEXTS else unit
+
+
+def _balance(visit: Visit, line: BalanceLine) -> dict[str, object]:
+    """Show one balance."""
     held = line.held.count if isinstance(line.held, Units) else line.held.amount
     return {
         "unit": line.unit,
+        "name": unit_name(visit, line.unit),
+        "is_money": isinstance(line.available, Money),
         "available": amount_text(visit, line.available),
         "held": amount_text(visit, line.held) if held else "",
     }
 
 
-def _credits(page: Overview, text: PageText) -> Section | None:
+def _credits(visit: Visit, page: Overview, text: PageText) -> Section | None:
     if not page.credits:
         return None
-    return text.credits([(one.lot, one.remaining, one.granted) for one in page.credits])
+    section = text.credits([(one.lot, one.remaining, one.granted) for one in page.credits])
+    rows = tuple((kind, unit_name(visit, unit), *rest) for kind, unit, *rest in section.rows)
+    return attrs.evolve(section, rows=rows)
 
 
 def _runways(visit: Visit, page: Overview) -> list[tuple[str, str, Chart | None]]:
@@ -159,6 +169,7 @@ class Card:
     name: str
     description: str
     price: str
+    free: bool
     facts: tuple[str, ...]
     held: bool
     current: bool
@@ -190,6 +201,7 @@ def _cards(
             id=product.id,
             name=product.name(visit.language),
             description=product.description(visit.language),
+            free=price.free,
             price=visit.text("free") if price.free else visit.words.with_symbol(price.amount),
             facts=tuple(_facts(visit, product)),
             held=mine,

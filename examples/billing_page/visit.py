@@ -22,6 +22,7 @@ from examples.billing_page.texts import best_language, text
 from monochat_billing import Billing, ChangeQuote
 from monochat_billing.plans import AnyCatalog, Catalog
 from monochat_billing.translations import LOCALES
+from monochat_billing.turkish import turkish_upper
 from monochat_billing.wording import Words
 
 __all__ = ["ForgedForm", "Posted", "Site", "Visit", "posting", "visit_of", "visiting"]
@@ -81,6 +82,7 @@ class Site:
             lstrip_blocks=True,
         )
         found.filters["figures"] = _figures
+        found.filters["begun"] = _begun
         return found
 
     @property
@@ -237,6 +239,12 @@ async def _posted(request: Request) -> Posted:
 
 visiting = Annotated[Visit, Depends(visit_of)]
 posting = Annotated[Posted, Depends(_posted)]
+
+
+def _begun(text: str, language: str) -> str:
+    """Begin a text with a capital, as its language writes one."""
+    upper = turkish_upper if language == "tr" else str.upper
+    return upper(text[:1]) + text[1:]
 
 
 def _figures(cell: str) -> str:
