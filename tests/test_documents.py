@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 import attrs
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from monochat_billing import service
 from monochat_billing.accounts import Account, ChargedUsage
@@ -23,12 +23,16 @@ from monochat_billing.subscriptions import Subscription
 from tests.factories import START, crediting, lira, new_account, subscription, top_up
 from tests.values import INSTANTS, MONIES, TEXTS, UNITS, same, values_of
 
+A_FIFTH = settings(max_examples=max(settings().max_examples // 5, 10))
+"""Values of values of values take long to draw, and there are many types of them."""
+
 
 class TestEveryValue:
     """What is written is what is read, to the last digit and in the same type."""
 
     @pytest.mark.parametrize("name", sorted(documents.TYPES))
     def test_comes_back_exactly(self, name: str) -> None:
+        @A_FIFTH
         @given(values_of(documents.TYPES[name]))
         def check(value: Any) -> None:  # noqa: ANN401 - of any type
             text = documents.write_any(value)
@@ -99,10 +103,12 @@ class TestColumns:
     def test_usage_comes_back(self, value: ChargedUsage) -> None:
         assert same(_rows.usage(_rows.usage_row("acme", 1, value)), value)
 
+    @A_FIFTH
     @given(values_of(Account))
     def test_an_account_comes_back(self, value: Account) -> None:
         assert same(_rows.account(_rows.account_row(value, 7, 8, 9)), value)
 
+    @A_FIFTH
     @given(values_of(Subscription))
     def test_a_subscription_comes_back(self, value: Subscription) -> None:
         assert same(_rows.subscription(_rows.subscription_row("acme", 1, value)), value)

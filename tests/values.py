@@ -107,6 +107,9 @@ SIMPLE: Mapping[Any, st.SearchStrategy[Any]] = {
     Rounding: ROUNDINGS,
     ThresholdRule: RULES,
     BillingProfile: st.just(BUYER),
+    MeterRecord: RECORDS,
+    Rollover: ROLLOVERS,
+    RefundPolicy: REFUNDS,
     AutomaticTopUp: st.builds(
         AutomaticTopUp,
         name=TEXTS,
@@ -143,6 +146,8 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401, PLR0911 - a
             return st.lists(values_of(inner[0]), max_size=2).map(tuple)
         case origin if origin is tuple:
             return st.tuples(*map(values_of, inner))
+        case origin if origin is Mapping:
+            return st.dictionaries(*map(values_of, inner), max_size=2)
         case origin if origin is frozenset:
             return st.frozensets(values_of(inner[0]), max_size=3)
         case None if isinstance(kind, type) and issubclass(kind, enum.Enum):
