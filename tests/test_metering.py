@@ -40,6 +40,7 @@ from tests.meter_scenes import (
 )
 
 CATALOG = metered_catalog()
+NAMES = sorted({one.id for one in METERS} | {"monochat.message"})
 UNTIL = START + timedelta(days=60)
 
 
@@ -404,6 +405,29 @@ class TestLaws:
             billing.usage.record("acme", batch)
             totals.append((left(billing), cost(billing)))
         assert totals[0] == totals[1]
+
+    @given(st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 12)), max_size=12), st.data())
+    @settings(max_examples=25)
+    def test_a_batch_does_what_its_records_do_one_by_one(
+        self, used: list[tuple[str, int]], data: st.DataObject
+    ) -> None:
+        """What is found once for a batch changes its speed, never what is charged or told."""
+        hours = data.draw(st.lists(st.integers(-900, 0), min_size=len(used), max_size=len(used)))
+        batch = [
+            record(f"r{n}", name, quantity, START + timedelta(hours=hours[n]))
+            for n, (name, quantity) in enumerate(used)
+        ]
+        cut = data.draw(st.integers(1, 6))
+        kept = []
+        for size in (1, cut, len(batch) or 1):
+            billing, clock = service(metered_catalog(tax=TURKEY), funds="1600")
+            clock.set("2026-10-20T00:00:00+00:00")
+            for first in range(0, len(batch), size):
+                billing.usage.record("acme", batch[first : first + size])
+            records = billing.usage.records("acme", since=START - timedelta(days=40), until=UNTIL)
+            entries = billing._context.storage.read(lambda reader: reader.entries("acme"))
+            kept.append((records, [one for one in entries if one.kind is EntryKind.USAGE_FEE]))
+        assert kept[0] == kept[1] == kept[2]
 
 
 class TestCatalogsThatForget:
