@@ -198,6 +198,8 @@ class MessageWriter(MessageReader):
         asides: list[SetAsideStatus] = []
         settled: list[str] = []
         for one in changes:
+            if one.after.traffic is NO_TRAFFIC:
+                continue
             account = one.after.account.id
             messages += [message_row(account, each) for each in one.messages]
             tallies += [tally_row(account, name, each) for name, each in one.tallies]

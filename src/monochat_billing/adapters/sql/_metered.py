@@ -80,6 +80,8 @@ class MeteredWriter(MeteredReader):
         """Write what is new apart: an id that was used before is refused, never overwritten."""
         sheets: dict[str, list[Row]] = {name: [] for name in ("new", "old", "fresh", "known")}
         for one in changes:
+            if one.before is not None and one.before.metered is one.after.metered:
+                continue
             account = one.after.account.id
             fresh, new = one.new_counters, one.new_metered
             try:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, reduce
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Table
@@ -39,6 +40,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
 _EVENTS: Final = {kind.__name__: kind for kind in EVENT_TYPES}
 _REMEMBERED: Final = 1024
+_POSITION: Final = itemgetter(2)
+_TWO: Final = 2
 
 _WRONG: Final = (ArithmeticError, BillingError, LookupError, TypeError, ValueError)
 """What building a value raises when its row was not written by this library."""
@@ -62,9 +65,17 @@ def each(table: Table, rows: Iterable[Row], build: Callable[[Row], T]) -> list[T
 
 def ticks(at: datetime) -> int:
     """Give an instant as it is stored: whole microseconds since the epoch."""
+    return _ticks(at) if at.tzinfo is UTC else (at - _EPOCH) // _TICK
+
+
+# Most instants of a batch are one and the same: the one at which it runs, or at which its accounts
+# were last seen. In other zones than UTC equal datetimes may be an hour apart.
+@lru_cache(maxsize=_REMEMBERED)
+def _ticks(at: datetime) -> int:
     return (at - _EPOCH) // _TICK
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def instant(stored: int) -> datetime:
     """Give a stored instant as an aware datetime in UTC."""
     return _EPOCH + timedelta(microseconds=stored)
@@ -148,8 +159,23 @@ def account_row(account: Account, last_entry: int, last_usage: int, version: int
 
 def account(row: Row) -> Account:
     """Read a row of ``billing_accounts``."""
-    identity, zone, currencies, profile, opened_at, as_of, next_due_at, _, events, *more = row
-    *_, watches, automatic, recurrences, counters = more
+    (
+        identity,
+        zone,
+        currencies,
+        profile,
+        opened_at,
+        as_of,
+        next_due_at,
+        _last_entry,
+        events,
+        _last_usage,
+        _version,
+        watches,
+        automatic,
+        recurrences,
+        counters,
+    ) = row
     return Account(
         id=identity,
         zone=zone,
@@ -189,22 +215,24 @@ def balances(rows: Iterable[Row], lots: Iterable[Lot]) -> Mapping[str, Balance]:
     by_unit: dict[str, list[Lot]] = {}
     for lot in lots:
         by_unit.setdefault(lot.unit, []).append(lot)
-    nothing: tuple[Lot, ...] = ()
     return {
         unit: Balance(
             unit,
             scale,
             posted,
             held,
-            reduce(_lots.insert, by_unit.get(unit, ()), nothing),
+            _in_burn_order(by_unit.get(unit, ())),
             limit,
             _read_pairs(debts),
             BalanceState(state),
         )
-        for _, unit, _, scale, posted, held, limit, _, debts, state in sorted(
-            rows, key=lambda row: row[2]
-        )
+        for _, unit, _, scale, posted, held, limit, _, debts, state in sorted(rows, key=_POSITION)
     }
+
+
+def _in_burn_order(lots: Sequence[Lot]) -> tuple[Lot, ...]:
+    nothing: tuple[Lot, ...] = ()
+    return tuple(lots) if len(lots) < _TWO else reduce(_lots.insert, lots, nothing)
 
 
 def _pairs(pairs: Iterable[tuple[int, int]]) -> str:
@@ -237,6 +265,11 @@ def lot_row(account_id: str, lot: Lot) -> Row:
     )
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _charge_kinds(names: str) -> frozenset[ChargeKind]:
+    return frozenset(map(ChargeKind, names.split()))
+
+
 def lot(row: Row) -> Lot:
     """Read a row of ``billing_lots``."""
     _, number, unit, origin, granted, remaining, granted_at, expires_at, pays_for, *rest = row
@@ -249,7 +282,7 @@ def lot(row: Row) -> Lot:
         remaining,
         instant(granted_at),
         _maybe_instant(expires_at),
-        frozenset(map(ChargeKind, pays_for.split())),
+        _charge_kinds(pays_for),
         priority,
         source,
         _maybe_instant(effective_at),

@@ -10,9 +10,14 @@ from typing import Any, Final
 import attrs
 from sqlalchemy import Table
 
+from monochat_billing.accounts import AccountState
 from monochat_billing.adapters.sql import _rows, schema
 from monochat_billing.adapters.sql._rows import Row
+from monochat_billing.balance import Balance
 from monochat_billing.repositories import Changes
+
+_ENTRIES: Final = schema.ENTRIES.name
+_KEYS: Final = schema.KEYS.name
 
 
 @attrs.frozen
@@ -62,20 +67,24 @@ class Sheets:
             loaded.usage + len(changes.usage),
         )
         self._add_account(changes, loaded, counters)
-        positions = {unit: at for at, unit in enumerate(changes.after.books.balances)}
+        old, balances = _of(changes.before), changes.after.books.balances
         self.balances += [
-            _rows.balance_row(account, positions[one.unit], one) for one in changes.balances
+            _rows.balance_row(account, position, one)
+            for position, (unit, one) in enumerate(balances.items())
+            if old.get(unit) is not one
         ]
         self.lots += [_rows.lot_row(account, one) for one in changes.lots]
         self._add_documents(changes)
         new = self.new
-        new[schema.ENTRIES.name] += map(_rows.entry_row, changes.entries)
-        new[schema.USAGE.name] += [
-            _rows.usage_row(account, ordinal, one)
-            for ordinal, one in enumerate(changes.usage, loaded.usage + 1)
-        ]
-        new[schema.KEYS.name] += map(_rows.key_row, changes.keys)
-        new[schema.OUTBOX.name] += map(_rows.event_row, changes.events)
+        new[_ENTRIES] += map(_rows.entry_row, changes.entries)
+        if changes.usage:
+            new[schema.USAGE.name] += [
+                _rows.usage_row(account, ordinal, one)
+                for ordinal, one in enumerate(changes.usage, loaded.usage + 1)
+            ]
+        new[_KEYS] += map(_rows.key_row, changes.keys)
+        if changes.events:
+            new[schema.OUTBOX.name] += map(_rows.event_row, changes.events)
         return counters
 
     def _add_account(self, changes: Changes, loaded: Counters, counters: Counters) -> None:
@@ -91,7 +100,15 @@ class Sheets:
         """Keep what is new apart: an id that was used before is refused, never overwritten."""
         account = changes.after.account.id
         before: Any = changes.before or _NOTHING
-        places = {name: at for at, name in enumerate(changes.after.subscriptions)}
+        after = changes.after
+        if (
+            after.subscriptions is before.subscriptions
+            and after.schedule is before.schedule
+            and after.holds is before.holds
+            and after.top_ups is before.top_ups
+        ):
+            return
+        places = {name: at for at, name in enumerate(after.subscriptions)}
         for one in changes.subscriptions:
             row = _rows.subscription_row(account, places[one.id], one)
             self._sheet(schema.SUBSCRIPTIONS, self.subscriptions, one.id in before.subscriptions)(
@@ -123,3 +140,7 @@ class _Nothing:
 
 
 _NOTHING: Final = _Nothing()
+
+
+def _of(state: AccountState | None) -> Mapping[str, Balance]:
+    return {} if state is None else state.books.balances

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
+from operator import itemgetter
 from typing import Final, TypeVar
 
 import attrs
@@ -41,6 +42,8 @@ _LAST_ENTRY: Final = 7
 _LAST_USAGE: Final = 9
 _VERSION: Final = 10
 _NONE: Final[Mapping[str, list[Row]]] = {}
+_NO_ENTRIES: Final[Mapping[int, Entry]] = {}
+_STORED: Final = itemgetter(2, 1)
 
 
 class SqlReader(MessageReader, MeteredReader, InvoiceReading, ArchiveReading):
@@ -313,14 +316,12 @@ class _Parts:
 
     def loaded(self, account: str, row: Row) -> Loaded:
         """Put one account together."""
-        (head,) = each(schema.ACCOUNTS, [row], _rows.account)
-        lot_rows = (*self.lots.get(account, ()), *self.asked_lots.get(account, ()))
-        lots = each(schema.LOTS, {row[1]: row for row in lot_rows}.values(), _rows.lot)
-        hold_rows = (*self.asked_holds.get(account, ()), *self.holds.get(account, ()))
-        holds = each(schema.HOLDS, {row[1]: row for row in hold_rows}.values(), _rows.hold)
-        held = (*self.subscriptions.get(account, ()), *self.ended.get(account, ()))
-        subscriptions = sorted(held, key=lambda one: (one[2], one[1]))
-        changes = each(schema.SCHEDULE, self._changes(account), _rows.scheduled)
+        (head,) = each(schema.ACCOUNTS, (row,), _rows.account)
+        lot_rows = self.lots.get(account, ())
+        if self.asked_lots:
+            both = (*lot_rows, *self.asked_lots.get(account, ()))
+            lot_rows = list({one[1]: one for one in both}.values())
+        lots = each(schema.LOTS, lot_rows, _rows.lot)
         top_ups = each(schema.TOP_UPS, self.top_ups.get(account, ()), _rows.top_up)
         keys = each(schema.KEYS, self.keys.get(account, ()), _rows.key)
         state = AccountState(
@@ -328,21 +329,39 @@ class _Parts:
             books=Books(
                 account, row[_LAST_ENTRY], _rows.balances(self.balances.get(account, ()), lots)
             ),
-            subscriptions={
-                one.id: one for one in each(schema.SUBSCRIPTIONS, subscriptions, _rows.subscription)
+            subscriptions=self._subscriptions(account),
+            schedule={
+                one.id: one
+                for one in each(schema.SCHEDULE, self._changes(account), _rows.scheduled)
             },
-            schedule={one.id: one for one in changes},
             top_ups={one.id: one for one in top_ups},
-            known_usage=frozenset(one[1] for one in self.usage.get(account, ())),
-            holds={one.id: one for one in sorted(holds, key=lambda one: (one.placed_at, one.id))},
-            entries=dict(sorted(self.entries.get(account, {}).items())),
+            known_usage=frozenset([one[1] for one in self.usage.get(account, ())]),
+            holds=self._holds(account),
+            entries=dict(sorted(self.entries.get(account, _NO_ENTRIES).items())),
             traffic=traffic(self.messages.get(account, ()), self.tallies.get(account, ())),
             metered=metered(self.counters.get(account, ()), self.metered.get(account, ())),
         )
         return Loaded(state, {one.key: one for one in keys})
 
+    def _subscriptions(self, account: str) -> dict[str, Subscription]:
+        """Give the live ones, and the ended ones if they were asked for, as they were stored."""
+        rows = (*self.subscriptions.get(account, ()), *self.ended.get(account, ()))
+        if len(rows) > 1:
+            rows = tuple(sorted(rows, key=_STORED))
+        return {one.id: one for one in each(schema.SUBSCRIPTIONS, rows, _rows.subscription)}
+
+    def _holds(self, account: str) -> dict[str, Hold]:
+        """Give what was asked for and what is open, once each, in the order of their placing."""
+        rows = (*self.asked_holds.get(account, ()), *self.holds.get(account, ()))
+        if not rows:
+            return {}
+        holds = each(schema.HOLDS, {row[1]: row for row in rows}.values(), _rows.hold)
+        return {one.id: one for one in sorted(holds, key=lambda one: (one.placed_at, one.id))}
+
     def _changes(self, account: str) -> list[Row]:
         """Give what was asked for and what is pending, once each, in order of request."""
+        if not (self.asked_changes or self.pending):
+            return []
         rows = {
             row[1]: row
             for group in (self.asked_changes, self.pending)

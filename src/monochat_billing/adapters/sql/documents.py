@@ -31,7 +31,7 @@ from monochat_billing import errors
 from monochat_billing.accounts import Account, ChargedUsage
 from monochat_billing.adapters.sql.sealing import opened_number, sealed_number
 from monochat_billing.auto_top_ups import AutomaticTopUp
-from monochat_billing.balance import Balance, Entry
+from monochat_billing.balance import Balance, Entry, EntryKind
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
 from monochat_billing.counters import MeteredUsage
 from monochat_billing.errors import BillingError, InsufficientFunds, Rejected
@@ -121,12 +121,19 @@ _SCALARS: Final = (str, bool, int, type(None))
 # ------------------------------------------------------------------------------------- writing
 
 
-@lru_cache(maxsize=64)
 def _write_instant(value: datetime) -> str:
-    """Write an instant; those of one batch are mostly the same."""
+    """Write an instant; where a clock is set back, equal datetimes of a zone are two instants."""
+    if value.tzinfo is UTC:
+        return _write_utc(value)
     if value.utcoffset() is None:
         raise Malformed(f"the instant {value.isoformat()} has no offset")
     return value.astimezone(UTC).isoformat()
+
+
+@lru_cache(maxsize=64)
+def _write_utc(value: datetime) -> str:
+    """Write an instant; those of one batch are mostly the same."""
+    return value.isoformat()
 
 
 def _write_money(value: Money) -> str:
@@ -383,24 +390,43 @@ def _write_result(result: Entry | InsufficientFunds) -> str:
 
 
 def _write_entry(entry: Entry) -> str:
-    """Write what most commands return, as the converter does and four times as fast."""
+    """Write what most commands return, as the converter does and many times as fast."""
+    unit, reason, actor, times = _same_in_a_batch(
+        entry.unit,
+        entry.scale,
+        entry.kind,
+        entry.reason,
+        entry.actor,
+        _write_instant(entry.effective_at),
+        _write_instant(entry.recorded_at),
+    )
     parts = ",".join([f"[{number},{units}]" for number, units in entry.parts])
     corrects = "null" if entry.corrects is None else entry.corrects
     exchange = "null" if entry.exchange is None else write(entry.exchange)
-    effective_at = _write_instant(entry.effective_at)
-    recorded_at = (
-        effective_at
-        if entry.recorded_at is entry.effective_at
-        else _write_instant(entry.recorded_at)
-    )
     return (
-        f'{{"account":{_QUOTE(entry.account)},"number":{entry.number},'
-        f'"unit":{_QUOTE(entry.unit)},"scale":{entry.scale},"amount":{entry.amount},'
-        f'"balance_after":{entry.balance_after},"kind":"{entry.kind.value}",'
-        f'"reason":{_QUOTE(entry.reason)},"reference":{_QUOTE(entry.reference)},'
-        f'"actor":{_QUOTE(entry.actor)},"effective_at":"{effective_at}",'
-        f'"recorded_at":"{recorded_at}","parts":[{parts}],"corrects":{corrects},'
+        f'{{"account":{_QUOTE(entry.account)},"number":{entry.number},{unit}{entry.amount},'
+        f'"balance_after":{entry.balance_after},{reason}{_QUOTE(entry.reference)},'
+        f'{actor},{times},"parts":[{parts}],"corrects":{corrects},'
         f'"hold":{_QUOTE(entry.hold)},"exchange":{exchange}}}'
+    )
+
+
+@lru_cache(maxsize=64)
+def _same_in_a_batch(  # noqa: PLR0917 - what entries share
+    unit: str,
+    scale: int,
+    kind: EntryKind,
+    reason: str,
+    actor: str,
+    effective_at: str,
+    recorded_at: str,
+) -> tuple[str, str, str, str]:
+    """Write the fields of an entry that those of one batch mostly share."""
+    return (
+        f'"unit":{_QUOTE(unit)},"scale":{scale},"amount":',
+        f'"kind":"{kind.value}","reason":{_QUOTE(reason)},"reference":',
+        f'"actor":{_QUOTE(actor)}',
+        f'"effective_at":"{effective_at}","recorded_at":"{recorded_at}"',
     )
 
 
