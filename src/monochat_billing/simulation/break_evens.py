@@ -139,7 +139,7 @@ class BreakEven:
         return self.explain()
 
     def _repr_html_(self) -> str:
-        return self.frame()._repr_html_()  # noqa: SLF001 - what notebooks call
+        return self.frame()._repr_html_()
 
 
 def break_even(

@@ -133,7 +133,7 @@ class Comparison:
         return str(self.frame())
 
     def _repr_html_(self) -> str:
-        return self.frame()._repr_html_()  # noqa: SLF001 - what notebooks call
+        return self.frame()._repr_html_()
 
 
 @final
@@ -215,7 +215,7 @@ class Recommendation:
         return self.explain()
 
     def _repr_html_(self) -> str:
-        return self.frame()._repr_html_()  # noqa: SLF001 - what notebooks call
+        return self.frame()._repr_html_()
 
 
 def choices(

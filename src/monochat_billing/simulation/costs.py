@@ -34,7 +34,7 @@ from monochat_billing.limits import LimitKind, check
 from monochat_billing.meter_rates import MeterRate, MeterTerms
 from monochat_billing.money import DEFAULT_SCALE, Money, as_fraction, from_units, to_units
 from monochat_billing.periods import MONTH, BillingAnchor, BillingInterval
-from monochat_billing.plans import AnyCatalog, Catalog, Family, OneOff, Product
+from monochat_billing.plans import AnyCatalog, Catalog, OneOff, Product
 from monochat_billing.rating import RateCards, UsageRecord, rate
 from monochat_billing.rollovers import Rollover
 from monochat_billing.rounding import HALF_UP
@@ -194,17 +194,23 @@ class CostTerms:
         self.country = country
         self.rates = rates
         self._anchor = BillingAnchor.at(self.start, zone)
+        self._now = catalog.at(self.start)
+        self._months: list[datetime] = []
+        self._grants: dict[tuple[str, str, int], _Granted | None] = {}
+        self._bases: dict[tuple[Choice, int], tuple[tuple[CostLine, ...], tuple[int, ...]]] = {}
         self._terms: dict[tuple[str, BillingInterval], MeterTerms] = {}
         self._rates: dict[tuple[str, BillingInterval, str, int], _Rated] = {}
 
     @property
     def now(self) -> Catalog:
         """Give the catalog that is in force at the start."""
-        return self.catalog.at(self.start)
+        return self._now
 
     def month(self, number: int) -> datetime:
         """Give the instant at which a month begins, counted from zero."""
-        return self._anchor.bound(MONTH, number)
+        while len(self._months) <= number:
+            self._months.append(self._anchor.bound(MONTH, len(self._months)))
+        return self._months[number]
 
     def cost(self, choice: Choice, profile: UsageProfile) -> Cost:
         """Price a choice for a profile.
@@ -213,8 +219,8 @@ class CostTerms:
             UnknownName: the catalog has no such product, price, pack or meter.
             InvalidInput: usage is not offered, or a pack's quantity is none.
         """
-        months = [0] * len(profile.months)
-        lines = list(self._fixed(choice, months))
+        base, fixed = self._base(choice, len(profile.months))
+        lines, months = list(base), list(fixed)
         obstacles: list[Obstacle] = []
         product = self.now.product(choice.plan)
         for meter in profile.meters:
@@ -310,6 +316,14 @@ class CostTerms:
         ).state
 
     # what does not depend on usage
+
+    def _base(self, choice: Choice, length: int) -> tuple[tuple[CostLine, ...], tuple[int, ...]]:
+        found = self._bases.get((choice, length))
+        if found is None:
+            months = [0] * length
+            lines = tuple(self._fixed(choice, months))
+            found = self._bases[choice, length] = (lines, tuple(months))
+        return found
 
     def _fixed(self, choice: Choice, months: list[int]) -> Iterable[CostLine]:
         yield from self._subscription(choice.plan, choice.interval, months)
@@ -433,19 +447,29 @@ class CostTerms:
         least: Callable[[Any, Any], Any],
     ) -> None:
         """Bring the units of an allowance whose period begins in this month."""
-        product = self.now.product(choice.plan)
-        for allowance in product.allowances:
-            if allowance.meter != meter:
-                continue
-            at = self.month(number)
-            period = self._anchor.period_containing(allowance.per, at)
-            if number and period.contains(self.month(number - 1)):
-                continue
-            carried: Any = 0
-            for pool in [one for one in pools if one.allowance]:
-                carried = _carried(pool.left, allowance.rollover, least)
-                pools.remove(pool)
-            pools.append(_Pool(carried + allowance.units, period.end, allowance=True))
+        granted = self._granted(choice, meter, number)
+        if granted is None:
+            return
+        carried: Any = 0
+        for pool in [one for one in pools if one.allowance]:
+            carried = _carried(pool.left, granted.rollover, least)
+            pools.remove(pool)
+        pools.append(_Pool(carried + granted.units, granted.until, allowance=True))
+
+    def _granted(self, choice: Choice, meter: str, number: int) -> "_Granted | None":
+        key = (choice.plan, meter, number)
+        if key not in self._grants:
+            self._grants[key] = self._grant_of(choice.plan, meter, number)
+        return self._grants[key]
+
+    def _grant_of(self, plan: str, meter: str, number: int) -> "_Granted | None":
+        for allowance in self.now.product(plan).allowances:
+            if allowance.meter == meter:
+                period = self._anchor.period_containing(allowance.per, self.month(number))
+                if number and period.contains(self.month(number - 1)):
+                    return None
+                return _Granted(allowance.units, period.end, allowance.rollover)
+        return None
 
     def _limits(
         self,
@@ -490,6 +514,13 @@ def _carried(left: Any, rollover: Rollover, least: Callable[[Any, Any], Any]) ->
         return 0
     raised = left + rollover.minimum - least(left, rollover.minimum)
     return raised if rollover.maximum is None else least(raised, rollover.maximum)
+
+
+@attrs.frozen
+class _Granted:
+    units: int
+    until: datetime
+    rollover: Rollover
 
 
 @attrs.define

@@ -151,7 +151,7 @@ class Odds:
         return str(self.frame())
 
     def _repr_html_(self) -> str:
-        return self.frame()._repr_html_()  # noqa: SLF001 - what notebooks call
+        return self.frame()._repr_html_()
 
 
 def compare_odds(
