@@ -53,25 +53,26 @@ def _run(storage: SqlStorage, asked: argparse.Namespace) -> str:
             return f"exported {asked.account} in {lines} lines"
         case "import":
             return f"imported {import_account(storage, sys.stdin)}"
-        case "archive":
-            return str(archive_entries(storage, asked.account, _instant(asked.before), sys.stdout))
-        case "verify-archive":
-            found = verify_archive(storage, sys.stdin)
-            if not found.sound:
-                raise _Unsound(str(found))
-            return str(found)
-        case "restore":
-            found_again = restore_entries(storage, sys.stdin)
-            return (
-                f"restored entries {found_again.first} to {found_again.last} "
-                f"of {found_again.account}"
-            )
+        case "archive" | "verify-archive" | "restore":
+            return _archived(storage, asked)
         case "guard":
             guard_entries(storage)
             return "entries cannot be changed or deleted"
         case _:
             unguard_entries(storage)
             return "entries are guarded no more"
+
+
+def _archived(storage: SqlStorage, asked: argparse.Namespace) -> str:
+    if asked.command == "archive":
+        return str(archive_entries(storage, asked.account, _instant(asked.before), sys.stdout))
+    if asked.command == "restore":
+        back = restore_entries(storage, sys.stdin)
+        return f"restored entries {back.first} to {back.last} of {back.account}"
+    found = verify_archive(storage, sys.stdin)
+    if not found.sound:
+        raise _Unsound(str(found))
+    return str(found)
 
 
 class _Unsound(Exception):
