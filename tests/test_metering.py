@@ -9,7 +9,9 @@ from hypothesis import given, settings, strategies as st
 
 from monochat_billing import (
     MONTH,
+    YEAR,
     Billing,
+    BillingInterval,
     InsufficientFunds,
     InvalidInput,
     LimitExceeded,
@@ -18,14 +20,16 @@ from monochat_billing import (
 )
 from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.balance import DebitMode, EntryKind
-from monochat_billing.charge_models import Commitment, Graduated, PerUnit, charge
+from monochat_billing.charge_models import Capacity, Commitment, Graduated, PerUnit, charge
 from monochat_billing.counters import MeteredUsage, MeterRecord, merged_shares
 from monochat_billing.errors import IdempotencyConflict
 from monochat_billing.events import UsageUnpriced
+from monochat_billing.limits import Allowance
 from monochat_billing.meters import Aggregation, Meter
 from monochat_billing.rate_tables import RateRow, RateTables
 from monochat_billing.tax import Pricing
 from monochat_billing.tax_regimes import TURKEY
+from monochat_billing.tiers import CapacityTier, Tier
 from tests.desk import Clock
 from tests.meter_scenes import (
     METERS,
@@ -42,6 +46,7 @@ from tests.meter_scenes import (
 CATALOG = metered_catalog()
 NAMES = sorted({one.id for one in METERS} | {"monochat.message"})
 UNTIL = START + timedelta(days=60)
+DAYS = ("01-01", "12-31")
 
 
 def cost(billing: Billing, since: datetime = START - timedelta(days=40)) -> Decimal:
@@ -505,8 +510,30 @@ class TestValues:
         """A minimum belongs to the meter, not to a model that would charge it at once."""
         with pytest.raises(InvalidInput, match=r"Commitment\.minimum"):
             meter("x", Commitment(model=PerUnit(price=1), minimum=5))
+        with pytest.raises(InvalidInput, match=r"Capacity.* wants units by name"):
+            meter("x", Capacity(tiers=(CapacityTier(limits={"users": 5}, price=10),)))
         with pytest.raises(InvalidInput, match="another meter"):
             Meter(id="x", rates=(tables("y", RateRow(model=PerUnit(price=1))),))
+
+    @pytest.mark.parametrize("per", ["2 YEAR", "13 MONTH", "367 DAY"])
+    def test_nothing_is_counted_over_more_than_a_year(self, per: str) -> None:
+        """A counter is found by the months that its period may end in; a year still fits."""
+        long = BillingInterval.parse(per)
+        with pytest.raises(InvalidInput, match=r"metering\.x\.per.*longer than a year"):
+            Meter(id="x", per=long)
+        with pytest.raises(InvalidInput, match=r"allowance\.per.*longer than a year"):
+            Allowance(meter="x", units=1, per=long)
+        assert Allowance(meter="x", units=1, per=YEAR).per == Meter(id="x", per=YEAR).per
+
+    def test_a_counter_of_a_year_is_found_from_its_first_day_to_its_last(self) -> None:
+        """Tiers go on through all of it."""
+        model = Graduated(tiers=(Tier(up_to=10, price=1), Tier(price=3)))
+        billing, clock = service(metered_catalog((meter("x", model, per=YEAR),)))
+        clock.set("2027-12-31T12:00:00+00:00")
+        first, last = (datetime.fromisoformat(f"2027-{day}T12:00+00:00") for day in DAYS)
+        billing.usage.record("acme", [record("a", "x", 9, first)])
+        billing.usage.record("acme", [record("b", "x", 2, last)])
+        assert spent(billing) == 9 + 1 + 3
 
     def test_messages_and_meters_do_not_mix(self) -> None:
         """What is neither is named."""

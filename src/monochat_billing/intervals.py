@@ -24,6 +24,7 @@ __all__ = [
     "YEAR",
     "BillingInterval",
     "IntervalUnit",
+    "check_counted",
     "check_interval",
 ]
 
@@ -31,6 +32,7 @@ _MONTHS_PER_YEAR: Final = 12
 _DAYS_PER_WEEK: Final = 7
 _LONGEST_MONTHS: Final = 1200
 _LONGEST_DAYS: Final = 36_525
+_COUNTED_DAYS: Final = 366
 _TEXT: Final = re.compile(r"(?:([1-9][0-9]{0,5}) )?([A-Z_]+)", re.ASCII)
 
 
@@ -164,3 +166,15 @@ HALF_YEAR: Final = BillingInterval(unit=IntervalUnit.HALF_YEAR)
 
 YEAR: Final = BillingInterval(unit=IntervalUnit.YEAR)
 """Twelve calendar months."""
+
+
+def check_counted(interval: BillingInterval, field: str) -> None:
+    """Refuse to count usage over more than a year: a counter is found by the months ahead of it.
+
+    Raises:
+        InvalidInput: naming ``field``, when the interval is longer.
+
+    >>> check_counted(MONTH, "per")
+    """
+    if interval.months > YEAR.months or interval.days > _COUNTED_DAYS:
+        raise InvalidInput(field, str(interval), "is longer than a year", "count over YEAR or less")

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, final
 import attrs
 
 from monochat_billing.errors import InvalidInput, LimitExceeded
-from monochat_billing.intervals import MONTH, BillingInterval
+from monochat_billing.intervals import MONTH, BillingInterval, check_counted
 from monochat_billing.money import Money, amount_text, to_units
 from monochat_billing.rollovers import NO_ROLLOVER, AllowanceChange, Rollover
 
@@ -231,7 +231,8 @@ class Allowance:
     is used above the units; without it the meter's own rates apply.
 
     Raises:
-        InvalidInput: it names no meter, or the units are no count above zero.
+        InvalidInput: it names no meter, the units are no count above zero, or ``per`` is longer
+            than a year.
 
     >>> print(Allowance(meter="monochat.message", units=10_000))
     10000 of monochat.message per MONTH
@@ -253,6 +254,7 @@ class Allowance:
                 "name one of the catalog's meters",
             )
         _check_count("allowance.units", self.units, 1)
+        check_counted(self.per, "allowance.per")
         _refuse_tiers(self.overage, "allowance.overage")
 
     def __str__(self) -> str:

@@ -34,7 +34,7 @@ from monochat_billing.charge_models import (
     Volume,
 )
 from monochat_billing.errors import InvalidInput
-from monochat_billing.intervals import MONTH, BillingInterval
+from monochat_billing.intervals import MONTH, BillingInterval, check_counted
 from monochat_billing.money import Money, to_units
 from monochat_billing.rate_tables import RateTables
 from monochat_billing.tax import Pricing
@@ -86,8 +86,8 @@ class Meter:
     whether the rates contain the tax of ``tax_class``.
 
     Raises:
-        InvalidInput: the id is empty, two histories share a currency or are for another meter, a
-            minimum is not above zero, or a model wants units by name.
+        InvalidInput: the id is empty, ``per`` is longer than a year, two histories share a currency
+            or are for another meter, a minimum is not above zero, or a model wants units by name.
     """
 
     id: str
@@ -102,6 +102,7 @@ class Meter:
         where = f"metering.{self.id}"
         if not isinstance(self.id, str) or not self.id.strip():
             raise InvalidInput("meter.id", self.id, "is empty", "name one of the catalog's meters")
+        check_counted(self.per, f"{where}.per")
         for tables in self.rates:
             if tables.tables[0].meter != self.id:
                 raise InvalidInput(
