@@ -1,10 +1,9 @@
 """Fleets: the same answers in the same order, whoever works and however it is cut."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -31,16 +30,18 @@ class Slow:
         self.waiting = self.most = 0
         self.canceled = 0
 
-    def submit(self, work: Any, /, *arguments: Any) -> "Slow.Promise":
+    def submit(self, work: Callable[..., object], /, *arguments: object) -> "Slow.Promise":
         self.waiting += 1
         self.most = max(self.most, self.waiting)
         return self.Promise(self, work, arguments)
 
     class Promise:
-        def __init__(self, slow: "Slow", work: Any, arguments: Any) -> None:
+        def __init__(
+            self, slow: "Slow", work: Callable[..., object], arguments: tuple[object, ...]
+        ) -> None:
             self.slow, self.work, self.arguments = slow, work, arguments
 
-        def result(self) -> Any:
+        def result(self) -> object:
             self.slow.waiting -= 1
             return self.work(*self.arguments)
 

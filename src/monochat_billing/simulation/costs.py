@@ -93,6 +93,12 @@ class CostLine:
     units: int
     amount: Money
     overage: bool = False
+    interval: BillingInterval | None = None
+
+    def name(self, locale: str = "en") -> str:
+        """Say what it is the cost of."""
+        often = "" if self.interval is None else f", {Words(locale).interval(self.interval)}"
+        return f"{self.what}{often}"
 
     def explain(self, locale: str = "en") -> str:
         """Say it in one line."""
@@ -105,7 +111,7 @@ class CostLine:
                 units=words.number(self.units),
                 amount=amount,
             )
-        return f"{words.number(self.units)} x {self.what}: {amount}"
+        return f"{words.number(self.units)} x {self.name(locale)}: {amount}"
 
 
 @final
@@ -353,7 +359,7 @@ class CostTerms:
             months[self._place(at, len(months))] += to_units(gross)
             periods += 1
         amount = self._money(to_units(gross) * periods)
-        yield CostLine(f"{name}, {Words().interval(interval)}", periods, amount)
+        yield CostLine(name, periods, amount, interval=interval)
 
     def _place(self, at: datetime, months: int) -> int:
         return next(one for one in range(months) if self.month(one + 1) > at)

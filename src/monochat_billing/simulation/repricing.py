@@ -110,7 +110,7 @@ class Repriced:
     def reasons(self, locale: str = "en") -> tuple[str, ...]:
         """Say line by line what costs something else, and what is in the way only now."""
         words = Words(locale)
-        old, new = _by_what(self.before), _by_what(self.after)
+        old, new = _by_name(self.before, locale), _by_name(self.after, locale)
         nothing = total([], self.before.total.currency)
         changed = [
             (what, old.get(what, nothing), new.get(what, nothing))
@@ -253,8 +253,9 @@ def _repriced(before: CostTerms, after: CostTerms, past: PastUsage) -> Repriced:
     return reprice(past, before, after)
 
 
-def _by_what(cost: Cost) -> dict[str, Money]:
+def _by_name(cost: Cost, locale: str) -> dict[str, Money]:
     found: dict[str, int] = {}
     for line in cost.lines:
-        found[line.what] = found.get(line.what, 0) + to_units(line.amount)
+        name = line.name(locale)
+        found[name] = found.get(name, 0) + to_units(line.amount)
     return {what: from_units(units, cost.total.currency) for what, units in found.items()}

@@ -1,0 +1,387 @@
+"""Plans compared: by the rating that bills, exactly where they meet, and in words."""
+
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from monochat_billing import MONTH, YEAR, InvalidInput, Money, UnknownName, money, sample_catalog
+from monochat_billing.adapters.whatsapp import meta_rate_cards
+from monochat_billing.charge_models import (
+    ChargeModel,
+    Commitment,
+    Graduated,
+    Package,
+    PerUnit,
+    Volume,
+)
+from monochat_billing.counters import MeterRecord
+from monochat_billing.plans import Catalog, Meter
+from monochat_billing.rate_tables import RateRow, RateTable, RateTables
+from monochat_billing.rollovers import Rollover
+from monochat_billing.simulation import (
+    BuyPack,
+    Grant,
+    Scenario,
+    SimulatedAccount,
+    Step,
+    Subscribe,
+    Use,
+    monthly,
+    simulate,
+)
+from monochat_billing.simulation.break_evens import Standing, break_even
+from monochat_billing.simulation.comparisons import Needs, choices, compare_plans, recommend
+from monochat_billing.simulation.costs import Choice, CostTerms
+from monochat_billing.simulation.profiles import UsageProfile
+from monochat_billing.tax import Pricing
+from monochat_billing.tiers import Tier
+
+START = datetime(2027, 1, 1, 6, tzinfo=UTC)
+MESSAGES = "monochat.message"
+
+
+def terms(catalog: Catalog | None = None) -> CostTerms:
+    return CostTerms(catalog or sample_catalog(), "TRY", START)
+
+
+def metered(model: ChargeModel, pricing: Pricing = Pricing.INCLUSIVE) -> Catalog:
+    """Give the sample with plans that include messages, and what is above priced by a model."""
+    table = RateTable(
+        name="own",
+        meter=MESSAGES,
+        currency="TRY",
+        effective_on=date(2026, 1, 1),
+        rows=(RateRow(model=model),),
+    )
+    meter = Meter(id=MESSAGES, rates=(RateTables(tables=(table,)),), pricing=pricing)
+    return attrs.evolve(
+        sample_catalog(),
+        metering=(meter,),
+        products=tuple(
+            attrs.evolve(
+                one,
+                allowances=tuple(
+                    attrs.evolve(each, overage=(), rollover=Rollover(maximum=3000, minimum=0))
+                    for each in one.allowances
+                ),
+            )
+            for one in sample_catalog().products
+        ),
+    )
+
+
+def billed(catalog: Catalog, choice: Choice, profile: UsageProfile) -> Money:
+    """Live through a profile with the service, and give what it took."""
+    months = len(profile.months)
+
+    def use(number: int, at: datetime) -> Step:
+        units = profile.months[number].get(MESSAGES, 0)
+        record = MeterRecord(id=f"m-{number}", meter=MESSAGES, quantity=units, occurred_at=at)
+        return Step(at, "acme", Use([record]))
+
+    begin: list[Any] = [
+        Grant(money("9000000", "TRY")),
+        Subscribe(choice.plan, choice.interval),
+        *([Subscribe(choice.support, choice.support_interval)] if choice.support else []),
+        *(BuyPack(pack, quantity) for pack, quantity in choice.packs),
+    ]
+    scenario = Scenario(
+        catalog=catalog,
+        start=START,
+        end=monthly(START, months + 1, lambda n, at: Step(at, "acme", begin[0]))[-1].at
+        - timedelta(seconds=1),
+        accounts=[SimulatedAccount(id="acme", currencies=["TRY"])],
+        steps=[*(Step(START, "acme", one) for one in begin), *monthly(START, months, use)],
+    )
+    run = simulate(scenario)
+    assert not [one for one in run.refusals if not isinstance(one.step.action, Use)]
+    return run.ledger("acme").cost("TRY")
+
+
+plans = st.sampled_from(["growth", "enterprise"])
+intervals = st.sampled_from([MONTH, YEAR])
+volumes = st.one_of(st.integers(0, 5_000), st.integers(8_000, 13_000), st.integers(90_000, 200_000))
+packs = st.lists(
+    st.tuples(st.sampled_from(["messages-5k", "messages-25k"]), st.integers(1, 3)),
+    max_size=2,
+    unique_by=lambda one: one[0],
+)
+
+
+class TestACost:
+    """What a choice costs is what the service takes for it."""
+
+    @settings(max_examples=15)
+    @given(
+        plan=plans,
+        interval=intervals,
+        support=st.sampled_from([None, "community", "priority"]),
+        packs=packs,
+        used=st.lists(volumes, min_size=1, max_size=14),
+        model=st.sampled_from(
+            [
+                None,
+                PerUnit(price="0.15"),
+                Graduated(tiers=(Tier(up_to=500, price="0.2", flat=3), Tier(price="0.1"))),
+                Package(price=7, size=1000, free=100),
+            ]
+        ),
+        pricing=st.sampled_from(Pricing),
+    )
+    def test_is_what_the_service_takes(
+        self,
+        *,
+        plan: str,
+        interval: object,
+        support: str | None,
+        packs: list[tuple[str, int]],
+        used: list[int],
+        model: ChargeModel | None,
+        pricing: Pricing,
+    ) -> None:
+        """To the kuruş, with packs, rollover, tax on top, and every model."""
+        catalog = sample_catalog() if model is None else metered(model, pricing)
+        choice = Choice(plan, interval, support, interval, packs)  # type: ignore[arg-type]
+        profile = UsageProfile([{MESSAGES: one} for one in used])
+        cost = terms(catalog).cost(choice, profile)
+        assert cost.possible
+        assert cost.total == billed(catalog, choice, profile)
+        assert sum(one.amount for one in cost.months) == cost.total.amount
+        assert sum(one.amount.amount for one in cost.lines) == cost.total.amount
+
+    def test_by_hand(self) -> None:
+        """Twelve months of Growth with 12,000 messages: 12 x 1,499 and 12 x 2,000 x 0.15."""
+        cost = terms().cost(Choice("growth"), UsageProfile.steady({MESSAGES: 12_000}))
+        assert cost.total == money(12 * 1499 + 12 * 300, "TRY")
+        assert cost.overage == 24_000
+        assert cost.months[3] == money("1799", "TRY")
+        assert "aşım" in cost.explain("tr")
+
+    def test_says_what_stands_in_the_way(self) -> None:
+        """Hard limits, and units that no rate is for."""
+        profile = UsageProfile.steady({MESSAGES: 1_500}, months=2, counts={"users": 3})
+        cost = terms().cost(Choice("basic"), profile)
+        assert not cost.possible
+        assert [(one.name, one.most, one.used) for one in cost.obstacles] == [
+            (MESSAGES, 2_000, 3_000),
+            ("users", 2, 3),
+        ]
+        assert "users: 3 needed, at most 2 possible" in str(cost)
+
+    def test_charges_soft_limits_as_the_catalog_says(self) -> None:
+        """1,000 contacts above Growth's 10,000 cost 0.05 each, every month."""
+        profile = UsageProfile.steady({}, months=2, counts={"contacts": 11_000})
+        cost = terms().cost(Choice("growth"), profile)
+        assert cost.total == money(2 * 1499 + 2 * 50, "TRY")
+
+    def test_names_the_fees_that_no_plan_changes(self) -> None:
+        """1,000 marketing messages to Turkey a month, by the card of each month."""
+        team = UsageProfile.of_team({("marketing", "Turkey"): 1_000}, months=2)
+        cards = meta_rate_cards()
+        rate = cards.in_force(START.date()).units_for("Turkey", "marketing")  # type: ignore[arg-type]
+        found = CostTerms(sample_catalog(), "TRY", START, rates=cards).cost(Choice("growth"), team)
+        assert rate is not None
+        assert found.fees is not None
+        assert found.fees.amount * 10**6 == 2_000 * rate
+
+
+class TestTheRecommendation:
+    """The cheapest by the rating that bills, with the reason."""
+
+    @settings(max_examples=10)
+    @given(used=st.lists(volumes, min_size=1, max_size=4))
+    def test_is_the_cheapest_of_what_bills(self, used: list[int]) -> None:
+        """No other choice that the catalog offers costs less when it is lived through."""
+        profile = UsageProfile([{MESSAGES: one} for one in used], {"users": 3})
+        found = recommend(profile, terms(), Needs(support="priority"))
+        best = found.best
+        assert best is not None
+        lived = billed(sample_catalog(), best.choice, profile)
+        assert lived == best.total
+        for other in choices(terms(), profile, needs=Needs(support="priority"))[::5]:
+            if found.comparison.of(other).possible:
+                assert lived.amount <= billed(sample_catalog(), other, profile).amount
+
+    def test_says_why(self) -> None:
+        """What would be exceeded, what ties, and how much more the next costs."""
+        team = UsageProfile.of_team({("utility", "Turkey"): 500}, users=6, channels=2)
+        said = recommend(team, terms()).explain()
+        assert said.startswith("growth, yearly: 14,990.00 TRY")
+        assert "users: 6 needed, at most 2 possible" in said
+        assert "costs 2,998.00 TRY more" in said
+        assert "gereken" in recommend(team, terms()).explain("tr")
+
+    def test_ties_are_said(self) -> None:
+        """A free plan costs the same by the month and by the year."""
+        found = recommend(UsageProfile.steady({MESSAGES: 10}), terms())
+        assert [str(one.choice) for one in found.comparison.cheapest] == [
+            "basic MONTH",
+            "basic YEAR",
+        ]
+        assert len(found.ties) == 1
+        assert "basic, yearly costs the same" in found.explain()
+
+    def test_impossibility_is_said(self) -> None:
+        """Where no plan serves, nothing is recommended, and it says why."""
+        limited = attrs.evolve(
+            sample_catalog(),
+            products=tuple(
+                attrs.evolve(one, limits=sample_catalog().product("basic").limits)
+                for one in sample_catalog().products
+            ),
+        )
+        found = recommend(UsageProfile.steady({}, counts={"users": 99}), terms(limited))
+        assert found.best is None
+        assert found.explain().startswith("no plan serves this usage")
+        assert "99 needed" in found.explain()
+
+    def test_features_are_needed_or_not(self) -> None:
+        """Who needs the API gets a plan that has it; what nobody has is an error."""
+        found = recommend(UsageProfile.steady({}), terms(), Needs(features=["api"]))
+        assert found.best is not None
+        assert found.best.choice.plan == "enterprise"
+        with pytest.raises(InvalidInput, match="fewer features"):
+            recommend(UsageProfile.steady({}), terms(), Needs(features=["teleport"]))
+        with pytest.raises(UnknownName):
+            recommend(UsageProfile.steady({}), terms(), Needs(support="platinum"))
+
+    def test_prints(self) -> None:
+        """It shows as a table, and in a notebook."""
+        found = compare_plans(UsageProfile.steady({MESSAGES: 12_000}), terms())
+        assert "<table>" in found._repr_html_()
+        assert found.by_how_much == money("300", "TRY") or found.by_how_much is not None
+        assert len(str(found).splitlines()) == len(found.costs) + 2
+
+
+models = st.one_of(
+    st.builds(PerUnit, price=st.sampled_from(["0.15", "0.07", "1"])),
+    st.builds(
+        lambda first, up, last: Graduated(
+            tiers=(Tier(up_to=up, price=first, flat=2), Tier(price=last))
+        ),
+        st.sampled_from(["0.3", "0.1"]),
+        st.integers(1, 3000),
+        st.sampled_from(["0.01", "0.2"]),
+    ),
+    st.builds(
+        lambda up, first, last: Volume(tiers=(Tier(up_to=up, price=first), Tier(price=last))),
+        st.integers(1, 3000),
+        st.sampled_from(["0.3", "0.1"]),
+        st.sampled_from(["0.02", "0.25"]),
+    ),
+    st.builds(lambda size: Package(price=9, size=size), st.sampled_from([300, 1000])),
+)
+
+
+class TestBreakEven:
+    """Where one choice becomes cheaper is found exactly, and right on both sides."""
+
+    @settings(max_examples=15)
+    @given(
+        model=models,
+        left=st.builds(Choice, plans, intervals, packs=packs),
+        right=st.builds(Choice, plans, intervals, packs=packs),
+        probes=st.lists(st.integers(0, 130_000), max_size=8),
+    )
+    def test_is_right_on_both_sides(
+        self, model: ChargeModel, left: Choice, right: Choice, probes: list[int]
+    ) -> None:
+        """At each region's ends, and anywhere else, the rating that bills agrees."""
+        used = terms(metered(model))
+        found = break_even(left, right, MESSAGES, used, months=3, at_most=130_000)
+        edges = [one.first for one in found.regions]
+        edges += [one.last for one in found.regions if one.last is not None]
+        for volume in {*edges, *probes}:
+            profile = UsageProfile.steady({MESSAGES: volume}, months=3)
+            mine, theirs = used.cost(left, profile).total, used.cost(right, profile).total
+            expected = Standing.TIE if mine == theirs else Standing.LEFT
+            if mine.amount > theirs.amount:
+                expected = Standing.RIGHT
+            assert found.at(volume) is expected, volume
+        for one, other in zip(found.regions, found.regions[1:], strict=False):
+            assert one.last is not None
+            assert one.last + 1 == other.first
+
+    def test_by_hand(self) -> None:
+        """1,499 + 0.15 (v - 10,000) = 5,999 where v = 40,000."""
+        found = break_even(Choice("growth"), Choice("enterprise"), MESSAGES, terms())
+        assert [(one.at, one.first) for one in found.crossings] == [(Fraction(40_000), 40_001)]
+        yearly = break_even(
+            Choice("growth", YEAR), Choice("enterprise", YEAR), MESSAGES, terms()
+        ).crossings
+        assert yearly[0].at == 10_000 + Fraction(45_000, 12) / Fraction(15, 100)
+        assert "<table>" in found._repr_html_()
+        assert "40.001" in found.explain("tr")
+
+    def test_says_where_one_serves_no_more(self) -> None:
+        """Basic is free up to 1,000 messages, and then there is no more of it."""
+        found = break_even(Choice("basic"), Choice("growth"), MESSAGES, terms())
+        assert found.at(1_000) is Standing.LEFT
+        assert found.at(1_001) is Standing.RIGHT
+        neither = break_even(Choice("basic"), Choice("basic", YEAR), MESSAGES, terms())
+        assert neither.at(1_000) is Standing.TIE
+        assert neither.at(1_001) is Standing.NEITHER
+
+    def test_of_a_plan_with_itself_is_a_tie(self) -> None:
+        """A plan compared with itself differs in nothing."""
+        (region,) = break_even(Choice("growth"), Choice("growth"), MESSAGES, terms()).regions
+        assert region.standing is Standing.TIE
+
+    def test_refuses_what_is_not_piecewise_linear(self) -> None:
+        """A commitment bends where its sum meets a bound: compare such plans by cost."""
+        model = Commitment(model=PerUnit(price=1), maximum=5)
+        with pytest.raises(InvalidInput, match="compare_plans"):
+            break_even(Choice("growth"), Choice("enterprise"), MESSAGES, terms(metered(model)))
+        tiny = metered(Package(price=1, size=1))
+        with pytest.raises(InvalidInput, match="look less far"):
+            break_even(Choice("growth"), Choice("enterprise"), MESSAGES, terms(tiny))
+        found = break_even(Choice("growth"), Choice("enterprise"), MESSAGES, terms())
+        with pytest.raises(InvalidInput, match="was not looked at"):
+            found.at(-1)
+
+
+class TestAProfile:
+    """Usage, by hand, from records, or from a file."""
+
+    def test_counts_by_local_month(self) -> None:
+        """The last hours of a UTC month are the next month in Istanbul; gaps are months too."""
+        records = [
+            MeterRecord(
+                id=str(place),
+                meter=MESSAGES,
+                quantity=10 + place,
+                occurred_at=datetime.fromisoformat(at),
+            )
+            for place, at in enumerate(
+                ["2027-01-31T20:59:00+00:00", "2027-01-31T21:00:00+00:00", "2027-04-01T00:00:00Z"]
+            )
+        ]
+        profile = UsageProfile.of_records(records)
+        assert profile.months == ({MESSAGES: 10}, {MESSAGES: 11}, {}, {MESSAGES: 12})
+        assert profile.scaled(MESSAGES, 5).total(MESSAGES) == 20
+
+    @pytest.mark.parametrize(
+        ("make", "problem"),
+        [
+            pytest.param(lambda: UsageProfile([]), "empty", id="no-months"),
+            pytest.param(lambda: UsageProfile([{"m": -1}]), "is no count", id="negative"),
+            pytest.param(lambda: UsageProfile.of_records([]), "is empty", id="no-records"),
+            pytest.param(lambda: UsageProfile.of_csv(["at,meter", "x,y"]), "line 2", id="csv"),
+            pytest.param(
+                lambda: UsageProfile.of_team({("sms", "Turkey"): 1}), "no such category", id="sms"
+            ),
+            pytest.param(
+                lambda: UsageProfile.of_csv(["at,meter,quantity", "2027-01-01T00:00Z,m,0.5"]),
+                "part of a unit",
+                id="half",
+            ),
+        ],
+    )
+    def test_refuses_what_is_no_usage(self, make: object, problem: str) -> None:
+        """Empty and negative usage is refused before anything is compared."""
+        with pytest.raises(InvalidInput, match=problem):
+            make()  # type: ignore[operator]
