@@ -7,6 +7,7 @@ import attrs
 
 from monochat_billing import MONTH, Billing, Catalog, money, sample_catalog
 from monochat_billing.adapters.memory import MemoryStorage
+from monochat_billing.catalog_versions import AnyCatalog
 from monochat_billing.charge_models import ChargeModel, Graduated, Package, PerUnit, Volume
 from monochat_billing.counters import MeterRecord
 from monochat_billing.meters import Aggregation, Meter
@@ -70,7 +71,7 @@ def record(
 
 
 def service(
-    catalog: Catalog, *, funds: str = "25000", plan: str = "growth"
+    catalog: AnyCatalog, *, funds: str = "25000", plan: str = "growth"
 ) -> tuple[Billing, Clock]:
     """Give a service in memory with the account "acme" on a plan."""
     clock = Clock(START)

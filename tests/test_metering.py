@@ -20,6 +20,7 @@ from monochat_billing import (
 )
 from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.balance import DebitMode, EntryKind
+from monochat_billing.catalog_versions import CatalogVersions
 from monochat_billing.charge_models import Capacity, Commitment, Graduated, PerUnit, charge
 from monochat_billing.counters import MeteredUsage, MeterRecord, merged_shares
 from monochat_billing.errors import IdempotencyConflict
@@ -452,6 +453,24 @@ class TestCatalogsThatForget:
         assert not spent(forgetful)
         assert left(forgetful, "monochat.message") == "10000"
         assert forgetful.run_due().accounts == 0
+
+    def test_a_plan_that_is_no_longer_sold_includes_and_charges_what_it_did(self) -> None:
+        """The last version that had it still says what is above its units, and what renews."""
+        later = datetime.fromisoformat("2026-10-20T00:00+00:00")
+        sold = tuple(one for one in CATALOG.products if one.id != "growth")
+        without = attrs.evolve(CATALOG, version="later", effective_at=later, products=sold)
+        found: list[tuple[object, ...]] = []
+        for catalog in (CATALOG, CatalogVersions(versions=(CATALOG, without))):
+            billing, clock = service(catalog)
+            clock.set("2026-10-25T00:00:00+00:00")
+            used = record("a", "monochat.message", 10_010, clock.now)
+            assert str(billing.usage.record("acme", [used])).startswith("1 charged")
+            found.append((cost(billing), left(billing)))
+            clock.set("2026-11-06T00:00:00+00:00")
+            billing.run_due()
+            found.append((left(billing), left(billing, "monochat.message")))
+        assert found[:2] == found[2:]
+        assert found[1][1] == "10000"
 
 
 class TestStorages:
