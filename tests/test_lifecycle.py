@@ -1,6 +1,7 @@
 """The life of a subscription: trials, starts, add-ons, tax, pauses, ends and returns."""
 
 from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -500,6 +501,27 @@ class TestCancel:
         with pytest.raises(IllegalTransition, match="be withdrawn from after 14 days"):
             shop.billing.subscriptions.cancel("acme", "team", mode=CancelMode.WITHDRAWAL, key="end")
         assert shop.snapshot() == before
+
+    @pytest.mark.parametrize(
+        ("day", "left", "state", "became"),
+        [
+            pytest.param(5, "10000", "CANCELED", "APPLIED", id="within the window"),
+            pytest.param(14, "8800", "ACTIVE", "FAILED", id="when it is over"),
+        ],
+    )
+    def test_with_everything_when_it_was_planned(
+        self, shop: Desk, day: int, left: str, state: str, became: str
+    ) -> None:
+        """A planned withdrawal is judged when it is due, by the catalog's days."""
+        one = subscribe(shop, "team")
+        at = shop.clock.now + timedelta(days=day)
+        shop.billing.schedule.cancel("acme", "team", at=at, mode=CancelMode.WITHDRAWAL, key="plan")
+        shop.clock.now = at
+        shop.billing.run_due()
+        (planned,) = shop.billing.schedule.history("acme")
+        (after,) = shop.billing.subscriptions.history("acme")
+        assert (have(shop), planned.state.value, after.id) == (left, became, one.id)
+        assert after.state.value == state
 
     def test_with_nothing(self, shop: Desk) -> None:
         """What was paid is kept."""
