@@ -1,7 +1,6 @@
 """The life of a subscription: trials, starts, add-ons, tax, pauses, ends and returns."""
 
-from datetime import UTC, datetime
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar, cast
 
