@@ -18,7 +18,7 @@ $(shell test "$$(cat $(RUN) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2
 	|| rm -f $(RUN) $(WEB) $(DEV))
 
 .DELETE_ON_ERROR:
-.PHONY: help demo page test test-deep lint types docs bench messages lock clean
+.PHONY: help demo page api test test-deep lint types docs bench messages lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; \
@@ -29,6 +29,9 @@ demo: $(RUN) ## one account, one SQLite file: top up, subscribe, rate, upgrade, 
 
 page: $(WEB) ## serve the Billing page of examples/billing_page; DATABASE=url names another database
 	$(BIN)/python -m examples.billing_page $(if $(DATABASE),--database '$(DATABASE)')
+
+api: $(WEB) ## serve the JSON API of examples/api; DATABASE=url names another database
+	$(if $(DATABASE),BILLING_API_URL='$(DATABASE)') $(BIN)/python -m examples.api
 
 test: $(DEV) ## every check that a change has to pass, with branch coverage
 	@$(MAKE) --no-print-directory lint types
@@ -70,7 +73,8 @@ clean: ## remove everything that these targets made
 	@if [ -e $(VENV) ] || [ -L $(VENV) ]; then mv $(VENV) $(VENV).gone; fi
 	rm -rf docs/_build docs/reference/drawn $(VENV).gone .coverage .coverage.* .hypothesis .import_linter_cache \
 	.mypy_cache .pytest_cache .ruff_cache build dist demo.db demo.db-journal demo.db-shm demo.db-wal \
-	demo-webhooks.jsonl demo-webhooks.jsonl.part billing-page.db billing-page.db-shm billing-page.db-wal
+	demo-webhooks.jsonl demo-webhooks.jsonl.part billing-page.db billing-page.db-shm billing-page.db-wal \
+	api.db api.db-shm api.db-wal
 
 $(RUN): pyproject.toml $(PINS)
 	@sh tools/venv.sh $(VENV)

@@ -1,0 +1,1 @@
+"""The library as a JSON API: FastAPI in front, ``monochat_billing`` behind, no rule in between."""
