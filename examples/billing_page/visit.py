@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Final, final
 
@@ -66,24 +67,10 @@ class Site:
     quotes: Shelf[ChangeQuote] = attrs.field(factory=Shelf, repr=False)
     notes: Shelf[Note] = attrs.field(factory=Shelf, repr=False)
     style: str = attrs.field(repr=False)
-    templates: jinja2.Environment = attrs.field(repr=False)
 
     @style.default
     def _read_style(self) -> str:
         return (HERE / "page.css").read_text(encoding="utf-8")
-
-    @templates.default
-    def _load_templates(self) -> jinja2.Environment:
-        found = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        found.filters["figures"] = _figures
-        found.filters["begun"] = _begun
-        return found
 
     @property
     def style_path(self) -> str:
@@ -128,18 +115,22 @@ class Visit:
     def render(self, template: str, status: int = 200, /, **values: object) -> HTMLResponse:
         """Answer with a page; what was to be said once is said."""
         note = self.site.notes.take(self.session, "note")
-        html = self.site.templates.get_template(template).render(
-            t=self.text,
-            words=self.words,
-            language=self.language,
-            languages=LOCALES,
-            path=self.request.url.path,
-            style=self.site.style_path,
-            token=form_token(self.site.secret, self.session),
-            key=fresh_token(),
-            note=note,
-            catalog_note=self.catalog.note,
-            **values,
+        html = (
+            _templates()
+            .get_template(template)
+            .render(
+                t=self.text,
+                words=self.words,
+                language=self.language,
+                languages=LOCALES,
+                path=self.request.url.path,
+                style=self.site.style_path,
+                token=form_token(self.site.secret, self.session),
+                key=fresh_token(),
+                note=note,
+                catalog_note=self.catalog.note,
+                **values,
+            )
         )
         response = HTMLResponse(html, status)
         self._keep_session(response)
@@ -194,6 +185,21 @@ class Posted(Visit):
         return f"page-{self.field('key')}-{hashlib.sha256(asked).hexdigest()[:16]}"
 
 
+@lru_cache(maxsize=1)
+def _templates() -> jinja2.Environment:
+    """Compile the templates once for a process; they depend on nothing."""
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["figures"] = _figures
+    found.filters["begun"] = _begun
+    return found
+
+
 def visit_of(request: Request) -> Visit:
     """Tell who visits."""
     site: Site = request.app.state.site
@@ -219,7 +225,8 @@ async def _posted(request: Request) -> Posted:
         raise ForgedForm
     visit = await run_in_threadpool(visit_of, request)
     origin = request.headers.get("origin")
-    if origin is not None and origin != visit.site.url:
+    ours = (visit.site.url, f"{request.url.scheme}://{request.headers.get('host')}")
+    if origin is not None and origin not in ours:
         raise ForgedForm
     form = await request.form(max_files=0)
     sent = {name: value for name, value in form.items() if isinstance(value, str)}
