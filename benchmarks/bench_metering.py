@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -100,19 +101,30 @@ def compare() -> None:
         billing = service(MemoryStorage(), taxed=True)
         record(billing, rows, size)
         balance = billing.balances.list("acme")["TRY"]
-        left.add((balance.posted, billing.usage.breakdown("acme", **SPAN).lines))
+        day = timedelta(days=1)
+        found = billing.usage.breakdown("acme", since=START - day, until=START + day)
+        left.add((balance.posted, found.lines))
         if not billing.verify("acme").sound:
             raise SystemExit("the books do not add up")
     if len(left) != 1:
         raise SystemExit(f"batches differ from singles: {left}")
 
 
-SPAN: Final = {"since": START - timedelta(days=1), "until": START + timedelta(days=1)}
 KINDS: Final = {
     "per unit": ("bot.run",),
     "graduated": ("storage.gb",),
     "both, in turn": ("bot.run", "storage.gb"),
 }
+
+
+def measure(storage: Storage, place: str, size: int, name: str, count: int, *, taxed: bool) -> None:
+    """Print one line."""
+    billing, rows = service(storage, taxed=taxed), records(count, *KINDS[name])
+    clock, cpu = timed(lambda: record(billing, rows, size))
+    sys.stdout.write(
+        f"{place:6} batches of {size:>5,}  {name:14}{'with tax' if taxed else '':9}"
+        f"{count / clock:>9,.0f}/s ({count / cpu:>9,.0f}/s of the processor)\n"
+    )
 
 
 def main() -> None:
@@ -122,24 +134,12 @@ def main() -> None:
     count = parser.parse_args().records
     compare()
     with tempfile.TemporaryDirectory() as folder:
-        for place in ("memory", "SQLite"):
-            for size in (1, 1000, 5000):
-                for name, meters in KINDS.items():
-                    for taxed in (False, True):
-                        some = count if size > 1 else min(count, 500)
-                        path = Path(folder) / f"{size}-{len(meters)}-{name[0]}-{taxed}.db"
-                        storage: Storage = (
-                            MemoryStorage()
-                            if place == "memory"
-                            else SqlStorage(f"sqlite:///{path}")
-                        )
-                        billing, rows = service(storage, taxed=taxed), records(some, *meters)
-                        clock, cpu = timed(lambda b=billing, r=rows, s=size: record(b, r, s))
-                        sys.stdout.write(
-                            f"{place:6} batches of {size:>5,}  {name:14}"
-                            f"{'with tax' if taxed else '':9}"
-                            f"{some / clock:>9,.0f}/s ({some / cpu:>9,.0f}/s of the processor)\n"
-                        )
+        for size, name, taxed in product((1, 1000, 5000), KINDS, (False, True)):
+            some = count if size > 1 else min(count, 500)
+            measure(MemoryStorage(), "memory", size, name, some, taxed=taxed)
+            path = Path(folder) / f"{size}-{name}-{taxed}.db"
+            file = SqlStorage(f"sqlite:///{path}")
+            measure(file, "SQLite", size, name, some, taxed=taxed)
 
 
 if __name__ == "__main__":
