@@ -135,7 +135,7 @@ class TestMoving:
         ("damage", "told"),
         [
             (lambda lines: lines[:-1], "is cut off or was changed"),
-            (lambda lines: [*lines[:5], *lines[6:]], "is cut off or was changed"),
+            (lambda lines: [*lines[:2], *lines[3:]], "is cut off or was changed"),
             (lambda lines: [*lines, lines[0]], "has lines behind its end"),
             (lambda lines: ["{", *lines], "has no JSON in line 1"),
             (lambda lines: lines[1:], "does not begin as"),
