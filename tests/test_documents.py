@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any, get_args, get_type_hints
+from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
@@ -57,6 +58,14 @@ class TestEveryValue:
         text = documents.write_any(istanbul)
         assert text == '{"type":"datetime","value":"2026-10-05T06:00:00+00:00"}'
         assert documents.read_any(text) == istanbul
+
+    def test_both_hours_of_a_clock_that_is_set_back_are_kept(self) -> None:
+        once = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+        again = once.replace(fold=1)
+        assert once == again
+        assert documents.read_any(documents.write_any(again)).hour == 1
+        assert documents.read_any(documents.write_any(once)).hour == 0
+        assert _rows.ticks(again) - _rows.ticks(once) == 3_600_000_000
 
     def test_a_set_is_written_in_order(self) -> None:
         text = documents.write(frozenset("cba"))
@@ -218,6 +227,9 @@ class TestWhatIsRefused:
         entry = attrs.evolve(crediting(new_account(), lira("1")).entries[0], amount=wrong)
         with pytest.raises(Malformed, match=r"1\.5 is a binary float"):
             documents.write_any(entry)
+        parts = attrs.evolve(entry, amount=1, parts=((1, wrong),))
+        with pytest.raises(Malformed, match=r"1\.5 is a binary float"):
+            documents.write_any(parts)
         naive = attrs.evolve(top_up(), created_at=START.replace(tzinfo=None))
         with pytest.raises(Malformed, match="has no offset"):
             documents.write_any(naive)

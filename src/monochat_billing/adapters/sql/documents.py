@@ -391,6 +391,13 @@ def _write_result(result: Entry | InsufficientFunds) -> str:
 
 def _write_entry(entry: Entry) -> str:
     """Write what most commands return, as the converter does and many times as fast."""
+    try:
+        return _write_sound_entry(entry)
+    except (TypeError, ValueError):
+        return write(entry)  # which says what of it has no exact form
+
+
+def _write_sound_entry(entry: Entry) -> str:
     unit, reason, actor, times = _same_in_a_batch(
         entry.unit,
         entry.scale,
@@ -400,12 +407,12 @@ def _write_entry(entry: Entry) -> str:
         _write_instant(entry.effective_at),
         _write_instant(entry.recorded_at),
     )
-    parts = ",".join([f"[{number},{units}]" for number, units in entry.parts])
+    parts = ",".join([f"[{number:d},{units:d}]" for number, units in entry.parts])
     corrects = "null" if entry.corrects is None else entry.corrects
     exchange = "null" if entry.exchange is None else write(entry.exchange)
     return (
-        f'{{"account":{_QUOTE(entry.account)},"number":{entry.number},{unit}{entry.amount},'
-        f'"balance_after":{entry.balance_after},{reason}{_QUOTE(entry.reference)},'
+        f'{{"account":{_QUOTE(entry.account)},"number":{entry.number:d},{unit}{entry.amount:d},'
+        f'"balance_after":{entry.balance_after:d},{reason}{_QUOTE(entry.reference)},'
         f'{actor},{times},"parts":[{parts}],"corrects":{corrects},'
         f'"hold":{_QUOTE(entry.hold)},"exchange":{exchange}}}'
     )
@@ -423,7 +430,7 @@ def _same_in_a_batch(  # noqa: PLR0917 - what entries share
 ) -> tuple[str, str, str, str]:
     """Write the fields of an entry that those of one batch mostly share."""
     return (
-        f'"unit":{_QUOTE(unit)},"scale":{scale},"amount":',
+        f'"unit":{_QUOTE(unit)},"scale":{scale:d},"amount":',
         f'"kind":"{kind.value}","reason":{_QUOTE(reason)},"reference":',
         f'"actor":{_QUOTE(actor)}',
         f'"effective_at":"{effective_at}","recorded_at":"{recorded_at}"',
