@@ -57,6 +57,7 @@ __all__ = [
     "amount_text",
     "as_fraction",
     "check_currency",
+    "checked_text",
     "from_units",
     "minor_digits",
     "money",
@@ -302,7 +303,22 @@ def amount_text(value: Money) -> str:
     >>> amount_text(money("25000.00", "TRY")), amount_text(money("-0.50", "TRY"))
     ('25000', '-0.5')
     """
-    units = _finest(value)
+    return _plain_text(_finest(value))
+
+
+def checked_text(value: Money, *, field: str = "value") -> str:
+    """Return the amount as :func:`amount_text` does, once it has been checked.
+
+    Raises:
+        InvalidInput: as :func:`to_units` with the finest scale.
+
+    >>> checked_text(money("-0.50", "TRY"), field="amount")
+    '-0.5'
+    """
+    return _plain_text(to_units(value, MAX_SCALE, field=field))
+
+
+def _plain_text(units: int) -> str:
     whole, rest = divmod(abs(units), _POWERS[MAX_SCALE])
     sign = "-" if units < 0 else ""
     return f"{sign}{whole}.{rest:0{MAX_SCALE}d}".rstrip("0") if rest else f"{sign}{whole}"

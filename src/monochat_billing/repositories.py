@@ -249,20 +249,33 @@ class Changes:
         if exists is self.account_is_new:
             return "exists already" if exists else "does not exist"
         account = self.after.account
-        for noun, numbers, last, ends in (
-            ("entries", [one.number for one in self.entries], entry, self.after.books.sequence),
-            ("events", [one.number for one in self.events], event, account.events),
-        ):
-            expected = last + len(numbers)
-            if numbers != list(range(last + 1, expected + 1)) or ends != expected:
-                return f"has {noun} that do not follow number {last}"
-        owners = {one.account for part in (self.entries, self.events, self.keys) for one in part}
-        if owners - {account.id}:
-            return f"has rows of {min(owners - {account.id})!r}"
+        if not _follow(self.entries, entry, self.after.books.sequence):
+            return f"has entries that do not follow number {entry}"
+        if not _follow(self.events, event, account.events):
+            return f"has events that do not follow number {event}"
+        owners: set[str] = set()
+        for part in (self.entries, self.events, self.keys):
+            if part:
+                owners.update([one.account for one in part])
+        owners.discard(account.id)
+        if owners:
+            return f"has rows of {min(owners)!r}"
         keys, usage = {one.key for one in self.keys}, {one.record.id for one in self.usage}
         if len(keys) < len(self.keys) or len(usage) < len(self.usage):
             return "has a key or a usage record twice"
         return ""
+
+
+class _Numbered(Protocol):
+    @property
+    def number(self) -> int: ...
+
+
+def _follow(facts: Sequence[_Numbered], last: int, ends: int) -> bool:
+    """Tell whether numbers go on from ``last`` without a gap, up to where the account ends."""
+    if ends != last + len(facts):
+        return False
+    return not facts or [one.number for one in facts] == list(range(last + 1, ends + 1))
 
 
 class _Named(Protocol):

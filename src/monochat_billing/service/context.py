@@ -17,7 +17,7 @@ from monochat_billing.accounts import (
 from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.invoicing import InvoicePolicy
 from monochat_billing.message_told import MessageChannel
-from monochat_billing.money import MAX_SCALE, amount_text, to_units
+from monochat_billing.money import checked_text
 from monochat_billing.payments import PaymentGateway
 from monochat_billing.periods import utc
 from monochat_billing.plans import AnyCatalog, UsageReader
@@ -61,8 +61,7 @@ def fingerprint_of(amount: Amount, field: str = "amount") -> str:
     """
     if isinstance(amount, Units):
         return str(amount)
-    to_units(amount, MAX_SCALE, field=field)
-    return f"{amount_text(amount)} {amount.currency.code}"
+    return f"{checked_text(amount, field=field)} {amount.currency.code}"
 
 
 def maybe_amount(amount: Amount | None, field: str = "amount") -> str:

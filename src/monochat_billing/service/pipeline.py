@@ -152,6 +152,8 @@ def _wanted(commands: Sequence[Command]) -> list[Wanted]:
             none.union(*(one.metered for one in asked)),
             any(one.ended for one in asked),
         )
+        if len(asked) > 1
+        else _wanted_by(asked[0])
         for account, asked in sorted(by_account.items())
     ]
 
@@ -277,6 +279,8 @@ _PARTS: Final = tuple(
 
 def _differs(before: AccountState | None, after: AccountState) -> bool:
     """Tell whether there is anything to save; that time has passed alone is not."""
-    if before is None or before.account.automatic is not after.account.automatic:
+    if before is None or before.books is not after.books:  # mostly it is these
+        return True
+    if before.account.automatic is not after.account.automatic:
         return True
     return any(getattr(before, part) is not getattr(after, part) for part in _PARTS)
