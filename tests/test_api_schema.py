@@ -30,7 +30,7 @@ def service() -> Billing:
     return billing
 
 
-EXAMPLES: Final = 200 if settings.get_current_profile_name() == "deep" else 6
+EXAMPLES: Final = 200 if settings.get_current_profile_name() == "deep" else 3
 SETTINGS: Final = SchemathesisConfig.from_dict(
     {
         "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", *map(str, REFUSED)]}},
