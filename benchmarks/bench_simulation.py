@@ -14,7 +14,7 @@ from functools import partial
 from monochat_billing import MONTH, money, sample_catalog
 from monochat_billing.counters import MeterRecord
 from monochat_billing.simulation import (
-    Grant,
+    Credit,
     Scenario,
     SimulatedAccount,
     Step,
@@ -56,7 +56,7 @@ def lived(plan: str, number: int) -> int:
         end=datetime(2029, 1, 1, tzinfo=UTC),
         accounts=[SimulatedAccount(id="acme", currencies=["TRY"])],
         steps=[
-            Step(START, "acme", Grant(money("9000000", "TRY"))),
+            Step(START, "acme", Credit(money("9000000", "TRY"))),
             Step(START, "acme", Subscribe(plan, MONTH)),
             *monthly(START, 24, use),
         ],

@@ -24,7 +24,7 @@ from monochat_billing.rate_tables import RateRow, RateTable, RateTables
 from monochat_billing.rollovers import Rollover
 from monochat_billing.simulation import (
     BuyPack,
-    Grant,
+    Credit,
     Scenario,
     SimulatedAccount,
     Step,
@@ -84,7 +84,7 @@ def billed(catalog: Catalog, choice: Choice, profile: UsageProfile) -> Money:
         return Step(at, "acme", Use([record]))
 
     begin: list[Any] = [
-        Grant(money("9000000", "TRY")),
+        Credit(money("9000000", "TRY")),
         Subscribe(choice.plan, choice.interval),
         *([Subscribe(choice.support, choice.support_interval)] if choice.support else []),
         *(BuyPack(pack, quantity) for pack, quantity in choice.packs),

@@ -32,7 +32,7 @@ from monochat_billing.simulation import (
     Cancel,
     Change,
     Charge,
-    Grant,
+    Credit,
     Pause,
     Resume,
     Scenario,
@@ -74,8 +74,8 @@ def a_year(*, opening: str = "30000") -> Scenario:
         return START + timedelta(days=days, hours=hours)
 
     steps = [
-        Step(START, "acme", Grant(money(opening, "TRY"))),
-        Step(START, "acme", Grant(money("50", "USD"), "promotion")),
+        Step(START, "acme", Credit(money(opening, "TRY"))),
+        Step(START, "acme", Credit(money("50", "USD"), "promotion")),
         Step(START, "acme", Subscribe("growth", MONTH)),
         Step(START, "acme", Subscribe("priority", MONTH)),
         Step(at(3), "acme", TopUp(money("1000", "TRY"))),
@@ -243,7 +243,7 @@ class TestALedger:
             end=START + timedelta(days=80),
             accounts=[SimulatedAccount(id="acme", currencies=["TRY"], zone="UTC")],
             steps=[
-                Step(START, "acme", Grant(money("1499", "TRY"))),
+                Step(START, "acme", Credit(money("1499", "TRY"))),
                 Step(START, "acme", Subscribe("growth", MONTH)),
                 Step(paid, "acme", TopUp(money("1499", "TRY"))),
             ],
@@ -368,7 +368,7 @@ class TestAScenario:
     def test_months_are_clipped(self) -> None:
         """A month's end stays a month's end."""
         last = datetime(2028, 1, 31, tzinfo=UTC)
-        steps = monthly(last, 14, lambda n, at: Step(at, "acme", Grant(money("1", "TRY"))))
+        steps = monthly(last, 14, lambda n, at: Step(at, "acme", Credit(money("1", "TRY"))))
         assert [one.at.day for one in steps[:4]] == [31, 29, 31, 30]
         assert steps[13].at == datetime(2029, 2, 28, tzinfo=UTC)
         with pytest.raises(InvalidInput, match="months"):
@@ -394,7 +394,7 @@ class TestTheLawOfUsage:
                 end=START + timedelta(days=20),
                 accounts=[SimulatedAccount(id="acme", currencies=["TRY"])],
                 steps=[
-                    Step(START, "acme", Grant(money("1000000", "TRY"))),
+                    Step(START, "acme", Credit(money("1000000", "TRY"))),
                     Step(START, "acme", Subscribe(plan, MONTH)),
                     Step(START + DAY, "acme", used("u", START + DAY, quantity)),
                 ],

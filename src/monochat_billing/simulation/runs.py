@@ -12,14 +12,14 @@ one line.
 >>> from monochat_billing.intervals import MONTH
 >>> from monochat_billing.money import money
 >>> from monochat_billing.plans import sample_catalog
->>> from monochat_billing.simulation.actions import Grant, Subscribe
+>>> from monochat_billing.simulation.actions import Credit, Subscribe
 >>> from monochat_billing.simulation.scenarios import SimulatedAccount, Step
 >>> start = datetime(2027, 1, 1, tzinfo=UTC)
 >>> scenario = Scenario(
 ...     catalog=sample_catalog(), start=start, end=start + timedelta(days=364),
 ...     accounts=[SimulatedAccount(id="acme", currencies=["TRY"])],
 ...     steps=[
-...         Step(start, "acme", Grant(money("20000", "TRY"))),
+...         Step(start, "acme", Credit(money("20000", "TRY"))),
 ...         Step(start, "acme", Subscribe("growth", MONTH)),
 ...     ],
 ... )

@@ -8,7 +8,7 @@ and the refusal of what cannot be run.
 >>> from monochat_billing.intervals import MONTH
 >>> from monochat_billing.money import money
 >>> from monochat_billing.plans import sample_catalog
->>> from monochat_billing.simulation.actions import Grant, Subscribe
+>>> from monochat_billing.simulation.actions import Credit, Subscribe
 >>> start = datetime(2027, 1, 1, tzinfo=UTC)
 >>> scenario = Scenario(
 ...     catalog=sample_catalog(),
@@ -16,7 +16,7 @@ and the refusal of what cannot be run.
 ...     end=start + timedelta(days=365),
 ...     accounts=[SimulatedAccount(id="acme", currencies=["TRY"])],
 ...     steps=[
-...         Step(start, "acme", Grant(money("20000", "TRY"))),
+...         Step(start, "acme", Credit(money("20000", "TRY"))),
 ...         Step(start, "acme", Subscribe("growth", MONTH)),
 ...     ],
 ... )

@@ -28,7 +28,7 @@ from monochat_billing.errors import InvalidInput
 from monochat_billing.money import DEFAULT_SCALE, Money, from_units, to_units
 from monochat_billing.quantities import exact
 from monochat_billing.rounding import round_ratio
-from monochat_billing.simulation.actions import Action, BuyPack, Grant, Subscribe, Use
+from monochat_billing.simulation.actions import Action, BuyPack, Credit, Subscribe, Use
 from monochat_billing.simulation.costs import Choice, CostTerms
 from monochat_billing.simulation.draws import UsageModel
 from monochat_billing.simulation.frames import Frame
@@ -311,7 +311,7 @@ def _lived(job: _Job) -> list[tuple[datetime, int]]:
     terms, choice = job.terms, job.choice
     profile = job.model.draw(job.seed, job.number)
     begin: list[Action] = [
-        Grant(from_units(_PLENTY, terms.currency, DEFAULT_SCALE)),
+        Credit(from_units(_PLENTY, terms.currency, DEFAULT_SCALE)),
         Subscribe(choice.plan, choice.interval, terms.currency, trial=False),
     ]
     if choice.support is not None:
