@@ -36,6 +36,7 @@ __all__ = [
     "AsyncHolds",
     "AsyncInvoices",
     "AsyncMessages",
+    "AsyncOutbox",
     "AsyncPacks",
     "AsyncSchedule",
     "AsyncSubscriptions",
