@@ -53,7 +53,8 @@ def plot_balance(ledger: Ledger, unit: str) -> Any:  # noqa: ANN401 - altair is 
         for one in ledger.entries
         if one.unit == unit
     ]
-    base = _chart(rows).encode(x="at:T", y="balance:Q")
+    last = {**rows[-1], "at": ledger.until.isoformat(), "what": ""} if rows else {}
+    base = _chart([*rows, last] if rows else []).encode(x="at:T", y="balance:Q")
     line = base.mark_line(interpolate="step-after")
     renewals = [row for row in rows if row["what"] in _RENEWED]
     points = _chart(renewals).mark_point(filled=True, size=60)
