@@ -9,6 +9,7 @@ import string
 import subprocess
 import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -247,6 +248,13 @@ class TestPages:
         answer = visitor.client.get("/language/tr?back=/plans%3Finterval%3DYEAR")
         assert answer.headers["location"] == "/plans?interval=YEAR"
         assert "Hesap hareketleri" in visitor.see("/")
+
+    def test_it_is_changed_on_the_page_that_one_is_on(self, visitor: Visitor) -> None:
+        page = visitor.see("/change?to=growth&interval=YEAR")
+        link = page.partition('href="/language/tr')[2].partition('"')[0]
+        to = visitor.client.get(f"/language/tr{unescape(link)}").headers["location"]
+        assert to == "/change?to=growth&interval=YEAR"
+        assert "Planı Değiştir" in visitor.see(to)
 
     @pytest.mark.parametrize("back", ["//evil.example", "https://evil.example", "/\\evil", "x\ny"])
     def test_it_leads_nowhere_else(self, visitor: Visitor, back: str) -> None:
@@ -498,7 +506,7 @@ class TestStatement:
         path, seen, pages = "/statement", 0, 0
         while path:
             page = visitor.see(path)
-            seen += page.count("=export")
+            seen += page.count('<td class="wide">=export')
             pages += 1
             path = page.partition('rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
         assert (seen, pages) == (60, 3)
@@ -517,8 +525,13 @@ class TestStatement:
 
     def test_days_are_those_of_the_account_and_the_last_is_included(self, visitor: Visitor) -> None:
         self.entries(visitor, 3)
-        assert visitor.see("/statement?since=2026-10-05&until=2026-10-05").count("=export") == 3
-        assert visitor.see("/statement?since=2026-10-06").count("=export") == 0
+        assert (
+            visitor.see("/statement?since=2026-10-05&until=2026-10-05").count(
+                '<td class="wide">=export'
+            )
+            == 3
+        )
+        assert visitor.see("/statement?since=2026-10-06").count('<td class="wide">=export') == 0
 
     def test_the_units_of_a_plan_have_one_too(self, visitor: Visitor) -> None:
         assert "1,000" in visitor.see("/statement?currency=monochat.message")

@@ -124,6 +124,7 @@ class Visit:
                 language=self.language,
                 languages=LOCALES,
                 path=self.request.url.path,
+                address=self._address,
                 style=self.site.style_path,
                 token=form_token(self.site.secret, self.session),
                 key=fresh_token(),
@@ -135,6 +136,13 @@ class Visit:
         response = HTMLResponse(html, status)
         self._keep_session(response)
         return response
+
+    @property
+    def _address(self) -> str:
+        """Give the address of this page, to come back to; of a form's answer, that of the form."""
+        url = self.request.url
+        asked = url.query if self.request.method == "GET" else ""
+        return f"{url.path}?{asked}" if asked else url.path
 
     def go(self, path: str, note: str = "", *, is_problem: bool = False) -> Response:
         """Send the browser on to another page, so that going back repeats no form."""
