@@ -155,7 +155,8 @@ class TestTheWheel:
         assert any(name.startswith("monochat_billing/data/") for name in package)
         assert any("/migrations/versions/" in name for name in package)
         described = {name.split(".dist-info/")[1] for name in names if ".dist-info/" in name}
-        assert described == {"METADATA", "RECORD", "WHEEL", "licenses/LICENSE"}
+        license_file = "licenses/LICENSE"
+        assert described == {"METADATA", "RECORD", "WHEEL", "entry_points.txt", license_file}
 
 
 class TestTheSourceRelease:
