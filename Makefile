@@ -18,7 +18,7 @@ $(shell test "$$(cat $(RUN) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2
 	|| rm -f $(RUN) $(WEB) $(DEV))
 
 .DELETE_ON_ERROR:
-.PHONY: help demo page api test test-deep lint types docs bench messages lock clean
+.PHONY: help demo page api test test-deep lint types docs bench messages notebook lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; \
@@ -62,6 +62,11 @@ docs: $(DEV) ## build the documentation into docs/_build/html; a warning or a de
 bench: $(DEV) ## print the benchmark tables
 	@set -e; for script in benchmarks/*.py; do \
 	echo "--- $$script"; $(BIN)/python "$$script"; done
+
+notebook: $(DEV) ## run the notebooks of docs/notebooks; the results are in build/notebooks
+	@mkdir -p build/notebooks
+	@set -e; for name in choose-a-plan plan-a-price-change; do \
+	$(BIN)/jupyter-execute --output=$(CURDIR)/build/notebooks/$$name docs/notebooks/$$name.ipynb; done
 
 messages: $(DEV) ## collect the sentences for translation and compile the catalogs
 	@$(BIN)/python tools/messages.py
