@@ -19,8 +19,8 @@ TIMED = "import time\nbegan = time.process_time()\n{}\nprint(time.process_time()
 
 def seconds(statement: str) -> float:
     """Import in a fresh interpreter."""
-    told = subprocess.run(
-        [sys.executable, "-c", TIMED.format(statement)],  # noqa: S603 - our own statements
+    told = subprocess.run(  # noqa: S603 - our own statements
+        [sys.executable, "-c", TIMED.format(statement)],
         capture_output=True,
         text=True,
         check=True,

@@ -134,6 +134,23 @@ class TestThePackage:
         assert strangers == []
 
 
+    def test_fetches_what_it_shows_to_type_checkers(self) -> None:
+        """The imports for type checkers and the table for the interpreter name the same."""
+        text = Path(monochat_billing.__file__).read_text(encoding="utf-8")
+        shown = {
+            alias.name: node.module
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("monochat_billing.")
+            for alias in node.names
+        }
+        homes: dict[str, str] = vars(monochat_billing)["_HOMES"]
+        fetched = {name: f"monochat_billing.{module}" for name, module in homes.items()}
+        at_once = {name for name in shown if name not in fetched}
+        assert at_once == {"Money", "allocate", "money"}
+        assert {name: shown[name] for name in fetched} == fetched
+        assert set(shown) == set(vars(monochat_billing)["__all__"])
+
+
 class TestTheCheckItself:
     """The check sees what it is there for."""
 
