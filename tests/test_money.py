@@ -18,6 +18,7 @@ from monochat_billing.money import (
     amount_text,
     as_fraction,
     check_currency,
+    checked_text,
     from_units,
     minor_digits,
     money,
@@ -292,3 +293,15 @@ class TestTotal:
         a, b = from_units(left, "TRY"), from_units(right, "TRY")
         assert subtract(add(a, b), b) == a
         assert as_fraction(add(a, b)) == as_fraction(a) + as_fraction(b)
+
+
+class TestCheckedText:
+    """An amount in a fingerprint is as large as a balance can hold, whatever its decimals."""
+
+    def test_millions_are_money_too(self) -> None:
+        assert checked_text(money("10000000", "TRY")) == "10000000"
+        assert checked_text(money("9000000000000.000001", "TRY")) == "9000000000000.000001"
+
+    def test_what_no_balance_holds_is_refused(self) -> None:
+        with pytest.raises(InvalidInput, match="is too large"):
+            checked_text(Money(Decimal(10) ** 19, "TRY"))

@@ -310,12 +310,19 @@ def checked_text(value: Money, *, field: str = "value") -> str:
     """Return the amount as :func:`amount_text` does, once it has been checked.
 
     Raises:
-        InvalidInput: as :func:`to_units` with the finest scale.
+        InvalidInput: naming ``field``, when it is no exact Money of at most :data:`MAX_SCALE`
+            decimals, or no balance could hold it, whatever its scale.
 
     >>> checked_text(money("-0.50", "TRY"), field="amount")
     '-0.5'
+    >>> checked_text(money("10000000", "TRY"))
+    '10000000'
     """
-    return _plain_text(to_units(value, MAX_SCALE, field=field))
+    if not isinstance(value, Money):
+        return _plain_text(to_units(value, MAX_SCALE, field=field))
+    units = _units_of(value.amount, MAX_SCALE, field=field)
+    _bounded(abs(units) // _POWERS[MAX_SCALE], field=field)
+    return _plain_text(units)
 
 
 def _plain_text(units: int) -> str:

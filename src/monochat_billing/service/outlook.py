@@ -139,7 +139,8 @@ class Outlook:
         for _, moved in found.movements:
             if moved.kind in used:
                 used[moved.kind] -= moved.credited + moved.debited
-        days = Fraction((until - since) // _MICROSECOND, _DAY)
+        # The first minutes say little of a day, so a young account counts as a day old.
+        days = max(Fraction((until - since) // _MICROSECOND, _DAY), Fraction(1))
         return Burn(
             per_day=Fraction(max(sum(used.values()), 0), 10**found.scale) / days,
             kind=max(used, key=lambda kind: used[kind]).pays_for,
