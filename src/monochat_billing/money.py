@@ -319,7 +319,7 @@ def checked_text(value: Money, *, field: str = "value") -> str:
     '10000000'
     """
     if not isinstance(value, Money):
-        return _plain_text(to_units(value, MAX_SCALE, field=field))
+        raise InvalidInput(field, value, "is not Money", "build it with money('12.50', 'TRY')")
     units = _units_of(value.amount, MAX_SCALE, field=field)
     _bounded(abs(units) // _POWERS[MAX_SCALE], field=field)
     return _plain_text(units)

@@ -133,7 +133,6 @@ class TestThePackage:
         strangers = [one for one in listed if getattr(monochat_billing, one) is not home.get(one)]
         assert strangers == []
 
-
     def test_fetches_what_it_shows_to_type_checkers(self) -> None:
         """The imports for type checkers and the table for the interpreter name the same."""
         text = Path(monochat_billing.__file__).read_text(encoding="utf-8")
