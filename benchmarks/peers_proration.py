@@ -69,8 +69,8 @@ def boilpayment(grid: Grid) -> dict[str, Any]:
 
 def django_plans(grid: Grid) -> dict[str, Any]:
     """Ask ``PlanChangePolicy.get_change_price`` on an in-memory SQLite."""
-    import django  # type: ignore[import-not-found]  # noqa: PLC0415
-    from django.conf import settings  # type: ignore[import-not-found]  # noqa: PLC0415
+    import django  # noqa: PLC0415
+    from django.conf import settings  # noqa: PLC0415
 
     settings.configure(
         INSTALLED_APPS=[
@@ -82,7 +82,7 @@ def django_plans(grid: Grid) -> dict[str, Any]:
         PLANS_CURRENCY="EUR", PLANS_INVOICE_ISSUER={}, USE_TZ=True,
     )  # fmt: skip
     django.setup()
-    from django.core.management import call_command  # type: ignore[import-not-found]  # noqa: PLC0415
+    from django.core.management import call_command  # noqa: PLC0415
     from plans.models import Plan, PlanPricing, Pricing  # type: ignore[import-not-found]  # noqa: PLC0415
     from plans.plan_change import PlanChangePolicy  # type: ignore[import-not-found]  # noqa: PLC0415
 
