@@ -254,9 +254,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the server after the last test of the run."""
-    if not hasattr(config, "workerinput"):
-        _end(os.environ.pop(PLACE, ""))
+    """Stop the server after the last test of the run; a run within a run leaves it to the outer."""
+    place = Path(os.environ.get(PLACE, ""))
+    if not hasattr(config, "workerinput") and _owned(place):
+        _end(os.environ.pop(PLACE))
+
+
+def _owned(place: Path) -> bool:
+    """Tell whether it was this process that chose the place."""
+    with suppress(OSError, ValueError):
+        return int((place / "owner").read_text()) == os.getpid()
+    return False
 
 
 def _bury_the_dead() -> None:
