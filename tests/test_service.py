@@ -547,7 +547,7 @@ class TestOverview:
         desk.billing.balances.debit("acme", money("1", "TRY"), reason="x" * 300, key="d")
         text = str(desk.billing.overview("acme"))
         assert max(map(len, text.splitlines())) <= 100
-        for word in ("TRY", "USD", "growth", "change to Basic", "charge", "invented"):
+        for word in ("TRY", "USD", "Growth", "change to Basic", "charge", "invented"):
             assert word in text
 
 

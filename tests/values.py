@@ -21,12 +21,12 @@ from monochat_billing.lots import ChargeKind
 from monochat_billing.money import Money, from_units, money
 from monochat_billing.pack_terms import RefundBasis, RefundPolicy
 from monochat_billing.periods import BillingAnchor, BillingPeriod
-from monochat_billing.plans import ChangeTiming, Price
+from monochat_billing.plans import ChangeTiming, Family, Price
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.refills import RefillRule
 from monochat_billing.rollovers import Rollover
 from monochat_billing.rounding import Rounding, RoundingMode
-from monochat_billing.scheduling import ScheduledChange
+from monochat_billing.scheduling import ScheduleAction, ScheduledChange
 from monochat_billing.units import Units
 from tests.factories import BUYER
 
@@ -167,7 +167,12 @@ def _built(kind: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - as above
     if kind is ScheduledChange:  # its instant goes with its timing
         timed = {"timing": st.just(ChangeTiming.AT), "at": INSTANTS}
         untimed = {"timing": st.just(ChangeTiming.END_OF_PERIOD), "at": st.none()}
-        both = [st.fixed_dictionaries({**fields, **one}) for one in (timed, untimed)]
+        untimed["action"] = st.sampled_from(
+            sorted(set(ScheduleAction) - {ScheduleAction.SUBSCRIBE})
+        )
+        named = {"to": st.just("growth"), "interval": INTERVALS, "quantity": st.integers(1, 9)}
+        named |= {"family": st.sampled_from(Family), "currency": st.just("TRY")}
+        both = [st.fixed_dictionaries({**fields, **named, **one}) for one in (timed, untimed)]
         return st.one_of(both).map(lambda facts: kind(**facts))
 
     def build(facts: dict[str, Any]) -> Any:  # noqa: ANN401 - a value of the kind

@@ -74,7 +74,7 @@ def catch_up(state: AccountState, catalog: AnyCatalog, now: datetime) -> Step:
     ... )
     >>> later = catch_up(step.state.settled, catalog, datetime(2027, 1, 1, tzinfo=UTC))
     >>> [event.at.date().isoformat() for event in later.events]
-    ['2026-11-05', '2026-12-05']
+    ['2026-11-05', '2026-12-05', '2026-12-05']
     """
     now = max(now, state.account.as_of)
     if state.account.next_due_at is None or state.account.next_due_at > now:

@@ -184,7 +184,7 @@ def upcoming(
     >>> found = upcoming(state, catalog, t + timedelta(days=61))
     >>> for line in found.about_money:
     ...     print(line)
-    2026-11-05 00:00Z renewal of Growth -1,499.00 TRY: paid
+    2026-11-05 00:00Z renewal of Growth -1,499.00 TRY: paid, KDV 249.83 TRY
     2026-12-05 00:00Z renewal of Growth: fails: 997.00 TRY short
     """
     as_of = state.account.as_of
