@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from monochat_billing import (
     MONTH,
@@ -116,6 +116,10 @@ def refused(text: str, file_format: FileFormat = "toml") -> list[str]:
     with pytest.raises(InvalidCatalog) as caught:
         read_versions(text, file_format)
     return [str(mistake) for mistake in caught.value.mistakes]
+
+
+A_THIRD = settings(max_examples=max(settings().max_examples // 3, 10))
+"""Whole catalogs take long to draw."""
 
 
 class TestBrokenCatalogs:
@@ -366,16 +370,19 @@ class TestWhatAFileSays:
 class TestRoundTrips:
     """What is written reads back as an equal value."""
 
+    @A_THIRD
     @given(catalogs(), st.sampled_from(FORMATS))
     def test_a_catalog_survives(self, catalog: Catalog, file_format: FileFormat) -> None:
         """Whatever a catalog holds, in either format."""
         assert read_catalog(write_catalog(catalog, file_format), file_format) == catalog
 
+    @A_THIRD
     @given(histories(), st.sampled_from(FORMATS))
     def test_versions_survive(self, versions: CatalogVersions, file_format: FileFormat) -> None:
         """All of them, although later ones say only what changes."""
         assert read_versions(write_catalog(versions, file_format), file_format) == versions
 
+    @A_THIRD
     @given(catalogs())
     def test_what_is_written_fits_the_schema(self, catalog: Catalog) -> None:
         """The published schema accepts every file that the library writes."""
