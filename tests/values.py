@@ -173,15 +173,16 @@ def _built(kind: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - as above
         named = {"to": st.just("growth"), "interval": INTERVALS, "quantity": st.integers(1, 9)}
         named |= {"family": st.sampled_from(Family), "currency": st.just("TRY")}
         both = [st.fixed_dictionaries({**fields, **named, **one}) for one in (timed, untimed)]
-        return st.one_of(both).map(lambda facts: kind(**facts))
+        return st.one_of(both).map(lambda facts: _or_reject(kind, facts))
 
-    def build(facts: dict[str, Any]) -> Any:  # noqa: ANN401 - a value of the kind
-        try:
-            return kind(**facts)
-        except InvalidInput:
-            return reject()
+    return st.fixed_dictionaries(fields).map(lambda facts: _or_reject(kind, facts))
 
-    return st.fixed_dictionaries(fields).map(build)
+
+def _or_reject(kind: Any, facts: dict[str, Any]) -> Any:  # noqa: ANN401 - a value of the kind
+    try:
+        return kind(**facts)
+    except InvalidInput:
+        return reject()
 
 
 def same(left: object, right: object) -> bool:
