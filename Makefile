@@ -4,6 +4,7 @@
 VENV := .venv
 RUN := $(VENV)/.ready-run
 WEB := $(VENV)/.ready-web
+NOTEBOOK := $(VENV)/.ready-notebook
 DEV := $(VENV)/.ready-dev
 BIN := $(VENV)/bin
 PINS := constraints.txt
@@ -15,7 +16,7 @@ PIP := PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) PIP_DISABLE_PIP_VERSI
 
 # A stamp counts only for the place it was made in, and while the interpreter behind it answers.
 $(shell test "$$(cat $(RUN) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2>/dev/null \
-	|| rm -f $(RUN) $(WEB) $(DEV))
+	|| rm -f $(RUN) $(WEB) $(NOTEBOOK) $(DEV))
 
 .DELETE_ON_ERROR:
 .PHONY: help demo page api test test-deep lint types docs bench messages notebook lock clean
@@ -63,7 +64,7 @@ bench: $(DEV) ## print the benchmark tables
 	@set -e; for script in benchmarks/*.py; do \
 	echo "--- $$script"; $(BIN)/python "$$script"; done
 
-notebook: $(DEV) ## run the notebooks of docs/notebooks; the results are in build/notebooks
+notebook: $(NOTEBOOK) ## run the notebooks of docs/notebooks; the results are in build/notebooks
 	@mkdir -p build/notebooks
 	@set -e; for name in choose-a-plan plan-a-price-change; do \
 	$(BIN)/jupyter-execute --output=$(CURDIR)/build/notebooks/$$name docs/notebooks/$$name.ipynb; done
@@ -93,8 +94,15 @@ $(WEB): pyproject.toml $(PINS)
 	@$(PIP) install -qq -e '.[postgres,web]'
 	@printf '%s\n' '$(CURDIR)' | tee $(RUN) > $@
 
+# Nothing but what a notebook needs: who wants an answer does not wait for the development tools.
+$(NOTEBOOK): pyproject.toml $(PINS)
+	@sh tools/venv.sh $(VENV)
+	@echo 'installing the library, its SQL adapter and what notebooks need into $(VENV)'
+	@$(PIP) install -qq -e '.[sql,notebook]'
+	@printf '%s\n' '$(CURDIR)' | tee $(RUN) > $@
+
 $(DEV): pyproject.toml $(PINS)
 	@sh tools/venv.sh $(VENV)
 	@echo 'installing the library and the development tools into $(VENV)'
 	@$(PIP) install -qq -e '.[dev]'
-	@printf '%s\n' '$(CURDIR)' | tee $(RUN) $(WEB) > $@
+	@printf '%s\n' '$(CURDIR)' | tee $(RUN) $(WEB) $(NOTEBOOK) > $@
