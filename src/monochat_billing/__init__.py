@@ -5,15 +5,13 @@ Import what a host needs from here; adapters (storage, gateways, WhatsApp) are i
     from monochat_billing import Billing, MONTH, money, sample_catalog
     from monochat_billing.adapters.sql import SqlStorage
 
-A name is fetched from its module when it is first asked for, so importing the package costs what
-its dependencies cost; type checkers read the imports below.
+A name is fetched from its module when it is first asked for, so importing the package alone costs
+next to nothing; type checkers read the imports below.
 """
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
-
-# At once, because the function is called as its module is: whoever imported that first would win.
-from monochat_billing.money import Money, allocate, money
 
 if TYPE_CHECKING:
     from monochat_billing.accounts import Account
@@ -72,6 +70,7 @@ if TYPE_CHECKING:
     from monochat_billing.message_windows import MessageWindows
     from monochat_billing.messages import Message, MessageState
     from monochat_billing.meters import Aggregation, Meter
+    from monochat_billing.money import Money, allocate, money
     from monochat_billing.overview import Overview
     from monochat_billing.pack_terms import PackScope, RefundBasis
     from monochat_billing.packs import PackHolding, PackPurchase, PackRefund
@@ -338,6 +337,7 @@ _OFFERS: Final = {
     "message_windows": "MessageWindows",
     "messages": "Message MessageState",
     "meters": "Aggregation Meter",
+    "money": "Money allocate money",
     "overview": "Overview",
     "pack_terms": "PackScope RefundBasis",
     "packs": "PackHolding PackPurchase PackRefund",
@@ -387,6 +387,18 @@ if not TYPE_CHECKING:  # else every misspelled name would pass for an object
         value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
+
+    class _Package(ModuleType):
+        """Keep the function ``money``, which is called as its module is.
+
+        The interpreter puts a module into its package under the module's name, whoever imports it.
+        """
+
+        def __setattr__(self, name: str, value: object) -> None:
+            called_as_its_module = name == "money" and isinstance(value, ModuleType)
+            super().__setattr__(name, value.money if called_as_its_module else value)
+
+    import_module(__name__).__class__ = _Package
 
 
 def __dir__() -> list[str]:

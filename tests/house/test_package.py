@@ -245,3 +245,53 @@ class TestTheCoreAlone:
         loaded = {name.partition(".")[0] for name in json.loads(result.stdout)}
         assert "monochat_billing" in loaded
         assert loaded.isdisjoint(OPTIONAL)
+
+    @pytest.mark.parametrize(
+        ("statement", "own"),
+        [
+            ("import monochat_billing", {"monochat_billing"}),
+            (
+                "from monochat_billing import money",
+                {f"monochat_billing{rest}" for rest in ("", ".money", ".errors", ".rounding")},
+            ),
+        ],
+        ids=["package", "money"],
+    )
+    def test_importing_a_name_imports_what_it_stands_on(
+        self, statement: str, own: set[str]
+    ) -> None:
+        """The package alone loads no module of its own, and neither attrs nor moneyed."""
+        result = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                f"{statement}\nimport json, sys; print(json.dumps([*sys.modules]))",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        loaded = set(json.loads(result.stdout))
+        assert {name for name in loaded if name.startswith("monochat_billing")} == own
+        assert loaded.isdisjoint({"attrs", "dateutil", "moneyed"}) or len(own) > 1
+
+    @pytest.mark.parametrize(
+        "before",
+        ["", "import monochat_billing.money", "from monochat_billing.money import total"],
+        ids=["first", "after-its-module", "after-a-name-of-its-module"],
+    )
+    def test_money_is_the_function_whoever_came_first(self, before: str) -> None:
+        """The package's ``money`` is called, although a module of it has that name."""
+        result = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                f"{before}\nfrom monochat_billing import money\nmoney('1', 'TRY')",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert result.returncode == 0, result.stderr
