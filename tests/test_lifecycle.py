@@ -1,5 +1,6 @@
 """The life of a subscription: trials, starts, add-ons, tax, pauses, ends and returns."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar, cast
@@ -536,8 +537,32 @@ class TestCancel:
         first = shop.billing.subscriptions.cancel("acme", "team", mode=CancelMode.CREDIT, key="end")
         again = shop.billing.subscriptions.cancel("acme", "team", mode=CancelMode.CREDIT, key="end")
         assert again == first
-        with pytest.raises(UnknownName, match="is not held by account"):
+        with pytest.raises(UnknownName, match="is not held by 'acme'"):
             shop.billing.subscriptions.cancel("acme", "team", mode=CancelMode.CREDIT, key="2")
+
+    @pytest.mark.parametrize("verb", ["cancel", "pause", "resume", "preview", "schedule"])
+    @pytest.mark.parametrize("ran", [True, False], ids=["run-due-first", "caught-up"])
+    def test_refuses_alike_whoever_made_time_pass(
+        self, shop: Desk, verb: str, *, ran: bool
+    ) -> None:
+        """What ended in a command's own catch-up is as gone as what ended long before it."""
+        one = subscribe(shop, "team").id
+        billing = shop.billing
+        billing.schedule.cancel("acme", one, key="planned")
+        shop.clock.set("2026-11-05T06:00:00+00:00")
+        if ran:
+            billing.run_due()
+        asked: dict[str, Callable[[], object]] = {
+            "cancel": lambda: billing.subscriptions.cancel(
+                "acme", one, mode=CancelMode.NOTHING, key="again"
+            ),
+            "pause": lambda: billing.subscriptions.pause("acme", one, key="again"),
+            "resume": lambda: billing.subscriptions.resume("acme", one, key="again"),
+            "preview": lambda: billing.subscriptions.preview("acme", of=one, quantity=2),
+            "schedule": lambda: billing.schedule.cancel("acme", one, key="again"),
+        }
+        with pytest.raises(UnknownName, match="is not held by 'acme'; use one of none"):
+            asked[verb]()
 
     def test_supersedes_what_was_planned(self, shop: Desk) -> None:
         """Nothing happens to what is not there."""

@@ -144,18 +144,20 @@ class AccountState:
         )
 
     def held(self, name: str) -> Subscription:
-        """Give the subscription with this id, or the one that has not ended and holds this product.
+        """Give the subscription with this id, or the one that holds this product.
+
+        What has ended is not held any more, also where the state still has it: because it ended
+        just before, or because another command asked for what is history. So the answer does not
+        depend on when time was made to pass.
 
         Raises:
-            UnknownName: the account has none, or holds several of that product.
+            UnknownName: the account has none that is live, or holds several of that product.
         """
-        found = self.subscriptions.get(name)
-        if found is not None:
-            return found
-        holding = [one for one in self.subscriptions.values() if one.live and one.product == name]
+        live = [one for one in self.subscriptions.values() if one.live]
+        holding = [one for one in live if one.id == name]
+        holding = holding or [one for one in live if one.product == name]
         if len(holding) == 1:
             return holding[0]
-        live = [one for one in self.subscriptions.values() if one.live]
         names = ", ".join(f"{one.id} ({one.product})" for one in holding or live)
         raise UnknownName(
             "subscription",

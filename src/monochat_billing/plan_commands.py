@@ -49,7 +49,6 @@ __all__ = [
     "change_subscription",
     "check_limit",
     "has_had",
-    "held",
     "preview_change",
     "revoke_change",
     "schedule_change",
@@ -208,7 +207,7 @@ def preview_change(
         InvalidInput: the catalog's rule does not allow the timing, or the offer is not for this.
         UnknownName: no such product or price, or no subscription of that family.
     """
-    one = target_of(state, catalog, to, now) if subscription is None else held(state, subscription)
+    one = target_of(state, catalog, to, now) if subscription is None else state.held(subscription)
     agreement, valid_for = None, DEFAULT_VALIDITY
     if offer is not None:
         interval = interval or offer.price.interval
@@ -240,24 +239,6 @@ def preview_change(
         anchor=anchor,
         country=state.country,
     )
-
-
-def held(state: AccountState, what: str) -> Subscription:
-    """Give the live subscription with this id, or the one that holds this product.
-
-    Raises:
-        UnknownName: the account holds no such thing.
-    """
-    live = [one for one in state.subscriptions.values() if one.live]
-    found = next((one for one in live if what in (one.id, one.product)), None)
-    if found is None:
-        raise UnknownName(
-            "subscription",
-            what,
-            f"is not held by account {state.account.id!r}",
-            f"use one of {', '.join(one.product for one in live) or 'none: subscribe first'}",
-        )
-    return found
 
 
 def change_subscription(

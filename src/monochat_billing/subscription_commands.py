@@ -23,7 +23,7 @@ from monochat_billing.due_changes import decided
 from monochat_billing.errors import IllegalTransition, UnknownName
 from monochat_billing.events import SubscriptionCanceled
 from monochat_billing.money import Money
-from monochat_billing.plan_commands import held, subscribe
+from monochat_billing.plan_commands import subscribe
 from monochat_billing.plans import AnyCatalog, renewal_price
 from monochat_billing.schedule_endings import revoke_change, superseded_events
 from monochat_billing.scheduling import Facet, ScheduleAction, superseded_by_immediate
@@ -70,7 +70,7 @@ def cancel_subscription(
         IllegalTransition: everything is to be paid back and the withdrawal window is over.
         UnknownName: the account holds no such thing.
     """
-    one = held(state, what)
+    one = state.held(what)
     decision = changes.cancel(
         state.books,
         one,
@@ -106,7 +106,7 @@ def pause_subscription(
         IllegalTransition: it is not active.
         UnknownName: the account holds no such thing.
     """
-    one = held(state, what)
+    one = state.held(what)
     step = decided(state, changes.pause(state.books, one, at=now), catalog, now)
     return _instead_of_planned(step, one, now)
 
@@ -123,7 +123,7 @@ def resume_subscription(
         InsufficientFunds: the balance does not cover the new period.
         UnknownName: the account holds no such thing.
     """
-    one = held(state, what)
+    one = state.held(what)
     price = renewal_price(
         catalog,
         one.product,

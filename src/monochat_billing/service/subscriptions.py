@@ -169,7 +169,7 @@ class Subscriptions:
                 raise InvalidInput(
                     "to", None, "is missing", "name the new product, or with of= what is changed"
                 )
-            to = plan_commands.held(state, of).product
+            to = state.held(of).product
         return plan_commands.preview_change(
             state,
             self._context.catalog,
