@@ -1,6 +1,6 @@
 """Usage of any meter: by hand, by laws, and on every storage."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import attrs
@@ -12,6 +12,8 @@ from monochat_billing import (
     YEAR,
     Billing,
     BillingInterval,
+    Catalog,
+    ChangeTiming,
     InsufficientFunds,
     InvalidInput,
     LimitExceeded,
@@ -25,9 +27,11 @@ from monochat_billing.charge_models import Capacity, Commitment, Graduated, PerU
 from monochat_billing.counters import MeteredUsage, MeterRecord, merged_shares
 from monochat_billing.errors import IdempotencyConflict
 from monochat_billing.events import UsageUnpriced
-from monochat_billing.limits import Allowance
+from monochat_billing.limits import Allowance, OverageTier
 from monochat_billing.meters import Aggregation, Meter
+from monochat_billing.percentages import Percentage
 from monochat_billing.rate_tables import RateRow, RateTables
+from monochat_billing.rounding import HALF_UP, Rounding
 from monochat_billing.tax import Pricing
 from monochat_billing.tax_regimes import TURKEY
 from monochat_billing.tiers import CapacityTier, Tier
@@ -161,6 +165,42 @@ class TestModels:
         assert cost(billing) + 10 == 55
 
 
+class TestRounding:
+    """A table may round to other decimals than a balance has; the steps still sum to the whole."""
+
+    @pytest.mark.parametrize(
+        ("rounding", "steps"),
+        [
+            (HALF_UP, ["0.15", "0.16", "0.15"]),
+            (HALF_UP.at_scale(8), ["0.153457", "0.153456", "0.153457"]),
+        ],
+        ids=["kuruş", "finer"],
+    )
+    def test_does_not_depend_on_the_scale_of_the_balance(
+        self, rounding: Rounding, steps: list[str]
+    ) -> None:
+        """0.1534567 a unit, unit by unit, and half of it taken back by corrections."""
+        priced = tables("disk", RateRow(model=PerUnit(price="0.1534567")), rounding=rounding)
+        billing, _ = service(metered_catalog((Meter(id="disk", rates=(priced,)),)))
+        for name, amount in zip("abc", steps, strict=True):
+            report = billing.usage.record("acme", [record(name, "disk", 1)])
+            assert report.amounts == (money(amount, "TRY"),)
+        billing.usage.record("acme", [record("d", "disk", 0, replaces="b")])
+        assert cost(billing) == spent(billing) == Decimal(steps[0]) + Decimal(steps[1])
+        billing.usage.record("acme", [record("e", "disk", 0, replaces="c")])
+        assert cost(billing) == spent(billing) == Decimal(steps[0])
+
+    def test_of_a_transaction_is_taken_back_as_it_was_charged(self) -> None:
+        """1.3 % of 10.10 is 0.13 in kuruş; corrected away, nothing is left of it."""
+        row = RateRow(model=Percentage(rate="0.013"))
+        priced = tables("payout", row, rounding=HALF_UP)
+        billing, _ = service(metered_catalog((Meter(id="payout", rates=(priced,)),)))
+        billing.usage.record("acme", [record("a", "payout", "10.10"), record("b", "payout", 10)])
+        assert cost(billing) == spent(billing) == Decimal("0.26")
+        billing.usage.record("acme", [record("c", "payout", 0, replaces="a")])
+        assert cost(billing) == spent(billing) == Decimal("0.13")
+
+
 class TestPrepaidFirst:
     """Allowance and packs burn before money, and what is above is charged as it happens."""
 
@@ -211,6 +251,20 @@ class TestPrepaidFirst:
         assert (left(billing), left(billing, "monochat.message")) == ("-0.5", "0")
 
 
+def _with_two_steps_of_overage() -> Catalog:
+    catalog = CATALOG
+    growth = catalog.product("growth")
+    tiers = (
+        OverageTier(rate=money("0.01", "USD")),
+        OverageTier(last=100, rate=money("0.15", "TRY")),
+        OverageTier(first=101, rate=money("0.10", "TRY")),
+    )
+    allowance = Allowance(meter="monochat.message", units=10_000, overage=tiers)
+    steps = attrs.evolve(growth, allowances=(allowance,))
+    others = tuple(steps if one.id == "growth" else one for one in catalog.products)
+    return attrs.evolve(catalog, products=others)
+
+
 class TestLate:
     """A record is priced by the instant of its usage and posted now."""
 
@@ -239,6 +293,54 @@ class TestLate:
         (one,) = billing.usage.records("acme", since=START, until=UNTIL)
         assert (one.lapsed, one.prepaid, one.money) == (10_000, 0, money("15", "TRY"))
         assert left(billing, "monochat.message") == "10000"
+
+    def test_before_the_anchor_was_moved_it_counts_in_the_period_of_then(self) -> None:
+        """October began on the 5th, whatever day the yearly plan of the 20th made the first.
+
+        Overage is 100 at 0.15 and 0.10 from there: the late 50 go on where October stood, and what
+        the new period has brought does not pay for them.
+        """
+        billing, clock = service(_with_two_steps_of_overage())
+        used = record("a", "monochat.message", 10_080, START + timedelta(days=1))
+        clock.advance(days=1)
+        billing.usage.record("acme", [used])
+        clock.set("2026-10-20T00:00:00+00:00")
+        quote = billing.subscriptions.preview("acme", to="growth", interval=YEAR)
+        billing.subscriptions.change(quote)
+        late = record("late", "monochat.message", 50, START + timedelta(days=2))
+        billing.usage.record("acme", [late, record("new", "monochat.message", 7, clock.now)])
+        first, after, new = billing.usage.records("acme", since=START, until=UNTIL)
+        assert (after.counter, after.period) == (first.counter, first.period)
+        assert after.money == money("6", "TRY")  # 20 at 0.15 and 30 at 0.10
+        assert (new.period.start, new.prepaid) == (clock.now, 7)
+        assert left(billing, "monochat.message") == "9993"
+        mended = billing.usage.correct("acme", "late", quantity=20, key="mend")
+        assert (mended.counter, mended.money) == (first.counter, money("3", "TRY"))
+
+    def test_a_period_that_the_anchor_was_moved_in_ends_there(self) -> None:
+        """Nothing was recorded before the move; what comes late is counted up to it, at once."""
+        billing, clock = service(CATALOG)
+        for day, key in ((20, "one"), (25, "two")):
+            clock.set(f"2026-10-{day}T00:00:00+00:00")
+            interval = YEAR if key == "one" else MONTH
+            quote = billing.subscriptions.preview(
+                "acme", to="growth", interval=interval, timing=ChangeTiming.IMMEDIATE, key=key
+            )
+            billing.subscriptions.change(quote)
+        days = (6, 21, 26)
+        clock.set("2026-10-27T00:00:00+00:00")
+        billing.usage.record(
+            "acme",
+            [
+                record(f"u{day}", "monochat.message", 1, datetime(2026, 10, day, tzinfo=UTC))
+                for day in days
+            ],
+        )
+        spans = [
+            (one.period.start.day, one.period.end.day)
+            for one in billing.usage.records("acme", since=START, until=UNTIL)
+        ]
+        assert spans == [(5, 20), (20, 25), (25, 25)]
 
     def test_a_minimum_is_trued_up_at_the_end_and_stays_right_after_it(self) -> None:
         """8 of 20: 12 more; 10 late ones cost 4 and give 4 back; November owes 20 by itself."""

@@ -187,6 +187,7 @@ def _changed(
         quantity=quote.to_quantity,
         state=SubscriptionState.PAST_DUE if failed else state,
         anchor=quote.anchor,
+        anchors=subscription.anchors_before(quote.anchor, at),
         index=quote.index - 1 if failed else quote.index,
         period=subscription.period if failed else quote.period,
         charge=charge,

@@ -108,6 +108,7 @@ class MeterTerms:
         at = {one.effective_at for one in versions_of(self.catalog)}
         for one in self.subscriptions:
             at |= {one.started_at, one.ended_at, *(line.start for line in one.history)}
+            at |= {past.until for past in one.anchors}
         object.__setattr__(self, "_changes", tuple(sorted(filter(None, at))))
 
     def rate(self, meter_id: str, at: datetime, dimensions: Mapping[str, str]) -> MeterRate:
@@ -213,7 +214,7 @@ class MeterTerms:
 
     def _period(self, meter: Meter, held: _Held | None, at: datetime) -> BillingPeriod:
         if held is not None and held.allowance is not None:
-            return held.subscription.anchor.period_containing(held.allowance.per, at)
+            return held.subscription.period_at(held.allowance.per, at)
         anchor = BillingAnchor.calendar(meter.per, at, self.zone)
         return anchor.period_containing(meter.per, at)
 

@@ -127,7 +127,12 @@ def record_usage(
     )
     before = _counter_of(scene, rate, memo.effective_at)
     scene, counter, burned = _burned(
-        scene, before, record, memo, gauge=rate.meter.aggregation is not _SUM
+        scene,
+        before,
+        record,
+        memo,
+        until=rate.period.end,
+        gauge=rate.meter.aggregation is not _SUM,
     )
     counter = _counted(counter, record, rate)
     if counter.above > before.above and rate.model is None:
@@ -136,7 +141,8 @@ def record_usage(
         raise LimitExceeded(account, record.meter, included, counter.used.__ceil__())
     charged = ChargedCounter(scene.books, counter)
     if rate.model is not None and (rate.at_once or counter.closed):
-        added = added_charge(rate, before, counter, record)
+        scale = scene.books.balance(rate.currency).scale
+        added = added_charge(rate, before, counter, record, scale=scale)
         charged = take_charge(
             scene.books,
             scene.terms,
@@ -154,7 +160,7 @@ def record_usage(
         record=record,
         recorded_at=memo.recorded_at,
         counter=counter.id,
-        period=rate.period,
+        period=counter.period,
         card=rate.card,
         currency=rate.currency if rate.model is not None else "",
         scale=charged.scale,
@@ -238,7 +244,8 @@ def settle_counter(scene: MeterScene, counter_id: str, memo: Memo) -> Recorded:
         return Recorded(scene=_go_on(scene, closed, memo.effective_at), entries=entries)
     if rate.model is None:
         return Recorded(scene=scene)
-    added = added_charge(rate, closed, closed, None)
+    scale = scene.books.balance(rate.currency).scale
+    added = added_charge(rate, closed, closed, None, scale=scale)
     done = _forced(scene, closed, rate, added, memo, at)
     scene = scene.after(done)
     scene, more = _with_minimum(scene, rate, done.amount, memo)
@@ -280,9 +287,17 @@ def _counted(counter: Counter, record: MeterRecord, rate: MeterRate) -> Counter:
 
 
 def _burned(
-    scene: MeterScene, counter: Counter, record: MeterRecord, memo: Memo, *, gauge: bool
+    scene: MeterScene,
+    counter: Counter,
+    record: MeterRecord,
+    memo: Memo,
+    *,
+    until: datetime,
+    gauge: bool,
 ) -> tuple[MeterScene, Counter, tuple[Entry, ...]]:
     """Let prepaid units pay for a record, as far as they go: lots first, then what has lapsed.
+
+    Units that were granted ``until`` then or later are of another period.
 
     A gauge says how much there is, so nothing is used up by it.
     """
@@ -298,7 +313,7 @@ def _burned(
             "record it in a finer unit",
         )
     wanted, now = int(record.quantity), memo.effective_at
-    mine = [lot for lot in balance.lots if lot.granted_at < counter.period.end]
+    mine = [lot for lot in balance.lots if lot.granted_at < until]
     done = _lots.burn(mine, wanted, EntryKind.USAGE_FEE.pays_for, now)
     entries: tuple[Entry, ...] = ()
     paid = wanted - done.missing
@@ -377,7 +392,8 @@ def _without(
         scene, entries = _unburned(scene, counter, back, lapsed, memo)
     done = ChargedCounter(scene.books, left)
     if rate.model is not None and (rate.at_once or counter.closed):
-        added = added_charge(rate, counter, left, None, undo=usage.amount)
+        scale = scene.books.balance(rate.currency).scale
+        added = added_charge(rate, counter, left, None, scale=scale, undo=usage.amount)
         done = _forced(scene, left, rate, added, memo, record.occurred_at)
     scene = scene.after(done)
     scene, more = _with_minimum(scene, rate, done.amount, memo)

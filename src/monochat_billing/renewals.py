@@ -151,6 +151,7 @@ def renew(
         trial_ends_at=one.trial_ends_at,
         follows=one.follows,
         earlier=kept(one, period.start),
+        anchors=one.anchors,
     )
     event = SubscriptionRenewed(
         account=one.account,
@@ -225,6 +226,7 @@ def revive(
         subscription,
         state=state,
         anchor=anchor,
+        anchors=subscription.anchors_before(anchor, at),
         index=0,
         period=period,
         charge=charge,
@@ -338,6 +340,7 @@ def resume(
         subscription,
         state=state,
         anchor=anchor,
+        anchors=subscription.anchors_before(anchor, at),
         index=0,
         period=period,
         charge=charge,

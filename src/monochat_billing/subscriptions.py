@@ -38,7 +38,7 @@ from monochat_billing.errors import IllegalTransition
 from monochat_billing.instants import check_zone
 from monochat_billing.lots import Share
 from monochat_billing.money import Money, amount_text
-from monochat_billing.periods import BillingAnchor, BillingPeriod
+from monochat_billing.periods import BillingAnchor, BillingInterval, BillingPeriod
 from monochat_billing.plans import Agreement, Dunning, Family, Price
 from monochat_billing.tax import TaxLine
 
@@ -48,6 +48,7 @@ __all__ = [
     "Charge",
     "HistoryLine",
     "Move",
+    "PastAnchor",
     "Subscription",
     "SubscriptionState",
 ]
@@ -158,6 +159,15 @@ class HistoryLine:
 
 @final
 @attrs.frozen(kw_only=True)
+class PastAnchor:
+    """Say by which anchor periods were counted up to ``until``, which is exclusive."""
+
+    anchor: BillingAnchor
+    until: datetime
+
+
+@final
+@attrs.frozen(kw_only=True)
 class Subscription:
     """State what an account subscribes to: its plan, its support package, or one of its add-ons.
 
@@ -171,7 +181,8 @@ class Subscription:
     is unpaid, ``dunning`` is the plan of what follows, as its catalog said when it failed.
     ``suspended_at``, ``paused_at`` and ``ended_at`` say since when; ``ending`` in one word how it
     ended. ``earlier`` holds what was charged before ``charge`` and could still be refunded in
-    full. ``follows`` is the ended subscription that this one continues.
+    full. ``follows`` is the ended subscription that this one continues. ``anchors`` are those that
+    held before ``anchor`` did, the oldest first.
 
     >>> from datetime import UTC
     >>> from monochat_billing.money import money
@@ -212,6 +223,7 @@ class Subscription:
     ending: str = ""
     earlier: tuple[Charge, ...] = ()
     follows: str | None = None
+    anchors: tuple[PastAnchor, ...] = ()
 
     def require(self, move: Move) -> SubscriptionState:
         """Give the state that ``move`` leads to.
@@ -281,6 +293,39 @@ class Subscription:
         """
         history = self.history_with(self.product, price, self.quantity, at)
         return attrs.evolve(self, price=price, history=history, agreement=None)
+
+    def anchors_before(self, anchor: BillingAnchor, at: datetime) -> tuple[PastAnchor, ...]:
+        """Give what ``anchors`` are once ``anchor`` holds from ``at`` on; the same one adds none."""
+        if anchor == self.anchor:
+            return self.anchors
+        return (*self.anchors, PastAnchor(anchor=self.anchor, until=at))
+
+    def period_at(self, interval: BillingInterval, at: datetime) -> BillingPeriod:
+        """Give the period of ``interval`` that contains ``at``, by the anchor in force then.
+
+        Where the anchor was moved within it, it ends there.
+
+        >>> from monochat_billing.periods import MONTH
+        >>> old = BillingAnchor(year=2026, month=10, day=5, zone="UTC")
+        >>> moved = BillingAnchor(year=2026, month=11, day=20, zone="UTC")
+        >>> price = Price(interval=MONTH, amount=Money("0", "TRY"))
+        >>> one = Subscription(
+        ...     id="s-1", account="acme", family=Family.PLAN, product="basic", price=price,
+        ...     state=SubscriptionState.ACTIVE, anchor=moved, index=0, period=moved.period(MONTH, 0),
+        ...     charge=Charge(amount=price.amount, whole=moved.period(MONTH, 0),
+        ...                   span=moved.period(MONTH, 0)),
+        ...     history=(HistoryLine(product="basic", price=price, start=old.instant),),
+        ...     anchors=(PastAnchor(anchor=old, until=moved.instant),),
+        ... )
+        >>> found = one.period_at(MONTH, datetime.fromisoformat("2026-11-10T00:00Z"))
+        >>> found.start.date().isoformat(), found.end.date().isoformat()
+        ('2026-11-05', '2026-11-20')
+        """
+        for past in self.anchors:
+            if at < past.until:
+                found = past.anchor.period_containing(interval, at)
+                return BillingPeriod(start=found.start, end=min(found.end, past.until))
+        return self.anchor.period_containing(interval, at)
 
     def history_with(
         self, product: str, price: Price, quantity: int, at: datetime
