@@ -295,7 +295,7 @@ class Subscription:
         return attrs.evolve(self, price=price, history=history, agreement=None)
 
     def anchors_before(self, anchor: BillingAnchor, at: datetime) -> tuple[PastAnchor, ...]:
-        """Give what ``anchors`` are once ``anchor`` holds from ``at`` on; the same one adds none."""
+        """Give what ``anchors`` are once ``anchor`` holds from ``at`` on."""
         if anchor == self.anchor:
             return self.anchors
         return (*self.anchors, PastAnchor(anchor=self.anchor, until=at))
@@ -309,11 +309,11 @@ class Subscription:
         >>> old = BillingAnchor(year=2026, month=10, day=5, zone="UTC")
         >>> moved = BillingAnchor(year=2026, month=11, day=20, zone="UTC")
         >>> price = Price(interval=MONTH, amount=Money("0", "TRY"))
+        >>> whole = moved.period(MONTH, 0)
         >>> one = Subscription(
         ...     id="s-1", account="acme", family=Family.PLAN, product="basic", price=price,
-        ...     state=SubscriptionState.ACTIVE, anchor=moved, index=0, period=moved.period(MONTH, 0),
-        ...     charge=Charge(amount=price.amount, whole=moved.period(MONTH, 0),
-        ...                   span=moved.period(MONTH, 0)),
+        ...     state=SubscriptionState.ACTIVE, anchor=moved, index=0, period=whole,
+        ...     charge=Charge(amount=price.amount, whole=whole, span=whole),
         ...     history=(HistoryLine(product="basic", price=price, start=old.instant),),
         ...     anchors=(PastAnchor(anchor=old, until=moved.instant),),
         ... )
