@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache, reduce
 from operator import itemgetter
 from typing import Any, Final, TypeVar
@@ -11,7 +11,7 @@ from sqlalchemy import Table
 
 from monochat_billing import lots as _lots
 from monochat_billing.accounts import Account, ChargedUsage
-from monochat_billing.adapters.sql import documents
+from monochat_billing.adapters.sql import _ticks, documents
 from monochat_billing.adapters.sql.documents import Malformed
 from monochat_billing.adapters.sql.sealing import is_sealed
 from monochat_billing.auto_top_ups import AutomaticTopUp
@@ -33,11 +33,11 @@ from monochat_billing.watches import Watch
 
 T = TypeVar("T")
 
+ticks, instant = _ticks.ticks, _ticks.instant
+
 Row = Sequence[Any]
 """One row as a driver gives it: the columns of its table, in their order."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK: Final = timedelta(microseconds=1)
 _EVENTS: Final = {kind.__name__: kind for kind in EVENT_TYPES}
 _REMEMBERED: Final = 1024
 _POSITION: Final = itemgetter(2)
@@ -61,24 +61,6 @@ def each(table: Table, rows: Iterable[Row], build: Callable[[Row], T]) -> list[T
             what = str(error) if isinstance(error, Malformed) else repr(error)
             raise CorruptBooks(f"read {table.name}", f"account {row[0]!r}: {what}") from error
     return built
-
-
-def ticks(at: datetime) -> int:
-    """Give an instant as it is stored: whole microseconds since the epoch."""
-    return _ticks(at) if at.tzinfo is UTC else (at - _EPOCH) // _TICK
-
-
-# Most instants of a batch are one and the same: the one at which it runs, or at which its accounts
-# were last seen. In other zones than UTC equal datetimes may be an hour apart.
-@lru_cache(maxsize=_REMEMBERED)
-def _ticks(at: datetime) -> int:
-    return (at - _EPOCH) // _TICK
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def instant(stored: int) -> datetime:
-    """Give a stored instant as an aware datetime in UTC."""
-    return _EPOCH + timedelta(microseconds=stored)
 
 
 def _maybe_ticks(at: datetime | None) -> int | None:
@@ -154,6 +136,7 @@ def account_row(account: Account, last_entry: int, last_usage: int, version: int
         documents.write(account.automatic) if account.automatic else None,
         _written(account.recurrences) if account.recurrences else None,
         _written(account.counters) if account.counters else None,
+        0,
     )
 
 
@@ -175,6 +158,7 @@ def account(row: Row) -> Account:
         automatic,
         recurrences,
         counters,
+        _archives,
     ) = row
     return Account(
         id=identity,
@@ -465,7 +449,7 @@ def key_row(record: KeyRecord) -> Row:
         record.key,
         ticks(record.recorded_at),
         documents.write_texts(record.content),
-        documents.write_any(record.outcome),
+        documents.write_outcome(record.outcome),
     )
 
 

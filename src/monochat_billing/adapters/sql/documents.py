@@ -29,12 +29,13 @@ from cattrs import BaseConverter, Converter, ForbiddenExtraKeysError, StructureH
 
 from monochat_billing import errors
 from monochat_billing.accounts import Account, ChargedUsage
+from monochat_billing.adapters.sql._packed import PACKED, pack
 from monochat_billing.adapters.sql.sealing import opened_number, sealed_number
 from monochat_billing.auto_top_ups import AutomaticTopUp
-from monochat_billing.balance import Balance, Entry, EntryKind
+from monochat_billing.balance import Balance, Entry
 from monochat_billing.balance_commands import BatchReport, ClosingReport, TransferReport
 from monochat_billing.counters import MeteredUsage
-from monochat_billing.errors import BillingError, InsufficientFunds, Rejected
+from monochat_billing.errors import BillingError, Rejected
 from monochat_billing.events import EVENT_TYPES
 from monochat_billing.hold_commands import HoldReport
 from monochat_billing.holds import Hold
@@ -55,7 +56,16 @@ from monochat_billing.units import Amount, Units, is_currency
 from monochat_billing.usage_commands import MeterReport, UsageReport
 from monochat_billing.watches import Watch
 
-__all__ = ["TYPES", "Malformed", "read", "read_any", "write", "write_any", "write_texts"]
+__all__ = [
+    "TYPES",
+    "Malformed",
+    "read",
+    "read_any",
+    "write",
+    "write_any",
+    "write_outcome",
+    "write_texts",
+]
 
 T = TypeVar("T")
 
@@ -279,6 +289,8 @@ def _unwrap(value: Any, _: Any = None) -> Any:  # noqa: ANN401 - any value
     name, inner = value["type"], value["value"]
     if name == "tuple" and isinstance(inner, list):
         return tuple(_unwrap(one) for one in inner)
+    if name in PACKED:
+        return PACKED[name](inner)
     kind = TYPES.get(name)
     if kind is None:
         raise Malformed(f"the type {name!r} is unknown")
@@ -377,64 +389,20 @@ def write_any(value: object) -> str:
     Raises:
         Malformed: the type is not one of :data:`TYPES`, or the value holds something inexact.
     """
-    if type(value) is Entry:
-        return f'{{"type":"Entry","value":{_write_entry(value)}}}'
-    if type(value) is BatchReport:
-        results = ",".join([_write_result(one) for one in value.results])
-        return f'{{"type":"BatchReport","value":{{"results":[{results}]}}}}'
     return _ENCODE(_wrap(value))
 
 
-def _write_result(result: Entry | InsufficientFunds) -> str:
-    return _write_entry(result) if type(result) is Entry else write(result)
+def write_outcome(value: object) -> str:
+    """Write the result of a command, in its short form where there is one.
 
-
-def _write_entry(entry: Entry) -> str:
-    """Write what most commands return, as the converter does and many times as fast."""
+    Raises:
+        Malformed: as :func:`write_any`.
+    """
     try:
-        return _write_sound_entry(entry)
+        packed = pack(value)
     except (TypeError, ValueError):
-        return write(entry)  # which says what of it has no exact form
-
-
-def _write_sound_entry(entry: Entry) -> str:
-    unit, reason, actor, times = _same_in_a_batch(
-        entry.unit,
-        entry.scale,
-        entry.kind,
-        entry.reason,
-        entry.actor,
-        _write_instant(entry.effective_at),
-        _write_instant(entry.recorded_at),
-    )
-    parts = ",".join([f"[{number:d},{units:d}]" for number, units in entry.parts])
-    corrects = "null" if entry.corrects is None else entry.corrects
-    exchange = "null" if entry.exchange is None else write(entry.exchange)
-    return (
-        f'{{"account":{_QUOTE(entry.account)},"number":{entry.number:d},{unit}{entry.amount:d},'
-        f'"balance_after":{entry.balance_after:d},{reason}{_QUOTE(entry.reference)},'
-        f'{actor},{times},"parts":[{parts}],"corrects":{corrects},'
-        f'"hold":{_QUOTE(entry.hold)},"exchange":{exchange}}}'
-    )
-
-
-@lru_cache(maxsize=64)
-def _same_in_a_batch(  # noqa: PLR0917 - what entries share
-    unit: str,
-    scale: int,
-    kind: EntryKind,
-    reason: str,
-    actor: str,
-    effective_at: str,
-    recorded_at: str,
-) -> tuple[str, str, str, str]:
-    """Write the fields of an entry that those of one batch mostly share."""
-    return (
-        f'"unit":{_QUOTE(unit)},"scale":{scale:d},"amount":',
-        f'"kind":"{kind.value}","reason":{_QUOTE(reason)},"reference":',
-        f'"actor":{_QUOTE(actor)}',
-        f'"effective_at":"{effective_at}","recorded_at":"{recorded_at}"',
-    )
+        packed = None  # what of it has no exact form, the long way says
+    return write_any(value) if packed is None else packed
 
 
 def write_texts(texts: Mapping[str, str]) -> str:
