@@ -9,6 +9,7 @@ import string
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from monochat_billing import (
     InvalidInput,
     TaxId,
     TaxIdKind,
+    Units,
     money,
 )
 from monochat_billing.adapters.memory import MemoryStorage
@@ -199,6 +201,8 @@ class TestPages:
         "/change?to=dedicated&interval=YEAR",
         "/change?to=basic&interval=MONTH",
         "/top-up",
+        "/packs",
+        "/packs/buy?pack=messages-25k&quantity=3",
         "/statement",
         "/invoices",
     )
@@ -226,6 +230,8 @@ class TestPages:
             ("/plans?interval=x", 404),
             ("/top-up/back?top_up=other", 404),
             ("/invoices/other", 404),
+            ("/packs/buy?pack=other", 404),
+            ("/subscription?of=other", 404),
             ("/statement?currency=EUR", 404),
             ("/statement?after=x", 400),
             ("/statement?since=x", 400),
@@ -271,7 +277,17 @@ class TestPages:
 class TestSafety:
     """A form counts only from a page of the same session."""
 
-    ACTIONS = ("/change", "/start", "/schedule", "/revoke", "/top-up")
+    ACTIONS = (
+        "/change",
+        "/start",
+        "/schedule",
+        "/revoke",
+        "/top-up",
+        "/packs/buy",
+        "/subscription/pause",
+        "/subscription/resume",
+        "/subscription/cancel",
+    )
 
     @pytest.mark.parametrize("path", ACTIONS)
     def test_without_a_token_nothing_is_done(self, visitor: Visitor, path: str) -> None:
@@ -487,6 +503,192 @@ class TestScheduling:
         assert visitor.send("/revoke", fields) == "/#scheduled"
         assert "Nothing is scheduled" in visitor.see("/")
         assert "cannot be done" in visitor.send("/revoke", {**fields, "key": "k" * 32}, 409)
+
+
+class TestPacks:
+    """Extra packages: the price is shown, then exactly that is bought, once."""
+
+    PATH = "/packs/buy?pack=messages-5k&quantity=2"
+
+    def test_bought_once_at_the_price_that_was_shown(self, visitor: Visitor) -> None:
+        visitor.top_up("2,000")
+        fields = visitor.forms.fields(self.PATH, "/packs/buy")
+        page = visitor.see(self.PATH)
+        for told in ("2 × 5,000 messages", "10,000 messages", "1,200.00 TRY", "5 October 2027"):
+            assert told in page
+        assert "of it KDV 20%</dt><dd>200.00 TRY" in page
+        assert "Balance afterwards</dt><dd>800.00 TRY" in page
+        assert visitor.send("/packs/buy", fields) == "/packs"
+        assert visitor.send("/packs/buy", fields) == "/packs"
+        assert visitor.balance == str(800 * 10**6)
+        page = visitor.see("/packs")
+        assert "was bought" in page
+        assert 'data-label="Left">10,000<' in page
+        assert "2 × 5,000 messages" in visitor.see("/statement")
+
+    def test_what_is_used_and_what_expired_is_counted(self, visitor: Visitor) -> None:
+        visitor.top_up("2,000")
+        visitor.send("/packs/buy", visitor.forms.fields(self.PATH, "/packs/buy"))
+        billing = visitor.running.billing
+        billing.packs.use("acme", Units(1300, "monochat.message"), reason="news", key="u")
+        page = visitor.see("/packs")
+        assert 'data-label="Left">9,700<' in page, "the plan's thousand expire first"
+        assert 'data-label="Used">300<' in page
+        visitor.running.clock.advance(days=400)
+        page = visitor.see("/packs")
+        assert 'data-label="Left">0<' in page
+        assert 'data-label="Expired">9,700<' in page
+
+    def test_without_money_it_is_said_how_much_is_short(self, visitor: Visitor) -> None:
+        assert "Top up 1,200.00 TRY" in visitor.see(self.PATH)
+        fields = visitor.forms.fields(self.PATH, "/packs/buy")
+        assert visitor.send("/packs/buy", fields) == self.PATH
+        assert "1,200.00 TRY short" in visitor.see(self.PATH)
+        visitor.top_up("1,200")
+        assert visitor.send("/packs/buy", fields) == "/packs", "the same form, with money"
+
+    def test_at_another_price_than_was_shown_nothing_is_done(self, visitor: Visitor) -> None:
+        visitor.top_up("2,000")
+        fields = visitor.forms.fields(self.PATH, "/packs/buy")
+        assert visitor.send("/packs/buy", {**fields, "shown": "1000 TRY"}) == self.PATH
+        assert "no longer holds" in visitor.see(self.PATH)
+        assert visitor.balance == str(2000 * 10**6)
+        assert visitor.running.billing.packs.list("acme") == ()
+
+    @pytest.mark.parametrize("quantity", ["", "0", "-1", "1.5", "٣", "9999999999", "1000001"])
+    def test_what_is_no_count(self, visitor: Visitor, quantity: str) -> None:
+        path = f"/packs/buy?pack=messages-5k&quantity={quantity}"
+        assert visitor.client.get(path).headers["location"] == "/packs"
+        fields = visitor.forms.fields(self.PATH, "/packs/buy")
+        assert visitor.send("/packs/buy", {**fields, "quantity": quantity}) == "/packs"
+        assert "not sold at once" in visitor.see("/packs")
+
+
+class TestEnding:
+    """Pause, go on, end: now or later, after the money that comes back was shown."""
+
+    @pytest.fixture
+    def plan(self, visitor: Visitor) -> str:
+        """Give the address of a plan that was paid for ten days ago."""
+        visitor.top_up("2,000")
+        path = TestChanging.PATH
+        visitor.send("/change", visitor.forms.fields(path, "/change"))
+        visitor.running.clock.advance(days=10)
+        held = visitor.running.billing.subscriptions.list("acme")
+        return next(f"/subscription?of={one.id}" for one in held if one.product == "growth")
+
+    def send(self, visitor: Visitor, page: str, action: str, **more: str) -> str:
+        action = f"/subscription/{action}"
+        return visitor.send(action, {**visitor.forms.fields(page, action), **more})
+
+    def state(self, visitor: Visitor) -> str:
+        found = visitor.running.billing.subscriptions.history("acme")
+        return next(one.state.value for one in found if one.product == "growth")
+
+    def test_the_overview_leads_to_each(self, visitor: Visitor, plan: str) -> None:
+        page = visitor.see("/")
+        assert f'href="{plan}" aria-label="Manage Growth"' in page
+        assert "Manage Community" in page
+
+    def test_ended_with_its_period_and_taken_back(self, visitor: Visitor, plan: str) -> None:
+        assert visitor.forms.fields(plan, "/subscription/cancel")["how"] == "end"
+        assert self.send(visitor, plan, "cancel") == "/#scheduled"
+        assert "Its end is planned for 5 November 2026" in visitor.see(plan)
+        assert 'value="end"' not in visitor.see(plan).partition("/subscription/cancel")[2]
+        visitor.send("/revoke", visitor.forms.fields("/", "/revoke"))
+        assert "planned for" not in visitor.see(plan)
+        self.send(visitor, plan, "cancel")
+        visitor.running.clock.advance(days=40)
+        assert self.state(visitor) == "CANCELED"
+        assert visitor.see(plan, 404)
+
+    def test_ended_now_with_the_credit_that_was_shown(self, visitor: Visitor, plan: str) -> None:
+        """21 of 31 days of 1,499.00 are 1,015.45."""
+        assert "1,015.45 TRY for the unused time" in visitor.see(plan)
+        action = "/subscription/cancel"
+        fields = visitor.forms.fields(plan, action) | {"how": "now"}
+        visitor.running.clock.advance(days=1)
+        assert visitor.send(action, fields) == plan, "a day later it is less"
+        assert "no longer holds" in visitor.see(plan)
+        assert self.state(visitor) == "ACTIVE"
+        fields = visitor.forms.fields(plan, action) | {"how": "now"}
+        assert visitor.send(action, fields) == "/"
+        assert visitor.send(action, fields) == "/"
+        assert "967.10 TRY came back" in visitor.see("/")
+        assert self.state(visitor) == "CANCELED"
+        assert visitor.balance == str(1468_100_000)
+
+    def test_withdrawn_with_the_money_back_on_the_card(self, visitor: Visitor, plan: str) -> None:
+        page = visitor.see(plan)
+        assert "possible until 2026-10-19 09:00: all of 1,499.00 TRY comes back" in page
+        assert "1,499.00 TRY of it goes on to the card" in page
+        assert self.send(visitor, plan, "cancel", how="withdraw") == "/"
+        assert "1,499.00 TRY came back" in visitor.see("/")
+        assert visitor.balance == str(501 * 10**6), "it went on to the card"
+        assert "Credit note" in visitor.see("/invoices")
+        assert visitor.running.billing.verify("acme").sound
+
+    def test_withdrawing_ends_after_its_days(self, visitor: Visitor, plan: str) -> None:
+        fields = visitor.forms.fields(plan, "/subscription/cancel") | {"how": "withdraw"}
+        visitor.running.clock.advance(days=4)
+        assert 'value="withdraw"' not in visitor.see(plan)
+        visitor.send("/subscription/cancel", fields, 409)
+        assert self.state(visitor) == "ACTIVE"
+
+    def test_paused_and_resumed_within_what_is_paid(self, visitor: Visitor, plan: str) -> None:
+        assert self.send(visitor, plan, "pause") == "/"
+        page = visitor.see(plan)
+        assert "Paused · 1,499.00 TRY · Paid until 5 November 2026" in page
+        assert "resuming now costs nothing" in page
+        fields = visitor.forms.fields(plan, "/subscription/resume")
+        assert visitor.send("/subscription/resume", fields) == "/"
+        assert visitor.send("/subscription/resume", fields) == "/"
+        assert self.state(visitor) == "ACTIVE"
+        assert visitor.balance == str(501 * 10**6)
+
+    def test_resumed_later_for_the_price_that_was_shown(self, visitor: Visitor, plan: str) -> None:
+        self.send(visitor, plan, "pause")
+        visitor.running.clock.advance(days=60)
+        assert "Top up 998.00 TRY" in visitor.see(plan)
+        fields = visitor.forms.fields(plan, "/subscription/resume")
+        assert visitor.send("/subscription/resume", fields) == plan
+        visitor.top_up("998")
+        visitor.running.clock.advance(hours=1)
+        assert "is charged: 1,499.00 TRY" in visitor.see(plan)
+        fields = visitor.forms.fields(plan, "/subscription/resume")
+        for _ in "twice":
+            assert visitor.send("/subscription/resume", fields) == "/"
+            visitor.running.clock.advance(minutes=1)
+        assert visitor.balance == "0"
+
+    @pytest.mark.parametrize("action", ["pause", "resume"])
+    def test_planned_for_a_day(self, visitor: Visitor, plan: str, action: str) -> None:
+        if action == "resume":
+            self.send(visitor, plan, "pause")
+        assert self.send(visitor, plan, action, when="day", day="2026-10-01") == plan
+        assert "day that lies ahead" in visitor.see(plan)
+        assert self.send(visitor, plan, action, when="day", day="2026-10-25") == "/#scheduled"
+        (planned,) = visitor.running.billing.schedule.list("acme")
+        assert (planned.action.value, planned.at) == (
+            action.upper(),
+            datetime(2026, 10, 24, 21, tzinfo=UTC),
+        )
+
+    def test_paused_with_the_period(self, visitor: Visitor, plan: str) -> None:
+        self.send(visitor, plan, "pause", when="end")
+        visitor.running.clock.advance(days=40)
+        assert self.state(visitor) == "PAUSED"
+        assert visitor.balance == str(501 * 10**6)
+        assert "Now: nothing comes back" in visitor.see(plan)
+
+    def test_what_the_account_does_not_hold(self, visitor: Visitor, plan: str) -> None:
+        for action in ("pause", "resume", "cancel"):
+            if action == "resume":
+                self.send(visitor, plan, "pause")
+            fields = visitor.forms.fields(plan, f"/subscription/{action}")
+            assert "not here" in visitor.send(
+                f"/subscription/{action}", {**fields, "of": "other"}, 404
+            )
 
 
 class TestStatement:

@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from examples.billing_page import statements, views
+from examples.billing_page import endings, packs, refunds, statements, views
 from examples.billing_page.forms import FIELDS, TopUpForm, day_of, profile_fields
 from examples.billing_page.visit import ForgedForm, Posted, Site, Visit, posting, visit_of, visiting
 from monochat_billing import (
@@ -50,7 +50,9 @@ def create_app(site: Site) -> FastAPI:
     app = FastAPI(title="Billing", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
     app.include_router(router)
-    app.include_router(statements.router)
+    for part in (packs, endings, statements):
+        app.include_router(part.router)
+    site.billing.outbox.subscribe(refunds.CONSUMER)
     app.middleware("http")(_with_headers)
     app.add_exception_handler(BillingError, _refused)
     app.add_exception_handler(ForgedForm, _forged)

@@ -55,6 +55,7 @@ __all__ = [
     "start_of",
     "start_sums",
     "statement_rows",
+    "tomorrow",
     "unit_name",
 ]
 
@@ -64,7 +65,10 @@ _LONGEST_LIST: Final = 12
 
 def names_of(visit: Visit) -> Mapping[str, Mapping[str, str]]:
     """Give the names of everything that is sold, by id and language."""
-    return {one.id: one.names for one in visit.catalog.products}
+    catalog = visit.catalog
+    return {one.id: one.names for one in catalog.products} | {
+        one.id: one.names for one in catalog.one_offs
+    }
 
 
 def page_text(visit: Visit, zone: str) -> PageText:
@@ -106,7 +110,8 @@ def overview_values(visit: Visit) -> dict[str, object]:
         "as_of": visit.words.moment(page.as_of, page.zone),
         "warnings": page.warnings(visit.language),
         "balances": [_balance(visit, one) for one in page.balances],
-        "subscriptions": text.subscriptions(page.subscriptions) if page.subscriptions else None,
+        "subscriptions": _subscriptions(page, text),
+        "subscription_heads": text.subscriptions(()).heads,
         "credits": _credits(visit, page, text),
         "scheduled": list(
             zip((one.id for one, _ in page.scheduled), text.scheduled(scheduled).rows, strict=True)
@@ -116,6 +121,15 @@ def overview_values(visit: Visit) -> dict[str, object]:
         "runways": _runways(visit, page),
         "entries": text.entries(tuple(reversed(page.last_entries))) if page.last_entries else None,
     }
+
+
+def _subscriptions(page: Overview, text: PageText) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Give each subscription: its id, the name of what it holds, and the cells of its row."""
+    ones = page.subscriptions
+    return [
+        (one.id, text.product(one.product), row)
+        for one, row in zip(ones, text.subscriptions(ones).rows, strict=True)
+    ]
 
 
 def _product_of(page: Overview, subscription: str) -> str:
@@ -301,7 +315,7 @@ def preview_values(
         "later_first": usual.timing is ChangeTiming.END_OF_PERIOD,
         "now": None if now is None else _told(visit, now, text),
         "later": None if later is None else _told(visit, later, text),
-        "least_day": _tomorrow(visit, zone),
+        "least_day": tomorrow(visit, zone),
         "to": product.id,
         "interval": str(interval),
     }
@@ -381,7 +395,8 @@ def start_sums(visit: Visit, start: Start) -> list[tuple[str, str, str]]:
     return sums
 
 
-def _tomorrow(visit: Visit, zone: str) -> str:
+def tomorrow(visit: Visit, zone: str) -> str:
+    """Give the first day that lies ahead in a zone, as a date field wants it."""
     today = visit.billing.context.now().astimezone(ZoneInfo(zone)).date()
     return (today + timedelta(days=1)).isoformat()
 

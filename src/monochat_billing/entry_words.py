@@ -43,6 +43,7 @@ _KINDS: Final = {
 _FEES: Final = frozenset({EntryKind.PLAN_FEE, EntryKind.SUPPORT_FEE, EntryKind.ADD_ON_FEE})
 _FEE: Final = re.compile(r"(?:(?P<many>\d+) x )?(?P<product>.+) per (?P<interval>[A-Z0-9_ ]+)")
 _INCLUDED: Final = re.compile(r"(?P<product>.+) includes")
+_BOUGHT: Final = re.compile(r"(?:(?P<many>\d+) x )?(?P<product>.+)")
 _UNUSED: Final = re.compile(r"unused time of (?P<product>.+)")
 _FIXED: Final = {
     (EntryKind.BREAKAGE, "lot expired"): mark("was not used in time"),
@@ -86,7 +87,18 @@ def reason_words(entry: Entry, words: Words, product: Callable[[str], str]) -> s
         found = _INCLUDED.fullmatch(entry.reason)
         if found is not None:
             return words.say("included in {product}", product=product(found["product"]))
+    if entry.kind is EntryKind.GRANT or entry.kind is EntryKind.PACK_FEE:
+        return _bought(entry.reason, words, product)
     return entry.reason
+
+
+def _bought(reason: str, words: Words, product: Callable[[str], str]) -> str:
+    """Name a pack; what is no product's id is what a person wrote, and stays as it is."""
+    found = _BOUGHT.fullmatch(reason)
+    name = reason if found is None else product(found["product"])
+    if found is None or name == found["product"]:
+        return reason
+    return name if found["many"] is None else f"{words.number(int(found['many']))} × {name}"
 
 
 def _fee(reason: str, words: Words, product: Callable[[str], str]) -> str:

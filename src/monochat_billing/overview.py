@@ -413,8 +413,10 @@ class _Page:
                 yield Notice(kind=NoticeKind.WILL_FAIL, name=line.subject, at=line.at)
 
     def names(self) -> Mapping[str, Mapping[str, str]]:
-        """Name the products that the page may be about: those on sale, and those that are held."""
-        found = {one.id: one.names for one in self._catalog.at(self._at).products}
+        """Name what the page may be about: what is on sale, and what is held."""
+        catalog = self._catalog.at(self._at)
+        found = {one.id: one.names for one in catalog.one_offs}
+        found |= {one.id: one.names for one in catalog.products}
         for one in self.subscriptions():
             if one.product not in found:
                 found[one.product] = known_product(self._catalog, one.product, self._at).names
