@@ -21,7 +21,15 @@ from monochat_billing.counters import Counter, MeterRecord, merged_shares
 from monochat_billing.errors import InvalidInput
 from monochat_billing.lots import Share
 from monochat_billing.meter_rates import MeterRate, MeterTerms
-from monochat_billing.money import MAX_UNITS, add, as_fraction, from_units, to_units
+from monochat_billing.money import (
+    MAX_UNITS,
+    add,
+    as_fraction,
+    check_currency,
+    from_units,
+    minor_digits,
+    to_units,
+)
 from monochat_billing.percentages import Percentage
 from monochat_billing.quantities import Usage
 from monochat_billing.rounding import HALF_UP
@@ -61,9 +69,13 @@ def added_charge(
     after: Counter,
     record: MeterRecord | None,
     *,
+    scale: int,
     undo: int | None = None,
 ) -> Charge:
     """Say what a counter's charge gains from one state to the next, line by line.
+
+    What counters were charged, and ``undo``, are in the unit of a balance of that ``scale``, which
+    may be finer or coarser than what the rate's rounding leaves.
 
     A percentage counts transactions: each is charged by itself, and taken back as it was charged.
     """
@@ -71,33 +83,61 @@ def added_charge(
     if model is None:
         raise AssertionError(rate.card)
     if isinstance(model, Percentage):
-        if record is None:
-            return _plain(-(undo or 0), rate)
-        free = model.free_events
-        amount = model.free_amount
-        model = attrs.evolve(
-            model,
-            free_events=None if free is None else max(free - before.records, 0),
-            free_amount=None if amount is None else max(amount - before.used, _ZERO),
-        )
-        return _of(rate, model, [record.quantity])
+        return _transaction(rate, model, before, record, scale, undo or 0)
     start, end = before.above, after.above
     if not start and not before.charged:
         return _of(rate, model, end) if end else _plain(0, rate)
-    if start and end >= start:
+    charged = _in_terms_of(rate, before.charged, scale)
+    if charged is not None and start and end >= start:
         return charge_step(
             model,
             before=start,
             after=end,
             currency=rate.currency,
-            charged=before.charged,
+            charged=charged,
             rounding=rate.rounding,
             source=rate.card,
         )
     whole = _of(rate, model, end) if end else _plain(0, rate)
     if not before.charged:
         return whole
-    return whole.less(from_units(before.charged, rate.currency, whole.digits))
+    if charged is not None:
+        return whole.less(from_units(charged, rate.currency, whole.digits))
+    fine = attrs.evolve(rate, rounding=rate.rounding.at_scale(scale))
+    return _plain(_at_scale(whole, scale) - before.charged, fine)
+
+
+def _transaction(  # noqa: PLR0917 - private
+    rate: MeterRate,
+    model: Percentage,
+    before: Counter,
+    record: MeterRecord | None,
+    scale: int,
+    undo: int,
+) -> Charge:
+    if record is None:
+        return _plain(-undo, attrs.evolve(rate, rounding=rate.rounding.at_scale(scale)))
+    free = model.free_events
+    amount = model.free_amount
+    model = attrs.evolve(
+        model,
+        free_events=None if free is None else max(free - before.records, 0),
+        free_amount=None if amount is None else max(amount - before.used, _ZERO),
+    )
+    return _of(rate, model, [record.quantity])
+
+
+def _in_terms_of(rate: MeterRate, charged: int, scale: int) -> int | None:
+    """Give what was charged in the unit that a rate's rounding leaves; None where it is finer."""
+    rounding = rate.rounding
+    if rounding.scale == scale and not rounding.by_currency:  # nearly always
+        return charged
+    known = check_currency(rate.currency)
+    digits = rounding.digits(known.code, minor_digits(known))
+    if digits >= scale:
+        return int(charged * 10 ** (digits - scale))
+    whole, rest = divmod(charged, 10 ** (scale - digits))
+    return None if rest else whole
 
 
 def _of(rate: MeterRate, model: ChargeModel, usage: Usage) -> Charge:
