@@ -23,7 +23,8 @@ from monochat_billing.simulation import (
     monthly,
     simulate,
 )
-from monochat_billing.simulation.costs import Choice, CostTerms
+from monochat_billing.simulation.choices import Choice
+from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.draws import UsageModel
 from monochat_billing.simulation.fleets import compare_fleet, map_fleet
 from monochat_billing.simulation.profiles import UsageProfile

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from monochat_billing import InvalidInput, money, sample_catalog
-from monochat_billing.simulation.costs import Choice, CostTerms
+from monochat_billing.simulation.choices import Choice
+from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.draws import UsageModel
 from monochat_billing.simulation.fleets import compare_fleet, map_fleet
 from monochat_billing.simulation.frames import Frame

@@ -1,6 +1,6 @@
 """Plans compared: by the rating that bills, exactly where they meet, and in words."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Any
 
@@ -10,18 +10,27 @@ from hypothesis import given, settings, strategies as st
 
 from monochat_billing import MONTH, YEAR, InvalidInput, Money, UnknownName, money, sample_catalog
 from monochat_billing.adapters.whatsapp import meta_rate_cards
+from monochat_billing.balance import EntryKind
 from monochat_billing.charge_models import (
+    Allowance as IncludedUnits,
     ChargeModel,
     Commitment,
+    Dynamic,
     Graduated,
+    GraduatedPercentage,
     Package,
+    Percentage,
     PerUnit,
     Volume,
 )
 from monochat_billing.counters import MeterRecord
+from monochat_billing.meters import Aggregation
+from monochat_billing.money import from_units
+from monochat_billing.periods import BillingInterval
 from monochat_billing.plans import Catalog, Meter
 from monochat_billing.rate_tables import RateRow, RateTable, RateTables
 from monochat_billing.rollovers import Rollover
+from monochat_billing.rounding import DOWN, HALF_UP, Rounding
 from monochat_billing.simulation import (
     BuyPack,
     Credit,
@@ -34,8 +43,9 @@ from monochat_billing.simulation import (
     simulate,
 )
 from monochat_billing.simulation.break_evens import Standing, break_even
+from monochat_billing.simulation.choices import Choice
 from monochat_billing.simulation.comparisons import Needs, choices, compare_plans, recommend
-from monochat_billing.simulation.costs import Choice, CostTerms
+from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.profiles import UsageProfile
 from monochat_billing.tax import Pricing
 from monochat_billing.tiers import Tier
@@ -48,16 +58,25 @@ def terms(catalog: Catalog | None = None) -> CostTerms:
     return CostTerms(catalog or sample_catalog(), "TRY", START)
 
 
-def metered(model: ChargeModel, pricing: Pricing = Pricing.INCLUSIVE) -> Catalog:
-    """Give the sample with plans that include messages, and what is above priced by a model."""
+def metered(
+    model: ChargeModel,
+    pricing: Pricing = Pricing.INCLUSIVE,
+    *,
+    included: bool = True,
+    **fields: Any,  # noqa: ANN401 - those of a meter
+) -> Catalog:
+    """Give the sample with its messages priced by a model, included in the plans or not at all."""
+    rounding = fields.pop("rounding", HALF_UP.at_scale(6))
     table = RateTable(
         name="own",
         meter=MESSAGES,
         currency="TRY",
         effective_on=date(2026, 1, 1),
         rows=(RateRow(model=model),),
+        rounding=rounding,
     )
-    meter = Meter(id=MESSAGES, rates=(RateTables(tables=(table,)),), pricing=pricing)
+    meter = Meter(id=MESSAGES, rates=(RateTables(tables=(table,)),), pricing=pricing, **fields)
+    rollover = Rollover(maximum=3000, minimum=0)
     return attrs.evolve(
         sample_catalog(),
         metering=(meter,),
@@ -65,8 +84,9 @@ def metered(model: ChargeModel, pricing: Pricing = Pricing.INCLUSIVE) -> Catalog
             attrs.evolve(
                 one,
                 allowances=tuple(
-                    attrs.evolve(each, overage=(), rollover=Rollover(maximum=3000, minimum=0))
+                    attrs.evolve(each, overage=(), rollover=rollover)
                     for each in one.allowances
+                    if included or each.meter != MESSAGES
                 ),
             )
             for one in sample_catalog().products
@@ -75,13 +95,21 @@ def metered(model: ChargeModel, pricing: Pricing = Pricing.INCLUSIVE) -> Catalog
 
 
 def billed(catalog: Catalog, choice: Choice, profile: UsageProfile) -> Money:
-    """Live through a profile with the service, and give what it took."""
-    months = len(profile.months)
+    """Live through a profile with the service, and give what it took, the last month's end too."""
+    months, parts = len(profile.months), profile.parts(MESSAGES)
 
     def use(number: int, at: datetime) -> Step:
         units = profile.months[number].get(MESSAGES, 0)
-        record = MeterRecord(id=f"m-{number}", meter=MESSAGES, quantity=units, occurred_at=at)
-        return Step(at, "acme", Use([record]))
+        records = [
+            MeterRecord(
+                id=f"m-{number}-{part}",
+                meter=MESSAGES,
+                quantity=Fraction(units, parts),
+                occurred_at=at,
+            )
+            for part in range(parts)
+        ]
+        return Step(at, "acme", Use(records))
 
     begin: list[Any] = [
         Credit(money("9000000", "TRY")),
@@ -89,17 +117,27 @@ def billed(catalog: Catalog, choice: Choice, profile: UsageProfile) -> Money:
         *([Subscribe(choice.support, choice.support_interval)] if choice.support else []),
         *(BuyPack(pack, quantity) for pack, quantity in choice.packs),
     ]
+    until = CostTerms(catalog, "TRY", START).month(months)
+    uses = [
+        one
+        for month, one in zip(profile.months, monthly(START, months, use), strict=True)
+        if month.get(MESSAGES)
+    ]
     scenario = Scenario(
         catalog=catalog,
         start=START,
-        end=monthly(START, months + 1, lambda n, at: Step(at, "acme", begin[0]))[-1].at
-        - timedelta(seconds=1),
+        end=until,
         accounts=[SimulatedAccount(id="acme", currencies=["TRY"])],
-        steps=[*(Step(START, "acme", one) for one in begin), *monthly(START, months, use)],
+        steps=[*(Step(START, "acme", one) for one in begin), *uses],
     )
     run = simulate(scenario)
     assert not [one for one in run.refusals if not isinstance(one.step.action, Use)]
-    return run.ledger("acme").cost("TRY")
+    units = [
+        -entry.amount
+        for entry, kind in run.ledger("acme").since(START)
+        if entry.unit == "TRY" and (entry.effective_at < until or kind is EntryKind.USAGE_FEE)
+    ]
+    return from_units(sum(units), "TRY")
 
 
 plans = st.sampled_from(["growth", "enterprise"])
@@ -112,46 +150,84 @@ packs = st.lists(
 )
 
 
+every_model: st.SearchStrategy[ChargeModel] = st.sampled_from(
+    [
+        PerUnit(price="0.1534567"),
+        Graduated(tiers=(Tier(up_to=500, price="0.2", flat=3), Tier(price="0.1"))),
+        GraduatedPercentage(tiers=(Tier(up_to=500, price="0.02"), Tier(price="0.01", flat=7))),
+        Package(price=7, size=1000, free=100),
+        Volume(tiers=(Tier(up_to=900, price="0.3"), Tier(price="0.2", flat=1))),
+        Dynamic(multiplier="0.07"),
+        Commitment(model=PerUnit(price="0.5"), discount="0.15", maximum=900),
+        IncludedUnits(included=700, overage=Package(price=9, size=300)),
+        Percentage(rate="0.029", fixed="0.3"),
+        Percentage(rate="0.05", fixed=1, free_events=2, free_amount=9_000, least=2, most=400),
+        Percentage(rate="0.01", free_amount=30_000, most=50),
+    ]
+)
+
+
 class TestACost:
     """What a choice costs is what the service takes for it."""
 
-    @settings(max_examples=15)
+    @settings(max_examples=25)
     @given(
         plan=plans,
         interval=intervals,
         support=st.sampled_from([None, "community", "priority"]),
         packs=packs,
         used=st.lists(volumes, min_size=1, max_size=14),
-        model=st.sampled_from(
-            [
-                None,
-                PerUnit(price="0.15"),
-                Graduated(tiers=(Tier(up_to=500, price="0.2", flat=3), Tier(price="0.1"))),
-                Package(price=7, size=1000, free=100),
-            ]
-        ),
+        model=st.one_of(st.none(), every_model),
         pricing=st.sampled_from(Pricing),
+        included=st.booleans(),
+        minimum=st.sampled_from([(), (money("250", "TRY"),)]),
+        rounding=st.sampled_from([HALF_UP, HALF_UP.at_scale(6), DOWN.at_scale(8)]),
+        parts=st.sampled_from([1, 4]),
     )
     def test_is_what_the_service_takes(
         self,
         *,
         plan: str,
-        interval: object,
+        interval: BillingInterval,
         support: str | None,
         packs: list[tuple[str, int]],
         used: list[int],
         model: ChargeModel | None,
         pricing: Pricing,
+        included: bool,
+        minimum: tuple[Money, ...],
+        rounding: Rounding,
+        parts: int,
     ) -> None:
-        """To the kuruş, with packs, rollover, tax on top, and every model."""
-        catalog = sample_catalog() if model is None else metered(model, pricing)
-        choice = Choice(plan, interval, support, interval, packs)  # type: ignore[arg-type]
-        profile = UsageProfile([{MESSAGES: one} for one in used])
+        """To the kuruş: packs, rollover, tax on top, minimums, every model that a meter may have.
+
+        Percentages count records; prepaid units pay for whole ones, so parts are whole there.
+        """
+        catalog = sample_catalog()
+        if model is not None:
+            catalog = metered(model, pricing, included=included, minimum=minimum, rounding=rounding)
+        choice = Choice(plan, interval, support, interval, packs)
+        profile = UsageProfile([{MESSAGES: one * parts} for one in used])
+        profile = attrs.evolve(profile, transactions={MESSAGES: parts})
         cost = terms(catalog).cost(choice, profile)
         assert cost.possible
         assert cost.total == billed(catalog, choice, profile)
         assert sum(one.amount for one in cost.months) == cost.total.amount
         assert sum(one.amount.amount for one in cost.lines) == cost.total.amount
+
+    @pytest.mark.parametrize(
+        ("aggregation", "charged"),
+        [(Aggregation.MAX, [30, 50, 20]), (Aggregation.LAST, [30, 50, 20])],
+    )
+    def test_of_a_gauge_is_what_the_service_takes(
+        self, aggregation: Aggregation, charged: list[int]
+    ) -> None:
+        """A gauge says how much there is: an allowance is not used up by it."""
+        catalog = metered(PerUnit(price=2), included=False, aggregation=aggregation)
+        profile = UsageProfile([{MESSAGES: one} for one in charged])
+        cost = terms(catalog).cost(Choice("growth"), profile)
+        assert cost.total == billed(catalog, Choice("growth"), profile)
+        assert cost.total == money(3 * 1499 + 200, "TRY")
 
     def test_by_hand(self) -> None:
         """Twelve months of Growth with 12,000 messages: 12 x 1,499 and 12 x 2,000 x 0.15."""

@@ -7,7 +7,8 @@ import pytest
 from monochat_billing import sample_catalog
 from monochat_billing.simulation import simulate
 from monochat_billing.simulation.comparisons import compare_plans
-from monochat_billing.simulation.costs import Choice, CostTerms
+from monochat_billing.simulation.choices import Choice
+from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.draws import UsageModel
 from monochat_billing.simulation.plots import (
     plot_balance,

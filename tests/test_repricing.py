@@ -10,7 +10,8 @@ from monochat_billing.adapters.whatsapp import meta_rate_cards
 from monochat_billing.counters import MeterRecord
 from monochat_billing.plans import Catalog
 from monochat_billing.rating import RateCards
-from monochat_billing.simulation.costs import Choice, CostTerms
+from monochat_billing.simulation.choices import Choice
+from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.profiles import UsageProfile
 from monochat_billing.simulation.repricing import PastUsage, Repricing, reprice, reprice_fleet
 from tests.desk import Desk

@@ -18,7 +18,8 @@ from monochat_billing.simulation import (
     Subscribe,
     simulate,
 )
-from monochat_billing.simulation.costs import Choice, CostTerms
+from monochat_billing.simulation.choices import Choice
+from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.draws import Dice, UsageModel
 from monochat_billing.simulation.uncertainty import (
     _Job,

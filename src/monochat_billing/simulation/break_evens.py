@@ -38,7 +38,8 @@ from monochat_billing.charge_models import (
 )
 from monochat_billing.errors import InvalidInput
 from monochat_billing.money import as_fraction
-from monochat_billing.simulation.costs import Choice, CostTerms
+from monochat_billing.simulation.choices import Choice
+from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.frames import Frame
 from monochat_billing.simulation.profiles import UsageProfile
 from monochat_billing.tax import Pricing, Tax, TaxTreatment

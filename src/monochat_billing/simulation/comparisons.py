@@ -24,7 +24,8 @@ from monochat_billing.errors import InvalidInput
 from monochat_billing.money import Money, subtract
 from monochat_billing.periods import BillingInterval
 from monochat_billing.plans import Catalog, Family, Product
-from monochat_billing.simulation.costs import Choice, Cost, CostTerms
+from monochat_billing.simulation.choices import Choice, Cost
+from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.frames import Frame
 from monochat_billing.simulation.profiles import UsageProfile
 from monochat_billing.wording import Words

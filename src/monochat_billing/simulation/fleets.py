@@ -28,8 +28,9 @@ import attrs
 
 from monochat_billing.errors import InvalidInput
 from monochat_billing.money import Money
+from monochat_billing.simulation.choices import Choice
 from monochat_billing.simulation.comparisons import compare_plans
-from monochat_billing.simulation.costs import Choice, CostTerms
+from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.frames import required
 from monochat_billing.simulation.profiles import UsageProfile
 

@@ -15,8 +15,9 @@ from typing import Any
 from monochat_billing.balance import EntryKind
 from monochat_billing.money import Money
 from monochat_billing.simulation.break_evens import break_even
+from monochat_billing.simulation.choices import Choice
 from monochat_billing.simulation.comparisons import Comparison
-from monochat_billing.simulation.costs import Choice, CostTerms
+from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.frames import required
 from monochat_billing.simulation.ledgers import Ledger
 from monochat_billing.simulation.profiles import UsageProfile

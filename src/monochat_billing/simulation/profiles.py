@@ -30,6 +30,7 @@ MessageKind = tuple[MessageCategory, str]
 
 _MOST_MONTHS: Final = 1200
 _MOST: Final = 10**12
+_MOST_PARTS: Final = 10_000
 
 
 def _count(value: object, field: str) -> int:
@@ -56,6 +57,15 @@ def _counts(value: Mapping[str, int]) -> Mapping[str, int]:
     return {str(name): _count(used, f"counts.{name}") for name, used in value.items()}
 
 
+def _parts(value: Mapping[str, int]) -> Mapping[str, int]:
+    for meter, parts in value.items():
+        if type(parts) is not int or not 1 <= parts <= _MOST_PARTS:
+            raise InvalidInput(
+                f"transactions.{meter}", parts, "is no count", f"pass 1 to {_MOST_PARTS}"
+            )
+    return dict(value)
+
+
 def _mix(value: Mapping[Any, int]) -> Mapping[MessageKind, int]:
     found = {}
     for (category, market), messages in value.items():
@@ -71,6 +81,8 @@ class UsageProfile:
 
     ``counts`` is what is in use of what plans limit: users, channels, contacts. ``messages`` is
     one month's mix by category and market, for the provider's fee, which no plan changes.
+    ``transactions`` says in how many equal parts a month's usage of a meter comes, one where it
+    does not: percentage fees are charged part by part, everything else by the sum.
 
     Raises:
         InvalidInput: there is no month, or a number is negative or not whole.
@@ -79,6 +91,7 @@ class UsageProfile:
     months: tuple[Mapping[str, int], ...] = attrs.field(converter=_months)
     counts: Mapping[str, int] = attrs.field(factory=dict, converter=_counts)
     messages: Mapping[MessageKind, int] = attrs.field(factory=dict, converter=_mix)
+    transactions: Mapping[str, int] = attrs.field(factory=dict, converter=_parts)
 
     @classmethod
     def steady(
@@ -189,6 +202,10 @@ class UsageProfile:
     def total(self, meter: str) -> int:
         """Give how much of a meter is used in all months."""
         return sum(month.get(meter, 0) for month in self.months)
+
+    def parts(self, meter: str) -> int:
+        """Give in how many equal parts a month's usage of a meter comes."""
+        return self.transactions.get(meter, 1)
 
     def scaled(self, meter: str, units: int) -> "UsageProfile":
         """Return the profile with so many units of a meter in every month."""

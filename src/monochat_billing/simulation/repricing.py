@@ -28,7 +28,8 @@ from monochat_billing.money import DEFAULT_SCALE, Money, from_units, subtract, t
 from monochat_billing.plans import Family
 from monochat_billing.rating import RateCards, UsageRecord, rate
 from monochat_billing.service import Billing
-from monochat_billing.simulation.costs import Choice, Cost, CostTerms
+from monochat_billing.simulation.choices import Choice, Cost
+from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.fleets import map_fleet
 from monochat_billing.simulation.frames import Frame
 from monochat_billing.simulation.profiles import UsageProfile

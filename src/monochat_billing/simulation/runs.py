@@ -124,12 +124,12 @@ class Simulation:
         self, scenario: Scenario, *, storage: Storage | None = None, name: str = "sim"
     ) -> None:
         self.scenario = scenario
-        self.clock = SimulatedClock(scenario.start)
-        self.storage = MemoryStorage() if storage is None else storage
+        self.clock: SimulatedClock = SimulatedClock(scenario.start)
+        self.storage: Storage = MemoryStorage() if storage is None else storage
         self._name = name
         self._place = 0
         self._outcomes: list[Outcome] = []
-        self.billing = Billing(
+        self.billing: Billing = Billing(
             catalog=scenario.catalog,
             storage=self.storage,
             gateways=[sandbox()],

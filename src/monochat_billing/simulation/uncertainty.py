@@ -29,7 +29,8 @@ from monochat_billing.money import DEFAULT_SCALE, Money, from_units, to_units
 from monochat_billing.quantities import exact
 from monochat_billing.rounding import round_ratio
 from monochat_billing.simulation.actions import Action, BuyPack, Credit, Subscribe, Use
-from monochat_billing.simulation.costs import Choice, CostTerms
+from monochat_billing.simulation.choices import Choice
+from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.draws import UsageModel
 from monochat_billing.simulation.frames import Frame
 from monochat_billing.simulation.profiles import UsageProfile

@@ -1,0 +1,146 @@
+"""Choices: a plan with how it is paid, support and packs, and what that costs, as plain values.
+
+*Owns* the choice, the cost with its lines by month, and what stands against a choice.
+*Does not own* working a cost out (``costs``).
+
+>>> print(Choice("growth", packs=[("messages-5k", 2)]))
+growth MONTH, 2 x messages-5k
+"""
+
+from collections.abc import Iterable
+from typing import final
+
+import attrs
+
+from monochat_billing.money import Money
+from monochat_billing.periods import MONTH, BillingInterval
+from monochat_billing.wording import Words
+
+__all__ = ["Choice", "Cost", "CostLine", "Obstacle"]
+
+
+def _packs(value: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    return tuple([(str(pack), quantity) for pack, quantity in value])
+
+
+@final
+@attrs.frozen
+class Choice:
+    """Name what is chosen: a plan and how it is paid, a support package, packs and how many.
+
+    >>> print(Choice("growth", packs=[("messages-5k", 2)]))
+    growth MONTH, 2 x messages-5k
+    """
+
+    plan: str
+    interval: BillingInterval = MONTH
+    support: str | None = None
+    support_interval: BillingInterval = MONTH
+    packs: tuple[tuple[str, int], ...] = attrs.field(default=(), converter=_packs)
+
+    def name(self, locale: str = "en") -> str:
+        """Say it in words."""
+        words = Words(locale)
+        parts = [f"{self.plan}, {words.interval(self.interval)}"]
+        if self.support is not None:
+            parts.append(f"{self.support}, {words.interval(self.support_interval)}")
+        parts += [f"{quantity} x {pack}" for pack, quantity in self.packs]
+        return " + ".join(parts)
+
+    def __str__(self) -> str:
+        parts = [f"{self.plan} {self.interval}"]
+        if self.support is not None:
+            parts.append(f"{self.support} {self.support_interval}")
+        return ", ".join([*parts, *(f"{quantity} x {pack}" for pack, quantity in self.packs)])
+
+
+@final
+@attrs.frozen
+class CostLine:
+    """Hold one part of a cost: of what, how many, and the amount with its tax."""
+
+    what: str
+    units: int
+    amount: Money
+    overage: bool = False
+    interval: BillingInterval | None = None
+
+    def name(self, locale: str = "en") -> str:
+        """Say what it is the cost of."""
+        often = "" if self.interval is None else f", {Words(locale).interval(self.interval)}"
+        return f"{self.what}{often}"
+
+    def explain(self, locale: str = "en") -> str:
+        """Say it in one line."""
+        words = Words(locale)
+        amount = words.money(self.amount)
+        if self.overage:
+            return words.say(
+                "overage of {meter}, {units} units: {amount}",
+                meter=self.what,
+                units=words.number(self.units),
+                amount=amount,
+            )
+        return f"{words.number(self.units)} x {self.name(locale)}: {amount}"
+
+
+@final
+@attrs.frozen
+class Obstacle:
+    """Say why a choice cannot serve a profile: a hard limit, or units that no rate is for."""
+
+    name: str
+    most: int
+    used: int
+
+    def explain(self, locale: str = "en") -> str:
+        """Say it in one sentence."""
+        words = Words(locale)
+        return words.say(
+            "{name}: {used} needed, at most {most} possible",
+            name=self.name,
+            used=words.number(self.used),
+            most=words.number(self.most),
+        )
+
+    def __str__(self) -> str:
+        return self.explain()
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Cost:
+    """Hold what a choice costs in all months of a profile, with tax, and what stands against it.
+
+    ``months`` are the sums that fall into each month, ``fees`` what the provider takes for the
+    messages, in the currency of its rate card; no choice changes that, so it is not in ``total``.
+    A choice with ``obstacles`` is impossible, and its total is that of what it would serve.
+    """
+
+    choice: Choice
+    total: Money
+    lines: tuple[CostLine, ...]
+    months: tuple[Money, ...]
+    obstacles: tuple[Obstacle, ...] = ()
+    fees: Money | None = None
+
+    @property
+    def possible(self) -> bool:
+        """Tell whether the choice serves the profile."""
+        return not self.obstacles
+
+    @property
+    def overage(self) -> int:
+        """Give how many units are charged above what is prepaid."""
+        return sum(one.units for one in self.lines if one.overage)
+
+    def explain(self, locale: str = "en") -> str:
+        """Say the sum, each part of it, and what stands against it, line by line."""
+        words = Words(locale)
+        lines = [f"{self.choice.name(locale)}: {words.money(self.total)}"]
+        lines += [one.explain(locale) for one in self.lines]
+        lines += [one.explain(locale) for one in self.obstacles]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.explain()
