@@ -19,7 +19,7 @@ $(shell test "$$(cat $(RUN) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2
 	|| rm -f $(RUN) $(WEB) $(NOTEBOOK) $(DEV))
 
 .DELETE_ON_ERROR:
-.PHONY: help demo page api test test-deep lint types docs bench messages notebook lock clean
+.PHONY: help demo page api test test-deep lint types docs bench messages stubs notebook lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; \
@@ -50,9 +50,10 @@ lint: $(DEV) ## formatting, lint rules, floors
 	@echo '--- floors'
 	$(BIN)/lint-imports --no-logo
 
-types: $(DEV) ## mypy --strict over src, tests, examples and benchmarks
+types: $(DEV) ## mypy --strict over all code, and pyright: every public name has a type
 	@echo '--- types'
 	$(BIN)/mypy
+	$(BIN)/python tools/public_types.py
 
 docs: $(DEV) ## build the documentation into docs/_build/html; a warning or a dead link fails
 	@echo '--- documentation'
@@ -71,6 +72,9 @@ notebook: $(NOTEBOOK) ## run the notebooks of docs/notebooks; the results are in
 
 messages: $(DEV) ## collect the sentences for translation and compile the catalogs
 	@$(BIN)/python tools/messages.py
+
+stubs: $(DEV) ## write what type checkers read of the verbs that tasks await
+	@$(BIN)/python tools/stubs.py
 
 lock: ## resolve every dependency anew and write constraints.txt
 	@sh tools/lock.sh

@@ -1,10 +1,12 @@
 """The asynchronous face: the same verbs, awaited, and tasks that share commits."""
 
+import ast
 import asyncio
 import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -96,12 +98,21 @@ def nouns() -> dict[str, type]:
     return {name: kind for name, kind in hints.items() if not name.startswith("_")}
 
 
-def verbs_of(kind: type) -> dict[str, object]:
+def verbs_of(kind: type) -> dict[str, Callable[..., object]]:
     return {
         name: verb
         for name, verb in inspect.getmembers(kind, inspect.isfunction)
         if not name.startswith("_")
     }
+
+
+def contents(stub: ast.Module) -> tuple[dict[str, str | None], list[str]]:
+    """Return where the names of a stub come from, and its classes."""
+    imports = [one for one in stub.body if isinstance(one, ast.ImportFrom)]
+    return (
+        {alias.name: one.module for one in imports for alias in one.names},
+        [ast.unparse(one) for one in stub.body if isinstance(one, ast.ClassDef)],
+    )
 
 
 class TestTheFace:
@@ -111,18 +122,30 @@ class TestTheFace:
     def test_offers_every_verb(self, noun: str) -> None:
         kind = nouns()[noun] if noun else Billing
         face = getattr(asynchronous, f"Async{kind.__name__}")
-        lifted = {
-            name: one.verb for name, one in vars(face).items() if type(one).__name__ == "_Lifted"
-        }
-        expected = verbs_of(kind)
-        for own in ("using", "within"):
-            expected.pop(own, None)
-        assert lifted == expected, "name it in service/asynchronous.py: verb = _Lifted(Noun.verb)"
+        own = {"ask", "using", "within"}
+        lifted = {name: inspect.unwrap(verb) for name, verb in verbs_of(face).items()}
+        assert {name: verb for name, verb in lifted.items() if name not in own} == {
+            name: verb for name, verb in verbs_of(kind).items() if name not in own
+        }, "name it in service/async_nouns.py: verb = lifted(Noun.verb), then make stubs"
         assert face.noun == noun
+
+    def test_type_checkers_read_the_verbs_as_they_are(self) -> None:
+        """The stub, which make stubs writes, is that of today's verbs."""
+        place = Path(__file__).parents[1] / "tools" / "stubs.py"
+        spec = spec_from_file_location("stubs", place)
+        assert spec
+        assert spec.loader
+        tool = module_from_spec(spec)
+        spec.loader.exec_module(tool)
+        written, asked = ast.parse(tool.TARGET.read_text(encoding="utf-8")), ast.parse(tool.stub())
+        assert contents(written) == contents(asked), "make stubs"
 
     def test_shows_the_documentation_of_the_verb(self, shop: Shop) -> None:
         assert shop.tasks.balances.debit.__doc__ == shop.billing.balances.debit.__doc__
         assert asynchronous.AsyncBalances.debit.__doc__ == shop.billing.balances.debit.__doc__
+        assert inspect.signature(shop.tasks.balances.debit) == inspect.signature(
+            shop.billing.balances.debit
+        )
         assert inspect.iscoroutinefunction(shop.tasks.balances.debit)
 
 

@@ -68,6 +68,9 @@ class Checkpoint:
     lasts: tuple[tuple[str, int], ...] = ()
     digest: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.account}: entries 1 to {self.entries}, until {self.ended_at:%Y-%m-%d %H:%M}Z"
+
     @property
     def since(self) -> datetime:
         """Give the first instant from which every entry is here, in either reading."""
@@ -164,7 +167,7 @@ class Tally:
             (unit, entry): units for unit, entry, units in (begin.debts if begin else ())
         }
         self._lasts = dict(begin.lasts if begin else ())
-        self.digest = begin.digest if begin else ""
+        self.digest: str = begin.digest if begin else ""
 
     def take(self, entry: Entry, line: str) -> None:
         """Add an entry, and ``line``, as which the archive writes it, to the digest."""

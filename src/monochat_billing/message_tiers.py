@@ -129,11 +129,11 @@ class TierCursor:
     __slots__ = ("key", "ladder", "number", "tier", "units", "until")
 
     def __init__(self, key: TierKey, units: int, ladder: TierLadder | None) -> None:
-        self.key = key
-        self.ladder = ladder
-        self.units = units
+        self.key: TierKey = key
+        self.ladder: TierLadder | None = ladder
+        self.units: int = units
         self.tier: int | None = None
-        self.number = 0
+        self.number: int = 0
         self.until = 0 if ladder is not None else _LARGEST
 
     def at(self, number: int) -> None:

@@ -147,6 +147,7 @@ class TestTheWheel:
             ".mo",
             ".po",
             ".py",
+            ".pyi",
             "py.typed",
             ".toml",
             ".typed",

@@ -40,8 +40,8 @@ from monochat_billing.rating import MessageCategory, RateCard, UsageRecord
 try:
     import numpy as np
     from numpy.typing import NDArray
-except ImportError as error:
-    raise MissingExtra("monochat_billing.adapters.columns", "columns") from error
+except ImportError as _missing:
+    raise MissingExtra("monochat_billing.adapters.columns", "columns") from _missing
 
 __all__ = ["ColumnLine", "MessageColumns", "RatedColumns", "rate_many"]
 

@@ -15,8 +15,8 @@ from monochat_billing.repositories import RecordedEvent
 
 try:
     from opentelemetry import metrics, trace
-except ModuleNotFoundError as error:
-    raise MissingExtra("monochat_billing.adapters.telemetry", "opentelemetry") from error
+except ModuleNotFoundError as _missing:
+    raise MissingExtra("monochat_billing.adapters.telemetry", "opentelemetry") from _missing
 
 __all__ = ["COUNTER", "EventTelemetry"]
 

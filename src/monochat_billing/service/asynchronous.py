@@ -1,33 +1,38 @@
 """The asynchronous face: the same nouns and verbs, to be awaited.
 
-Owns how a verb of the synchronous service becomes one that a task awaits.
-Does not own what any verb does: each is named here once, and is the very same function.
+Owns the service that tasks use, alone or in a transaction of the host's.
+Does not own what any verb does: each is named once in ``async_nouns``, and is the very same
+function.
 
 Needs the extra ``[async]``.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, final, overload
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar, cast, final
 
 import attrs
 
 from monochat_billing.errors import InvalidInput
-from monochat_billing.service.accounts import Accounts
-from monochat_billing.service.balances import Balances
+from monochat_billing.service.async_nouns import (
+    AsyncAccounts,
+    AsyncBalances,
+    AsyncHolds,
+    AsyncInvoices,
+    AsyncMessages,
+    AsyncOutbox,
+    AsyncOutlook,
+    AsyncPacks,
+    AsyncSchedule,
+    AsyncSubscriptions,
+    AsyncTopUps,
+    AsyncUsage,
+)
 from monochat_billing.service.billing import Billing
 from monochat_billing.service.context import Context
 from monochat_billing.service.group_commit import Execute, GroupCommit
-from monochat_billing.service.holds import Holds
-from monochat_billing.service.invoices import Invoices
-from monochat_billing.service.messages import Messages
-from monochat_billing.service.outbox import Outbox
-from monochat_billing.service.packs import Packs
+from monochat_billing.service.lifting import Run
 from monochat_billing.service.pipeline import Command
-from monochat_billing.service.schedule import Schedule
 from monochat_billing.service.strands import OffLoop, StrandLane, ThreadedStorage, in_strand
-from monochat_billing.service.subscriptions import Subscriptions
-from monochat_billing.service.top_ups import TopUps
-from monochat_billing.service.usage import Usage
 
 __all__ = [
     "AsyncAccounts",
@@ -37,6 +42,7 @@ __all__ = [
     "AsyncInvoices",
     "AsyncMessages",
     "AsyncOutbox",
+    "AsyncOutlook",
     "AsyncPacks",
     "AsyncSchedule",
     "AsyncSubscriptions",
@@ -44,255 +50,11 @@ __all__ = [
     "AsyncUsage",
 ]
 
-_P = ParamSpec("_P")
 T = TypeVar("T")
 
 
-class _Run(Protocol):
-    """Run something of the synchronous service while the event loop goes on."""
-
-    def __call__(self, ask: Callable[[Billing], T]) -> Coroutine[Any, Any, T]:
-        """Give what ``ask`` returns for the service."""
-        ...
-
-
-class _Noun:
-    """Hold the verbs of one noun; ``noun`` is its name at the service, empty for the service."""
-
-    noun = ""
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-
-    def ask(self, verb: Callable[[Any], T]) -> Awaitable[T]:
-        """Run a verb of the synchronous noun."""
-        noun = self.noun
-        return self._run(lambda billing: verb(getattr(billing, noun) if noun else billing))
-
-
-class _Lifted(Generic[_P, T]):
-    """Be a verb of the synchronous service, awaited."""
-
-    def __init__(self, verb: Callable[Concatenate[Any, _P], T]) -> None:
-        self.verb = verb
-        self.__doc__ = verb.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "_Lifted[_P, T]": ...
-
-    @overload
-    def __get__(self, instance: _Noun, owner: type) -> Callable[_P, Coroutine[Any, Any, T]]: ...
-
-    def __get__(
-        self, instance: _Noun | None, owner: type
-    ) -> "_Lifted[_P, T] | Callable[_P, Coroutine[Any, Any, T]]":
-        if instance is None:
-            return self
-        verb, ask = self.verb, instance.ask
-
-        async def awaited(*args: _P.args, **kwargs: _P.kwargs) -> T:
-            return await ask(lambda noun: verb(noun, *args, **kwargs))
-
-        awaited.__name__ = verb.__name__
-        awaited.__doc__ = verb.__doc__
-        return awaited
-
-
 @final
-class AsyncAccounts(_Noun):
-    """Offer the verbs of :class:`Accounts` to tasks."""
-
-    noun = "accounts"
-
-    erase = _Lifted(Accounts.erase)
-    get = _Lifted(Accounts.get)
-    open = _Lifted(Accounts.open)
-    update_profile = _Lifted(Accounts.update_profile)
-
-
-@final
-class AsyncBalances(_Noun):
-    """Offer the verbs of :class:`Balances` to tasks."""
-
-    noun = "balances"
-
-    adjust = _Lifted(Balances.adjust)
-    archived = _Lifted(Balances.archived)
-    at = _Lifted(Balances.at)
-    close = _Lifted(Balances.close)
-    consumption = _Lifted(Balances.consumption)
-    credit = _Lifted(Balances.credit)
-    debit = _Lifted(Balances.debit)
-    debit_many = _Lifted(Balances.debit_many)
-    entries = _Lifted(Balances.entries)
-    limit = _Lifted(Balances.limit)
-    list = _Lifted(Balances.list)
-    move = _Lifted(Balances.move)
-    reverse = _Lifted(Balances.reverse)
-    statement = _Lifted(Balances.statement)
-    transfer = _Lifted(Balances.transfer)
-    unwatch = _Lifted(Balances.unwatch)
-    void = _Lifted(Balances.void)
-    watch = _Lifted(Balances.watch)
-    watches = _Lifted(Balances.watches)
-
-
-@final
-class AsyncHolds(_Noun):
-    """Offer the verbs of :class:`Holds` to tasks."""
-
-    noun = "holds"
-
-    capture = _Lifted(Holds.capture)
-    extend = _Lifted(Holds.extend)
-    list = _Lifted(Holds.list)
-    place = _Lifted(Holds.place)
-    release = _Lifted(Holds.release)
-
-
-@final
-class AsyncInvoices(_Noun):
-    """Offer the verbs of :class:`Invoices` to tasks."""
-
-    noun = "invoices"
-
-    credit = _Lifted(Invoices.credit)
-    credit_refund = _Lifted(Invoices.credit_refund)
-    erase_buyers = _Lifted(Invoices.erase_buyers)
-    for_charges = _Lifted(Invoices.for_charges)
-    for_top_up = _Lifted(Invoices.for_top_up)
-    get = _Lifted(Invoices.get)
-    list = _Lifted(Invoices.list)
-
-
-@final
-class AsyncMessages(_Noun):
-    """Offer the verbs of :class:`Messages` to tasks."""
-
-    noun = "messages"
-
-    affordable = _Lifted(Messages.affordable)
-    breakdown = _Lifted(Messages.breakdown)
-    drop = _Lifted(Messages.drop)
-    estimate = _Lifted(Messages.estimate)
-    get = _Lifted(Messages.get)
-    hold = _Lifted(Messages.hold)
-    list = _Lifted(Messages.list)
-    may_send = _Lifted(Messages.may_send)
-    receive = _Lifted(Messages.receive)
-    receive_many = _Lifted(Messages.receive_many)
-    register_number = _Lifted(Messages.register_number)
-    retry = _Lifted(Messages.retry)
-    sent = _Lifted(Messages.sent)
-    set_aside = _Lifted(Messages.set_aside)
-    settle = _Lifted(Messages.settle)
-    unsent = _Lifted(Messages.unsent)
-
-
-@final
-class AsyncOutbox(_Noun):
-    """Offer the verbs of :class:`Outbox` to tasks."""
-
-    noun = "outbox"
-
-    acknowledge = _Lifted(Outbox.acknowledge)
-    claim = _Lifted(Outbox.claim)
-    consumers = _Lifted(Outbox.consumers)
-    release = _Lifted(Outbox.release)
-    subscribe = _Lifted(Outbox.subscribe)
-    unsubscribe = _Lifted(Outbox.unsubscribe)
-
-
-@final
-class AsyncPacks(_Noun):
-    """Offer the verbs of :class:`Packs` to tasks."""
-
-    noun = "packs"
-
-    buy = _Lifted(Packs.buy)
-    list = _Lifted(Packs.list)
-    promote = _Lifted(Packs.promote)
-    refund = _Lifted(Packs.refund)
-    stop = _Lifted(Packs.stop)
-    use = _Lifted(Packs.use)
-
-
-@final
-class AsyncSchedule(_Noun):
-    """Offer the verbs of :class:`Schedule` to tasks."""
-
-    noun = "schedule"
-
-    cancel = _Lifted(Schedule.cancel)
-    change = _Lifted(Schedule.change)
-    history = _Lifted(Schedule.history)
-    list = _Lifted(Schedule.list)
-    pause = _Lifted(Schedule.pause)
-    phases = _Lifted(Schedule.phases)
-    quantity = _Lifted(Schedule.quantity)
-    resume = _Lifted(Schedule.resume)
-    revoke = _Lifted(Schedule.revoke)
-    revoke_chain = _Lifted(Schedule.revoke_chain)
-    subscribe = _Lifted(Schedule.subscribe)
-
-
-@final
-class AsyncSubscriptions(_Noun):
-    """Offer the verbs of :class:`Subscriptions` to tasks."""
-
-    noun = "subscriptions"
-
-    cancel = _Lifted(Subscriptions.cancel)
-    change = _Lifted(Subscriptions.change)
-    check = _Lifted(Subscriptions.check)
-    dues = _Lifted(Subscriptions.dues)
-    history = _Lifted(Subscriptions.history)
-    list = _Lifted(Subscriptions.list)
-    pause = _Lifted(Subscriptions.pause)
-    preview = _Lifted(Subscriptions.preview)
-    preview_cancel = _Lifted(Subscriptions.preview_cancel)
-    reactivate = _Lifted(Subscriptions.reactivate)
-    resume = _Lifted(Subscriptions.resume)
-    subscribe = _Lifted(Subscriptions.subscribe)
-
-
-@final
-class AsyncTopUps(_Noun):
-    """Offer the verbs of :class:`TopUps` to tasks."""
-
-    noun = "top_ups"
-
-    automate = _Lifted(TopUps.automate)
-    automatic = _Lifted(TopUps.automatic)
-    check = _Lifted(TopUps.check)
-    compare_settlement = _Lifted(TopUps.compare_settlement)
-    get = _Lifted(TopUps.get)
-    open = _Lifted(TopUps.open)
-    receive = _Lifted(TopUps.receive)
-    reconcile = _Lifted(TopUps.reconcile)
-    refund = _Lifted(TopUps.refund)
-    report = _Lifted(TopUps.report)
-    resolve = _Lifted(TopUps.resolve)
-    settle_refund = _Lifted(TopUps.settle_refund)
-    start = _Lifted(TopUps.start)
-    stop_automatic = _Lifted(TopUps.stop_automatic)
-
-
-@final
-class AsyncUsage(_Noun):
-    """Offer the verbs of :class:`Usage` to tasks."""
-
-    noun = "usage"
-
-    breakdown = _Lifted(Usage.breakdown)
-    correct = _Lifted(Usage.correct)
-    list = _Lifted(Usage.list)
-    record = _Lifted(Usage.record)
-    records = _Lifted(Usage.records)
-
-
-@final
-class AsyncBilling(_Noun):
+class AsyncBilling(AsyncOutlook):
     """Offer a service to tasks of an event loop: every verb of its nouns, to be awaited.
 
     It decides and stores exactly as ``billing`` does, whose storage, catalog, gateways and clock it
@@ -314,14 +76,6 @@ class AsyncBilling(_Noun):
     >>> asyncio.run(main())
     250000000
     """
-
-    events = _Lifted(Billing.events)
-    may_use = _Lifted(Billing.may_use)
-    overview = _Lifted(Billing.overview)
-    run_due = _Lifted(Billing.run_due)
-    runway = _Lifted(Billing.runway)
-    upcoming = _Lifted(Billing.upcoming)
-    verify = _Lifted(Billing.verify)
 
     def __init__(
         self,
@@ -347,19 +101,19 @@ class AsyncBilling(_Noun):
         self._billing = billing
         self._furnish(run)
 
-    def _furnish(self, run: _Run) -> None:
+    def _furnish(self, run: Run) -> None:
         super().__init__(run)
-        self.accounts = AsyncAccounts(run)
-        self.balances = AsyncBalances(run)
-        self.holds = AsyncHolds(run)
-        self.invoices = AsyncInvoices(run)
-        self.messages = AsyncMessages(run)
-        self.outbox = AsyncOutbox(run)
-        self.packs = AsyncPacks(run)
-        self.schedule = AsyncSchedule(run)
-        self.subscriptions = AsyncSubscriptions(run)
-        self.top_ups = AsyncTopUps(run)
-        self.usage = AsyncUsage(run)
+        self.accounts: AsyncAccounts = AsyncAccounts(run)
+        self.balances: AsyncBalances = AsyncBalances(run)
+        self.holds: AsyncHolds = AsyncHolds(run)
+        self.invoices: AsyncInvoices = AsyncInvoices(run)
+        self.messages: AsyncMessages = AsyncMessages(run)
+        self.outbox: AsyncOutbox = AsyncOutbox(run)
+        self.packs: AsyncPacks = AsyncPacks(run)
+        self.schedule: AsyncSchedule = AsyncSchedule(run)
+        self.subscriptions: AsyncSubscriptions = AsyncSubscriptions(run)
+        self.top_ups: AsyncTopUps = AsyncTopUps(run)
+        self.usage: AsyncUsage = AsyncUsage(run)
 
     def using(self, host: "_AsyncHost") -> "AsyncBilling":
         """Return the same service within a transaction of the host's.

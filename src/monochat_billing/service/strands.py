@@ -25,8 +25,8 @@ from monochat_billing.service.pipeline import Command
 
 try:
     from greenlet import getcurrent, greenlet
-except ImportError as error:
-    raise MissingExtra("monochat_billing.service.asynchronous", "async") from error
+except ImportError as _missing:
+    raise MissingExtra("monochat_billing.service.asynchronous", "async") from _missing
 
 __all__ = ["OffLoop", "StrandLane", "ThreadedStorage", "elsewhere", "in_strand"]
 

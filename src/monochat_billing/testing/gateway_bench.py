@@ -193,10 +193,10 @@ class GatewayDesk:
     ) -> None:
         self.bench = bench
         self.clock = clock
-        self.storage = FailingStorage(storage or MemoryStorage())
-        self.last_id = ""
+        self.storage: FailingStorage = FailingStorage(storage or MemoryStorage())
+        self.last_id: str = ""
         self._ids = itertools.count(1)
-        self.billing = Billing(
+        self.billing: Billing = Billing(
             catalog=sample_catalog(),
             storage=self.storage,
             gateways=[bench.gateway],

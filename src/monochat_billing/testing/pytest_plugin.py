@@ -12,8 +12,8 @@ from monochat_billing.errors import MissingExtra
 
 try:
     import pytest
-except ModuleNotFoundError as error:
-    raise MissingExtra("monochat_billing.testing.pytest_plugin", "pytest") from error
+except ModuleNotFoundError as _missing:
+    raise MissingExtra("monochat_billing.testing.pytest_plugin", "pytest") from _missing
 
 if TYPE_CHECKING:
     from monochat_billing.plans import AnyCatalog

@@ -96,7 +96,7 @@ class Table:
     def __init__(self, value: Any, path: str, shape: str, report: Report) -> None:  # noqa: ANN401
         self.path = path
         self.report = report
-        self.sound = isinstance(value, dict)
+        self.sound: bool = isinstance(value, dict)
         self.raw: Mapping[str, Any] = value if self.sound else {}
         if not self.sound:
             report.say(path, value, f"is no {shape}", "write a table with keys")

@@ -12,8 +12,8 @@ from monochat_billing.errors import MissingExtra
 
 try:
     import httpx as _httpx  # noqa: F401 - asked for here, so that what is missing is missed now
-except ImportError as error:
-    raise MissingExtra("monochat_billing.adapters.iyzico", "iyzico") from error
+except ImportError as _missing:
+    raise MissingExtra("monochat_billing.adapters.iyzico", "iyzico") from _missing
 
 from monochat_billing.adapters.iyzico.gateway import LIVE_URL, SANDBOX_URL, IyzicoGateway
 from monochat_billing.adapters.iyzico.signing import SIGNATURE_HEADER, webhook_signature

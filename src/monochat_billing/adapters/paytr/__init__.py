@@ -12,8 +12,8 @@ from monochat_billing.errors import MissingExtra
 
 try:
     import httpx as _httpx  # noqa: F401 - asked for here, so that what is missing is missed now
-except ImportError as error:
-    raise MissingExtra("monochat_billing.adapters.paytr", "paytr") from error
+except ImportError as _missing:
+    raise MissingExtra("monochat_billing.adapters.paytr", "paytr") from _missing
 
 from monochat_billing.adapters.paytr.gateway import PaytrGateway
 from monochat_billing.adapters.paytr.signing import callback_hash, from_order_id, to_order_id

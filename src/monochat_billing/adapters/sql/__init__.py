@@ -14,8 +14,8 @@ try:
     import alembic as _alembic  # noqa: F401 - asked for here, so that what is missing is missed now
     import cattrs as _cattrs  # noqa: F401 - as above
     import sqlalchemy as _sqlalchemy  # noqa: F401 - as above
-except ImportError as error:
-    raise MissingExtra("monochat_billing.adapters.sql", "sql") from error
+except ImportError as _missing:
+    raise MissingExtra("monochat_billing.adapters.sql", "sql") from _missing
 
 from monochat_billing.adapters.sql.joined import JoinedStorage
 from monochat_billing.adapters.sql.schema import HEAD, VERSION_TABLE

@@ -12,8 +12,8 @@ from monochat_billing.errors import MissingExtra
 
 try:
     import stripe as _stripe  # noqa: F401 - asked for here, so that what is missing is missed now
-except ImportError as error:
-    raise MissingExtra("monochat_billing.adapters.stripe", "stripe") from error
+except ImportError as _missing:
+    raise MissingExtra("monochat_billing.adapters.stripe", "stripe") from _missing
 
 from monochat_billing.adapters.stripe.gateway import StripeGateway
 from monochat_billing.adapters.stripe.signing import SIGNATURE_HEADER, sign_webhook

@@ -23,7 +23,7 @@ __all__ = [
     "text_of",
 ]
 
-EVENTS: Final = {
+EVENTS: Final[dict[str, PaymentStatus | None]] = {
     "checkout.session.completed": None,
     "checkout.session.async_payment_succeeded": None,
     "checkout.session.async_payment_failed": PaymentStatus.FAILED,

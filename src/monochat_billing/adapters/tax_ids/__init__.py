@@ -24,8 +24,8 @@ try:
     from stdnum.eu import vat as eu_vat
     from stdnum.exceptions import InvalidChecksum, InvalidFormat, InvalidLength, ValidationError
     from stdnum.util import get_cc_module
-except ImportError as error:  # pragma: no cover - the tests have the extra
-    raise MissingExtra(__name__, "tax-ids") from error
+except ImportError as _missing:  # pragma: no cover - the tests have the extra
+    raise MissingExtra(__name__, "tax-ids") from _missing
 
 __all__ = ["Verdict", "foreign_tax_id", "verdict"]
 

@@ -26,8 +26,8 @@ from monochat_billing.rating import RateCard
 
 try:
     import phonenumbers
-except ImportError as error:
-    raise MissingExtra("monochat_billing.adapters.whatsapp.numbers", "whatsapp") from error
+except ImportError as _missing:
+    raise MissingExtra("monochat_billing.adapters.whatsapp.numbers", "whatsapp") from _missing
 
 __all__ = ["CountedRecipients", "count_recipients", "international", "market_of_number"]
 

@@ -16,8 +16,8 @@ from monochat_billing.errors import MissingExtra
 
 try:
     import hypothesis as _hypothesis  # noqa: F401 - asked for here, so that it is missed now
-except ImportError as error:
-    raise MissingExtra("monochat_billing.testing.storage_kit", "testing") from error
+except ImportError as _missing:
+    raise MissingExtra("monochat_billing.testing.storage_kit", "testing") from _missing
 
 from monochat_billing.testing.storage_kit.bench import StorageBench, StorageDesk
 from monochat_billing.testing.storage_kit.cases import Capability, StorageCase, Tier

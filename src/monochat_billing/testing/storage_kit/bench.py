@@ -125,13 +125,13 @@ class StorageDesk:
         self.bench = bench
         self.effort = effort
         self.seed = seed
-        self.clock = KitClock()
-        self.chance = random.Random(_drawn(seed))  # noqa: S311 - it draws cases, no secrets
+        self.clock: KitClock = KitClock()
+        self.chance: random.Random = random.Random(_drawn(seed))  # noqa: S311 - it draws cases, no secrets
         self._home = Path(tempfile.mkdtemp(prefix="billing-kit-"))
         self._places = itertools.count(1)
         self._open: dict[int, Storage] = {}
         self._turn = threading.Lock()
-        self.place = self.new_place()
+        self.place: Path = self.new_place()
         self._storage: Storage | None = None
 
     @property

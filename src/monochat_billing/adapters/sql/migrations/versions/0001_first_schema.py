@@ -5,7 +5,7 @@ from alembic import op
 
 revision = "billing_0001"
 down_revision = None
-branch_labels = ("monochat_billing",)
+branch_labels: tuple[str, ...] = ("monochat_billing",)
 depends_on = None
 
 
