@@ -56,6 +56,9 @@ class Account:
     recurrences: tuple[Recurrence, ...] = ()
     counters: tuple[Counter, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{self.id}: {', '.join(self.currencies)} in {self.zone}"
+
     # Every command and every due item moves these three; `attrs.evolve` takes four times as long.
     def moved(self, as_of: datetime, next_due_at: datetime | None, events: int) -> "Account":
         """Return the account having seen ``as_of``, told ``events``, and next due then."""
@@ -85,6 +88,10 @@ class ChargedUsage:
     units: int
     card: str
     entry: int | None
+
+    def __str__(self) -> str:
+        paid = f"entry {self.entry}" if self.entry else "free"
+        return f"{self.record.id}: {self.record.meter} to {self.record.market}, {paid}"
 
 
 @final

@@ -108,6 +108,9 @@ class TransferReport:
     out: Entry
     into: tuple[Entry, ...]
 
+    def __str__(self) -> str:
+        return "\n".join(map(str, (self.out, *self.into)))
+
 
 @final
 @attrs.frozen(kw_only=True)
@@ -121,6 +124,9 @@ class ClosingReport:
     balance: Balance
     refunds: tuple[Entry, ...] = ()
     breakage: tuple[Entry, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, (self.balance, *self.refunds, *self.breakage)))
 
 
 def adjust(

@@ -84,6 +84,9 @@ class Balance:
     Both are integers in the smallest unit. ``lots`` are in burn order and may contain lots that
     were spent a moment ago. ``credit_limit`` is how far debits may go below zero. ``debts`` names
     the entries that went there and are not covered yet, as (number, units), oldest first.
+
+    >>> print(Balance("TRY", posted=87_500_000, held=20_000_000))
+    TRY: 87.5 posted, 20 held
     """
 
     unit: str
@@ -161,6 +164,11 @@ class Balance:
                 field, plain_text(amount), "is not above zero", "pass a positive amount"
             )
         return units
+
+    def __str__(self) -> str:
+        said = f"{self.unit}: {self.text(self.posted)} posted, {self.text(self.held)} held"
+        owed = f", {self.text(self.owed)} owed" if self.debts else ""
+        return f"{said}{owed}{'' if self.state is _OPEN else f', {self.state}'}"
 
     def with_lots(self, lots: tuple[Lot, ...], held: int | None = None) -> "Balance":
         """Return the balance with other lots, and with another sum held if one is given."""

@@ -49,7 +49,7 @@ from monochat_billing.message_regimes import (
     priced_category,
 )
 from monochat_billing.message_tiers import MessageCounts, ServiceKey, TierKey, TierLadder
-from monochat_billing.money import DEFAULT_SCALE, Money, from_units, to_units
+from monochat_billing.money import DEFAULT_SCALE, Money, amount_text, from_units, to_units
 from monochat_billing.quantities import exact, exact_count, most_affordable
 from monochat_billing.rating import MessageCategory, RateCard
 from monochat_billing.rounding import round_units
@@ -253,6 +253,9 @@ class Affordable:
     units: int
     next_units: int | None
     currency: str
+
+    def __str__(self) -> str:
+        return f"{self.repeats} times for {amount_text(self.cost)} {self.currency}"
 
     @property
     def cost(self) -> Money:

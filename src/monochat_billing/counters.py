@@ -143,6 +143,9 @@ class MeteredUsage:
     corrected: int = 0
     replaced_by: str = ""
 
+    def __str__(self) -> str:
+        return self.explain()
+
     @property
     def money(self) -> Money | None:
         """Give what was taken for it, tax and all; None where it has no price in money."""

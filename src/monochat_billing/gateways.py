@@ -153,6 +153,10 @@ class Checkout:
     expires_at: datetime | None = None
     instructions: str = ""
 
+    def __str__(self) -> str:
+        ordered = f"{amount_text(self.amount)} {self.amount.currency.code}"
+        return f"top-up {self.top_up}: {ordered} by {self.gateway} at {self.redirect_url}"
+
 
 @final
 @attrs.frozen(kw_only=True)

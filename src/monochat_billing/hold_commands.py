@@ -28,6 +28,7 @@ from monochat_billing.holds import (
 )
 from monochat_billing.instants import utc
 from monochat_billing.postings import posting_events
+from monochat_billing.refund_dues import is_due
 from monochat_billing.units import Amount
 
 __all__ = ["HELD_FOR", "HoldReport", "capture", "extend", "place", "release"]
@@ -55,6 +56,9 @@ class HoldReport:
     hold: Hold
     entry: Entry | None = None
     excess: Entry | None = None
+
+    def __str__(self) -> str:
+        return "\n".join(str(one) for one in (self.hold, self.entry, self.excess) if one)
 
 
 def place(
@@ -153,7 +157,7 @@ def _hold(state: AccountState, hold: str) -> Hold:
         raise UnknownName(
             "hold", hold, f"does not exist on account {state.account.id!r}", "place a hold first"
         )
-    if found.kind not in HELD_FOR:
+    if found.kind not in HELD_FOR and not is_due(found):
         raise InvalidInput(
             "hold", hold, f"is held for a {found.kind}", "it goes with the refund that placed it"
         )

@@ -203,6 +203,9 @@ class SendAnswer:
     reason: str
     estimate: MessageEstimate
 
+    def __str__(self) -> str:
+        return "yes" if self.allowed else f"no: {self.reason}"
+
     def __bool__(self) -> bool:
         return self.allowed
 

@@ -193,6 +193,9 @@ class BusinessNumber:
     account: str
     zone: str = attrs.field(converter=_zone)
 
+    def __str__(self) -> str:
+        return f"{self.id} of {self.account} in {self.zone}"
+
 
 @final
 @attrs.frozen(kw_only=True)
@@ -227,6 +230,10 @@ class Message:
     prepaid: str = ""
     entry: int | None = None
     excess: int | None = None
+
+    def __str__(self) -> str:
+        kind = f" {self.category}" if self.category else ""
+        return f"{self.id}:{kind} to {self.market}, {self.state}"
 
     @property
     def cost(self) -> int:

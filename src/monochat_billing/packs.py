@@ -110,6 +110,9 @@ class PackRefund:
     tax: TaxLine | None = None
     entries: tuple[int, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{self.units} back for {amount_text(self.amount)} {self.amount.currency.code}"
+
 
 @final
 @attrs.frozen(kw_only=True)
@@ -139,6 +142,10 @@ class PackHolding:
     burned: int
     lost: int
     purchase: PackPurchase | None = None
+
+    def __str__(self) -> str:
+        until = f", until {self.expires_at:%Y-%m-%d %H:%M}Z" if self.expires_at else ""
+        return f"lot {self.lot}: {self.remaining} of {self.units} {self.unit} left{until}"
 
     @property
     def name(self) -> str:

@@ -66,6 +66,9 @@ class ChangeResult:
     entries: tuple[Entry, ...] = ()
     scheduled: ScheduledChange | None = None
 
+    def __str__(self) -> str:
+        return str(self.scheduled or self.subscription)
+
 
 def subscribe(
     state: AccountState,

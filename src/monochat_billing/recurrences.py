@@ -48,6 +48,9 @@ class Recurrence:
     on_change: AllowanceChange = AllowanceChange.PRORATED
     note: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.id}: {self.unit}, {self.period.start:%Y-%m-%d} → {self.period.end:%Y-%m-%d}"
+
     @property
     def next_at(self) -> datetime | None:
         """Give the instant of the next period, if there is one."""

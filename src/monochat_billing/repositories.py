@@ -107,6 +107,10 @@ class RecordedEvent:
     number: int
     event: Event
 
+    def __str__(self) -> str:
+        told = f"{self.account} {self.number}: {type(self.event).__name__}"
+        return f"{told} at {self.event.at:%Y-%m-%d %H:%M}Z"
+
 
 @final
 @attrs.frozen

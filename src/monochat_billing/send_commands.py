@@ -101,6 +101,10 @@ class SendHold:
     messages: int
     worst: Money
 
+    def __str__(self) -> str:
+        worst = f"{plain_text(self.worst)} {self.worst.currency.code}"
+        return f"{self.hold or 'no hold'}: {self.messages} messages, at worst {worst}"
+
     @property
     def id(self) -> str:
         """Give the hold's id, empty where there is none."""
@@ -114,6 +118,9 @@ class SentReport:
 
     noted: int
     repeated: int
+
+    def __str__(self) -> str:
+        return f"{self.noted} noted, {self.repeated} repeated"
 
 
 # ------------------------------------------------------------------------- before the sending

@@ -22,7 +22,7 @@ from monochat_billing.cancellations import CancelMode
 from monochat_billing.due_changes import decided
 from monochat_billing.errors import IllegalTransition, UnknownName
 from monochat_billing.events import SubscriptionCanceled
-from monochat_billing.money import Money
+from monochat_billing.money import Money, amount_text
 from monochat_billing.plan_commands import subscribe
 from monochat_billing.plans import AnyCatalog, renewal_price
 from monochat_billing.schedule_endings import revoke_change, superseded_events
@@ -54,6 +54,11 @@ class CancelReport:
     refundable: Money
     entries: tuple[Entry, ...] = ()
 
+    def __str__(self) -> str:
+        credit, code = amount_text(self.credit), self.credit.currency.code
+        back = f"{credit} {code} back, {amount_text(self.refundable)} refundable"
+        return f"{self.subscription}; {back}"
+
 
 def cancel_subscription(
     state: AccountState,
@@ -64,7 +69,7 @@ def cancel_subscription(
     actor: str,
     now: datetime,
 ) -> Step:
-    """End a subscription now; what comes back may pay what is past due.
+    """End a subscription now; what comes back, and is not to go on to who paid it, may pay debts.
 
     Raises:
         IllegalTransition: everything is to be paid back and the withdrawal window is over.
@@ -83,7 +88,7 @@ def cancel_subscription(
     )
     told = next(event for event in decision.events if isinstance(event, SubscriptionCanceled))
     step = decided(state, decision, catalog, now)
-    if decision.entries and mode is CancelMode.CREDIT:
+    if decision.entries:
         step = step.then(revive(step.state, now, now))
     report = CancelReport(
         subscription=decision.subscription,

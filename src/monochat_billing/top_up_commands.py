@@ -83,6 +83,9 @@ class PaymentReceipt:
     answer: CallbackAnswer = attrs.field(factory=CallbackAnswer)
     entries: tuple[Entry, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{self.top_up}{', handled before' if self.repeated else ''}"
+
 
 @final
 @attrs.frozen(kw_only=True)
@@ -215,6 +218,7 @@ def refund_top_up(
         reason=reason,
         actor=actor,
         policy=policy,
+        holds=state.holds.values(),
     )
     return _returned(state, done, now)
 

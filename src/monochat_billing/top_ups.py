@@ -290,6 +290,10 @@ class TopUp:
     bonus_entry: int | None = None
     automatic: str = ""
 
+    def __str__(self) -> str:
+        ordered = f"{amount_text(self.amount)} {self.amount.currency.code}"
+        return f"top-up {self.id}: {ordered} by {self.gateway}, {self.state}"
+
     @property
     def reference(self) -> PaymentReference:
         """Give what the gateway needs to look the payment up."""

@@ -51,6 +51,11 @@ class RunReport:
     events: int = 0
     failed: tuple[tuple[str, CorruptBooks], ...] = ()
 
+    def __str__(self) -> str:
+        done = f"{self.accounts} accounts, {self.entries} entries, {self.events} events"
+        failed = "".join(f"\nfailed: {account}: {error}" for account, error in self.failed)
+        return done + failed
+
     def plus(self, steps: Sequence[Step]) -> "RunReport":
         """Return the report with what was done on some more accounts."""
         return RunReport(

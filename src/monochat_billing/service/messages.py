@@ -54,6 +54,10 @@ class Received:
     unknown: int = 0
     refused: tuple[tuple[int, InvalidInput], ...] = ()
 
+    def __str__(self) -> str:
+        told = [f"{account}: {report}" for account, report in self.reports.items()]
+        return "\n".join([*told, f"{self.unknown} unknown, {len(self.refused)} refused"])
+
     @property
     def aside(self) -> int:
         """Give how many statuses were set aside in all."""

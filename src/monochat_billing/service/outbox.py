@@ -35,6 +35,10 @@ class Delivery:
     lease: str
     leased_until: datetime
 
+    def __str__(self) -> str:
+        until = f"{self.leased_until:%Y-%m-%d %H:%M}Z"
+        return f"{len(self.events)} events of {self.account} for {self.consumer} until {until}"
+
     @property
     def through(self) -> int:
         """Give the number of the last event in it."""
