@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import sqlalchemy
+from alembic import command
 from hypothesis import given, settings, strategies as st
 
 from monochat_billing import MONTH, Billing, DebitMode, Terms, money, sample_catalog
 from monochat_billing.adapters.memory import MemoryStorage
-from monochat_billing.adapters.sql import SqlStorage, archiving
+from monochat_billing.adapters.sql import VERSION_TABLE, SqlStorage, _migrate, archiving
 from monochat_billing.adapters.sql.__main__ import main
+from monochat_billing.adapters.sql._session import Session
 from monochat_billing.adapters.sql._unit import SqlUnit
 from monochat_billing.adapters.sql.archiving import (
     ArchiveReport,
@@ -208,6 +211,33 @@ class TestArchiving:
         assert twice is not None
         assert (once.digest, once.moved) == (twice.digest, twice.moved)
         assert (once.ordinal, twice.ordinal) == (1, 2)
+
+    def test_l25_archives_of_the_schema_before_are_still_known(
+        self, tmp_path: Path, clock: Clock
+    ) -> None:
+        """The version before did not note with the account that it has any."""
+        url = f"sqlite:///{tmp_path / 'older.db'}"
+        with SqlStorage(url) as storage:
+            billing = service(storage, clock)
+            opened(billing)
+            opened(billing, "beta")
+            for number in (1, 2):
+                billing.balances.credit("acme", lira("1"), reason="x", key=f"c-{number}")
+                clock.advance(days=100)
+            billing.balances.credit("acme", lira("1"), reason="x", key="c-3")
+            for day in (START + DAY, START + 101 * DAY):
+                assert archived(storage, day)[0].entries == 1
+            marks = billing.balances.archived("acme"), billing.balances.archived("beta")
+        engine = sqlalchemy.create_engine(url)
+        with engine.begin() as connection:
+            command.downgrade(_migrate.config(connection, VERSION_TABLE), "billing_0009")
+        engine.dispose()
+        with SqlStorage(url) as storage:
+            storage.upgrade()
+            billing = service(storage, clock)
+            assert marks == (billing.balances.archived("acme"), billing.balances.archived("beta"))
+            assert (cast("Any", marks[0]).ordinal, marks[1]) == (2, None)
+            assert billing.verify().sound
 
     def test_an_archive_moves_with_its_account(
         self, here: SqlStorage, billing: Billing, clock: Clock
@@ -442,6 +472,33 @@ class TestWhatLiesInIt:
         clock.advance(days=40)
         refused(lambda: billing.invoices.for_charges("acme", "TRY", key="i"), "currency: 'TRY'")
 
+    def test_who_has_no_archive_is_not_asked_about_one(
+        self, here: SqlStorage, billing: Billing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The load has said so: whoever archives nothing pays nothing for it."""
+        asked, rows = list[str](), Session.rows
+
+        def heard(self: Session, operation: str, *rest: Any) -> Any:  # noqa: ANN401 - as the original
+            asked.append(operation)
+            return rows(self, operation, *rest)
+
+        def look(account: str) -> int:
+            asked.clear()
+            statement(billing, account, reading=Reading.AS_EFFECTIVE)
+            billing.balances.consumption(account, "TRY")
+            billing.balances.at(account, "TRY", on_day(7))
+            billing.packs.list(account)
+            billing.balances.archived(account)
+            return asked.count("read archive")
+
+        monkeypatch.setattr(Session, "rows", heard)
+        opened(billing, "beta")
+        billing.balances.credit("beta", lira("1"), reason="opening", key="c")
+        clear = look("beta"), len(asked)
+        assert clear[0] == 0 < clear[1]
+        archived(here, on_day(5))
+        assert look("acme") >= 4
+
     def test_the_pages_that_look_at_now(self, billing: Billing) -> None:
         assert "acme" in str(billing.overview("acme"))
         assert billing.runway("acme").unit == "TRY"
@@ -516,7 +573,7 @@ class TestTheFile:
 class TestFailures:
     """Nothing is ever half archived."""
 
-    @pytest.mark.parametrize("step", ["archive_row", "_settle", "_forget", "replayed"])
+    @pytest.mark.parametrize("step", ["archive_row", "settle", "_forget", "replayed"])
     def test_a_crash_on_the_way_leaves_everything_as_it_was(
         self, here: SqlStorage, billing: Billing, monkeypatch: pytest.MonkeyPatch, step: str
     ) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     or_,
     select,
     union_all,
+    update,
 )
 
 from monochat_billing.adapters.sql import schema
@@ -37,6 +38,11 @@ class ArchiveStatements:
         ordinal = kept.ordinal == bindparam("ordinal", type_=BigInteger)
         self.one = compiled(select(schema.ARCHIVES).where(ours, ordinal))
         self.drop = compiled(delete(schema.ARCHIVES).where(ours, ordinal))
+        self.noted = compiled(
+            update(schema.ACCOUNTS)
+            .where(schema.ACCOUNTS.c.id == account)
+            .values(archives=bindparam("ordinal", type_=BigInteger))
+        )
         mine = entries.account_id == account
         before = bindparam("before", type_=BigInteger)
         late = or_(entries.recorded_at >= before, entries.effective_at >= before)

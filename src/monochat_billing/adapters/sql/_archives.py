@@ -24,9 +24,17 @@ class ArchiveReading:
     """Read what archives left behind within one database transaction."""
 
     _session: Session
+    _heads: dict[str, Row]
+    """The accounts' own rows that were loaded last; each ends with its number of archives."""
 
     def checkpoint(self, account: str) -> Checkpoint | None:
-        """Give what the account's archives left behind, from the same view as everything else."""
+        """Give what the account's archives left behind, from the same view as everything else.
+
+        Where a load has just said that there are none, nothing is asked.
+        """
+        head = self._heads.get(account)
+        if head is not None and not head[-1]:
+            return None
         statement = self._session.statements.archives.last
         rows = self._session.rows("read archive", statement, statement.values(account=account))
         return next(iter(each(schema.ARCHIVES, rows, archive)), None)

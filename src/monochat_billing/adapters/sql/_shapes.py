@@ -165,8 +165,8 @@ def all_columns(table: Table) -> dict[str, Any]:
 
 
 def account_columns() -> dict[str, Any]:
-    """Give what of an account's row ever changes."""
-    kept = {"id", "opened_at"}
+    """Give what of an account's row a save changes."""
+    kept = {"id", "opened_at", "archives"}
     return {name: one for name, one in all_columns(schema.ACCOUNTS).items() if name not in kept}
 
 

@@ -92,7 +92,7 @@ class Sheets:
             changes.after.account, counters.entry, counters.usage, counters.version
         )
         if loaded.version:
-            self.changed.append((*row[1:4], *row[5:], row[0]))
+            self.changed.append((*row[1:4], *row[5:-1], row[0]))
         else:
             self.opened.append(row)
 

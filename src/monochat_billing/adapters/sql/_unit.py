@@ -52,6 +52,7 @@ class SqlReader(MessageReader, MeteredReader, InvoiceReading, ArchiveReading):
     def __init__(self, session: Session) -> None:
         self._session = session
         self._shapes = session.statements.shapes
+        self._heads: dict[str, Row] = {}
 
     @property
     def session(self) -> Session:
@@ -84,7 +85,7 @@ class SqlReader(MessageReader, MeteredReader, InvoiceReading, ArchiveReading):
             bound = (self._shapes.ids(past),)
             asks.append(Ask("load subscriptions", statements.ended_subscriptions, bound))
         accounts, *found = self._session.ask(asks)
-        rows = {row[0]: row for row in accounts}
+        rows = self._heads = {row[0]: row for row in accounts}
         of_accounts = len(asks) - 1 - len(kinds)
         asked = {
             kind: _grouped(_there(of)) for kind, of in zip(kinds, found[of_accounts:], strict=True)

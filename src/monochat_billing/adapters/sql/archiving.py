@@ -41,23 +41,21 @@ True
 """
 
 import hashlib
-import io
-import json
-import os
-import stat
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from tempfile import TemporaryFile
-from typing import IO, Any, Final, cast, final
+from typing import IO, Final, cast, final
 
 import attrs
-from sqlalchemy import bindparam, select
 
 from monochat_billing.account_state import AccountState
 from monochat_billing.accounts import require_account
 from monochat_billing.adapters.sql import _rows, schema
+from monochat_billing.adapters.sql._archive_files import FORMAT, ArchiveFile, misread, put, settle
+from monochat_billing.adapters.sql._archive_rules import KEPT, last_of_prefix
 from monochat_billing.adapters.sql._archives import archive_row
 from monochat_billing.adapters.sql._rows import Row, each
+from monochat_billing.adapters.sql._session import Session
 from monochat_billing.adapters.sql._unit import SqlReader, SqlUnit
 from monochat_billing.adapters.sql.guarding import is_guarded
 from monochat_billing.adapters.sql.moving import Writable
@@ -67,10 +65,8 @@ from monochat_billing.balance import Entry
 from monochat_billing.checkpoints import Checkpoint, Tally
 from monochat_billing.errors import CorruptBooks, InvalidInput
 from monochat_billing.instants import utc
-from monochat_billing.lots import DEBT
 from monochat_billing.repositories import Reader, Wanted
 from monochat_billing.texts import check_identity
-from monochat_billing.top_ups import DisputeState
 
 __all__ = [
     "FORMAT",
@@ -80,12 +76,6 @@ __all__ = [
     "restore_entries",
     "verify_archive",
 ]
-
-FORMAT: Final = "monochat-billing archive 1"
-"""What the head of an archive says it is."""
-
-KEPT: Final = timedelta(days=90)
-"""How long an entry stays at least: what reversals, refunds and averages of usage look back on."""
 
 _PAGE: Final = 5_000
 _CHUNK: Final = 1 << 20
@@ -153,7 +143,7 @@ def archive_entries(
         spool.seek(0)
         while text := spool.read(_CHUNK):
             file.write(text)
-    _settle(file)
+    settle(file)
     storage.write(lambda unit: _forget(cast("SqlUnit", unit), mark, limit))
     return report
 
@@ -170,7 +160,7 @@ def verify_archive(storage: SqlStorage, lines: Iterable[str]) -> Audit:
         StorageError: the database failed.
         UnknownName: the account is not here.
     """
-    found = _File(lines)
+    found = ArchiveFile(lines)
     account, ordinal = found.account, found.ordinal
 
     def look(reader: Reader) -> tuple[Checkpoint | None, Checkpoint | None, Audit]:
@@ -216,7 +206,7 @@ def restore_entries(storage: SqlStorage, lines: Iterable[str]) -> ArchiveReport:
         StorageError: the database failed.
         UnknownName: the account is not here.
     """
-    found = _File(lines)
+    found = ArchiveFile(lines)
     account = found.account
     rows = [row for _, row in found.rows()]
 
@@ -233,7 +223,7 @@ def restore_entries(storage: SqlStorage, lines: Iterable[str]) -> ArchiveReport:
                 "restore the latest first",
             )
         if mark.digest != found.ended:
-            raise _bad("differs from what was archived here")
+            raise misread("differs from what was archived here")
         session = unit.session
         insert = session.statements.insert[schema.ENTRIES.name]
         for place in range(0, len(rows), _PAGE):
@@ -241,6 +231,7 @@ def restore_entries(storage: SqlStorage, lines: Iterable[str]) -> ArchiveReport:
         drop = session.statements.archives.drop
         values = drop.values(account=account, ordinal=mark.ordinal)
         session.write("restore entries", drop, [values])
+        _note(session, account, mark.ordinal - 1)
         begin = unit.archive(account, mark.ordinal - 1)
         return ArchiveReport(
             account=account,
@@ -269,7 +260,7 @@ def _write(
 ) -> tuple[ArchiveReport, Checkpoint | None]:
     """Write an archive; give what it leaves behind, None if there is nothing to archive."""
     begin = reader.checkpoint(account)
-    last, kept_for = _last(reader, _state(reader, account), begin, before)
+    last, kept_for = last_of_prefix(reader, _state(reader, account), begin, before)
     first = begin.entries + 1 if begin else 1
     if last < first:
         since = begin.since if begin else None
@@ -285,12 +276,12 @@ def _write(
     told = {"table": schema.ENTRIES.name, "columns": [one.name for one in schema.ENTRIES.columns]}
     whole, count = hashlib.sha256(), 2
     for line in (head, told):
-        whole.update(_put(line, file).encode())
+        whole.update(put(line, file).encode())
 
     def written() -> Iterator[Entry]:
         nonlocal count
         for row in _stored(reader, account, first - 1, last):
-            text = _put(list(row), file)
+            text = put(list(row), file)
             whole.update(text.encode())
             count += 1
             (entry,) = each(schema.ENTRIES, [row], _rows.entry)
@@ -303,7 +294,7 @@ def _write(
         wrong = str(differences[0]) if differences else f"{account}: entries up to {last} are gone"
         raise CorruptBooks("archive", wrong)
     end = {"lines": count, "sha256": whole.hexdigest(), "entries": last, "digest": mark.digest}
-    _put({"end": end}, file)
+    put({"end": end}, file)
     report = ArchiveReport(
         account=account,
         first=first,
@@ -313,12 +304,6 @@ def _write(
         kept_for=kept_for,
     )
     return report, mark
-
-
-def _put(line: object, file: IO[str]) -> str:
-    text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
-    file.write(text)
-    return text
 
 
 def _stored(reader: SqlReader, account: str, after: int, last: int) -> Iterator[Row]:
@@ -339,88 +324,10 @@ def _here(reader: SqlReader, account: str) -> Iterator[Entry]:
         yield from each(schema.ENTRIES, [row], _rows.entry)
 
 
-def _last(
-    reader: SqlReader, state: AccountState, begin: Checkpoint | None, before: datetime
-) -> tuple[int, str]:
-    """Find the last entry that may be archived, and what the next one is kept for.
-
-    Raises:
-        InvalidInput: ``before`` is less than :data:`KEPT` before what the account has seen.
-    """
-    account = state.account
-    if before > account.as_of - KEPT:
-        raise InvalidInput(
-            "before",
-            before.isoformat(),
-            f"is less than {KEPT.days} days before the latest instant of {account.id!r}",
-            f"pass {(account.as_of - KEPT).isoformat()} or an earlier instant",
-        )
-    session, ask = reader.session, reader.session.statements.archives
-    gone = begin.entries if begin else 0
-    values = ask.first_from.values(account=account.id, before=_rows.ticks(before))
-    of_age = session.rows("archive", ask.first_from, values)[0][0]
-    values = ask.uninvoiced.values(account=account.id)
-    uninvoiced = [row[0] for row in session.rows("archive", ask.uninvoiced, values)]
-    needed = [(int(of_age), "")] if of_age is not None else []
-    needed += _referred_to(reader, state)
-    needed += [(int(one), "an invoice to come") for one in uninvoiced if one is not None]
-    stop, kept_for = min((one for one in needed if one[0] > gone), default=(0, ""))
-    if not stop:
-        return state.books.sequence, ""
-    values = ask.recorded_at.values(account=account.id, number=stop)
-    at = session.rows("archive", ask.recorded_at, values)
-    if not at:
-        raise CorruptBooks("archive", f"entry {stop} of {account.id!r} is missing")
-    values = ask.first_recorded.values(account=account.id, before=at[0][0], number=stop)
-    return int(session.rows("archive", ask.first_recorded, values)[0][0]) - 1, kept_for
-
-
-def _referred_to(reader: SqlReader, state: AccountState) -> list[tuple[int, str]]:
-    """List the entries that what is open or live refers to by number, each with its reason."""
-    found = [
-        (number, "an open debt")
-        for balance in state.books.balances.values()
-        for number, _ in balance.debts
-    ]
-    found += [
-        (number, "an open hold")
-        for hold in state.holds.values()
-        if hold.open
-        for number, _ in hold.pins
-        if number != DEBT
-    ]
-    found += [
-        (charge.entry, "a live charge")
-        for one in state.subscriptions.values()
-        if one.live
-        for charge in (one.charge, *one.earlier)
-        if charge.entry is not None
-    ]
-    top_ups = schema.TOP_UPS
-    disputed = select(top_ups).where(
-        top_ups.c.account_id == bindparam("account"), top_ups.c.document.like("%opened_at%")
-    )
-    statement = reader.session.statements.compiled(disputed)
-    values = statement.values(account=state.account.id)
-    for top_up in each(top_ups, reader.session.rows("archive", statement, values), _rows.top_up):
-        found += [
-            (dispute.entry, "an open dispute")
-            for dispute in top_up.disputes
-            if dispute.state is DisputeState.OPEN and dispute.entry is not None
-        ]
-    return found
-
-
-def _settle(file: object) -> None:
-    """Bring what was written to where it stays; a pipe's other end has to see to that itself."""
-    if isinstance(file, io.IOBase):
-        file.flush()
-        try:
-            number = file.fileno()
-        except OSError:  # it is in memory and has none
-            return
-        if stat.S_ISREG(os.fstat(number).st_mode):
-            os.fsync(number)
+def _note(session: Session, account: str, archives: int) -> None:
+    """Write into the account's row how many archives it has now."""
+    noted = session.statements.archives.noted
+    session.write("archive", noted, [noted.values(account=account, ordinal=archives)])
 
 
 def _forget(unit: SqlUnit, mark: Checkpoint, before: datetime) -> None:
@@ -428,7 +335,7 @@ def _forget(unit: SqlUnit, mark: Checkpoint, before: datetime) -> None:
     account, session = mark.account, unit.session
     state = _state(unit, account)
     begin = unit.checkpoint(account)
-    last, kept_for = _last(unit, state, begin, before)
+    last, kept_for = last_of_prefix(unit, state, begin, before)
     if (begin.ordinal if begin else 0) != mark.ordinal - 1 or last < mark.entries:
         raise InvalidInput(
             "account",
@@ -445,77 +352,13 @@ def _forget(unit: SqlUnit, mark: Checkpoint, before: datetime) -> None:
     session.write("archive", ask.forget, [values])
     insert = session.statements.insert[schema.ARCHIVES.name]
     session.write("archive", insert, [archive_row(mark)])
+    _note(session, account, mark.ordinal)
 
 
-# ---------------------------------------------------------------------------------- the archive
+# ------------------------------------------------------------------------------------- verifying
 
 
-class _File:
-    """Read an archive line by line; what is wrong with it as a whole is known at its end."""
-
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
-        self._whole = hashlib.sha256()
-        head = self._next()
-        if not isinstance(head, dict) or head.get("format") != FORMAT:
-            raise _bad(f"does not begin as {FORMAT!r}")
-        told = self._next()
-        columns = [column.name for column in schema.ENTRIES.columns]
-        if told != {"table": schema.ENTRIES.name, "columns": columns}:
-            raise _bad(f"is not of this library's schema, {schema.HEAD}")
-        self.account = check_identity(head.get("account"), "account")
-        ordinal, digest = head.get("archive"), head.get("digest")
-        if type(ordinal) is not int or not isinstance(digest, str):
-            raise _bad("has a head that names no archive")
-        self.ordinal, self.digest = ordinal, digest
-        self.count = 0
-        self.ended = ""
-
-    def _next(self) -> Any:  # noqa: ANN401 - whatever stands there
-        text = next(self._lines, "")
-        self._whole.update((text.rstrip("\n") + "\n").encode())
-        return _parsed(text)
-
-    def rows(self) -> Iterator[tuple[str, Row]]:
-        """Give the rows, each with the line that it stands in.
-
-        Raises:
-            InvalidInput: it is cut off, was changed, or goes on behind its end.
-        """
-        for line in self._lines:
-            text = line.rstrip("\n")
-            row = _parsed(text)
-            if isinstance(row, dict):
-                self._end(row)
-                return
-            if len(row) != len(schema.ENTRIES.columns) or row[0] != self.account:
-                raise _bad(f"has a row that is not of {self.account!r}")
-            self._whole.update(f"{text}\n".encode())
-            self.count += 1
-            yield text, tuple(row)
-        raise _bad("is cut off")
-
-    def _end(self, line: dict[str, Any]) -> None:
-        end = line.get("end")
-        sums = {"lines": self.count + 2, "sha256": self._whole.hexdigest()}
-        if not isinstance(end, dict) or not sums.items() <= end.items():
-            raise _bad("is cut off or was changed")
-        if next(self._lines, None) is not None:
-            raise _bad("has lines behind its end")
-        self.ended = str(end.get("digest"))
-
-
-def _parsed(text: str) -> Any:  # noqa: ANN401 - whatever stands there
-    try:
-        found = json.loads(text)
-    except ValueError:
-        raise _bad("has a line that is no JSON") from None
-    if not isinstance(found, (dict, list)):
-        raise _bad("has a line that is no row")
-    return found
-
-
-def _taken(found: _File, tally: Tally) -> Iterator[Entry]:
+def _taken(found: ArchiveFile, tally: Tally) -> Iterator[Entry]:
     for text, row in found.rows():
         (entry,) = each(schema.ENTRIES, [row], _rows.entry)
         tally.take(entry, text)
@@ -533,7 +376,3 @@ def _compared(
         (f"{name} of archive {ordinal}", getattr(read, name), getattr(kept, name))
         for name in (field.name for field in attrs.fields(Checkpoint))
     ]
-
-
-def _bad(problem: str) -> InvalidInput:
-    return InvalidInput("lines", "the archive", problem, "pass what archive_entries has written")

@@ -6,7 +6,7 @@ Does not own what was bought with it (``plans``, ``usage``, ``messages``).
 
 from typing import Final
 
-from sqlalchemy import CheckConstraint, Column, Index, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, SmallInteger, Table, Text, text
 
 from monochat_billing.adapters.sql.schema._columns import (
     METADATA,
@@ -38,11 +38,13 @@ ACCOUNTS: Final = Table(
     words("automatic", nullable=True),
     words("recurrences", nullable=True),
     words("counters", nullable=True),
+    Column("archives", BigInteger, nullable=False, server_default=text("0")),
 )
 """One row per account; ``version`` grows with every save, so a lost race is noticed.
 
 ``watches`` and ``automatic`` are JSON documents, NULL where nobody watches or asks for money; so
 are ``recurrences``, what is granted period after period, and ``counters``, what settles by itself.
+``archives`` counts the archives, so that nobody looks for what an account without them left behind.
 """
 
 Index(
