@@ -11,7 +11,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from monochat_billing import Billing, InsufficientFunds, money
-from monochat_billing.money import amount_text
 from monochat_billing.service.asynchronous import AsyncBilling
 
 PAYMENT_REQUIRED = 402
@@ -50,7 +49,7 @@ def create_app(url: str, service: Billing) -> FastAPI:
     async def overview(account: str) -> dict[str, str]:
         """Show what is there, by the service's own connections."""
         balances = await billing.balances.list(account)
-        return {unit: amount_text(one.money(one.posted)) for unit, one in balances.items()}
+        return {unit: one.text(one.posted) for unit, one in balances.items()}
 
     @app.post("/clicks/{account}/{number}")
     async def click(account: str, number: int) -> dict[str, int]:
