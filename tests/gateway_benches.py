@@ -30,6 +30,8 @@ TIMEOUT = 1
 class SandboxBench(GatewayBench):
     """The sandbox page's part, without a page."""
 
+    secrets = (SECRET, OLD, API_KEY)
+
     def __init__(self) -> None:
         self.gateway = SandboxGateway((SECRET, OLD), page_url="http://127.0.0.1:9")
         self.sent: dict[str, list[Callback]] = {}
@@ -111,6 +113,8 @@ class ProviderBench(GatewayBench):
     """What the benches on a fake provider share."""
 
     provider: FakeProvider
+
+    secrets = (SECRET, OLD, API_KEY)
 
     def fail(self, verb: str, fault: Fault) -> None:
         self.provider.script(verb, fault)
@@ -293,6 +297,8 @@ class PaytrBench(ProviderBench):
 
 class BankTransferBench(GatewayBench):
     """An operator who looks at the bank's statement."""
+
+    secrets = (SECRET, OLD, API_KEY)
 
     def __init__(self) -> None:
         self.gateway = BankTransferGateway((SECRET, OLD), iban="TR33", holder="Örnek A.Ş.")

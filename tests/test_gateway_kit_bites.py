@@ -12,7 +12,14 @@ from monochat_billing.errors import BillingError, GatewayError, InvalidInput
 from monochat_billing.gateways import Payment, PaymentReference, PaymentStatus
 from monochat_billing.testing.gateway_bench import GatewayBench, GatewayDesk, KitClock
 from monochat_billing.testing.gateway_kit import GATEWAY_CASES, GatewayCase, GatewayConformance
-from tests.gateway_benches import iyzico_bench, paytr_bench, sandbox_bench, stripe_bench
+from tests.gateway_benches import (
+    API_KEY,
+    SECRET,
+    iyzico_bench,
+    paytr_bench,
+    sandbox_bench,
+    stripe_bench,
+)
 
 Bench = Callable[[KitClock], AbstractContextManager[GatewayBench]]
 
@@ -103,6 +110,24 @@ class Forgets(Broken):
             raise InvalidInput("create", None, "failed", "try again") from error
 
 
+class ShowsItself(Broken):
+    """It prints what it was made of, the secret too."""
+
+    def __repr__(self) -> str:
+        return f"ShowsItself({SECRET!r})"
+
+
+class QuotesItsTransport(Broken):
+    """It leaves the error of its transport, with the address that was called, in the chain."""
+
+    def create(self, *args: Any) -> Any:  # noqa: ANN401 - as the good one
+        try:
+            return self.good.create(*args)
+        except GatewayError as error:
+            cause = OSError(f"https://pay.example/?key={API_KEY}")
+            raise GatewayError(error.gateway, error.operation, "failed") from cause
+
+
 class CountsTwice(Broken):
     """It makes up a new payment for every callback."""
 
@@ -125,6 +150,8 @@ class CountsTwice(Broken):
         (RefusesNews, stripe_bench, "test_w11_an_unknown_event_is_kept_and_answered"),
         (Forgets, paytr_bench, "test_w13_a_create_that_fails_is_safe_to_repeat"),
         (CountsTwice, sandbox_bench, "test_w04_a_replay_a_day_later_credits_nothing"),
+        (ShowsItself, sandbox_bench, "test_declared_secrets_are_never_shown"),
+        (QuotesItsTransport, paytr_bench, "test_declared_secrets_are_never_shown"),
     ],
 )
 def test_a_broken_gateway_is_caught(broken: type[Broken], open_bench: Bench, case: str) -> None:

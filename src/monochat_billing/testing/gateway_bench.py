@@ -120,9 +120,11 @@ class GatewayBench:
 
     Subclass it. ``gateway``, :meth:`pay`, :meth:`callbacks` and :meth:`forged` are needed; what a
     provider does not have is left as it is, and its cases are skipped with that reason.
+    ``secrets`` are the keys that the gateway was given: no text of it may show them.
     """
 
     gateway: PaymentGateway
+    secrets: Sequence[str] = ()
 
     def pay(self, checkout: Checkout, amount: Money | None = None) -> None:
         """Pay at the provider: what was ordered, or ``amount`` instead."""
@@ -157,7 +159,7 @@ class GatewayBench:
         raise SkipTest("the provider sends one kind of callback")
 
     def fail(self, verb: str, fault: Fault) -> None:  # noqa: ARG002 - a subclass uses it
-        """Let the gateway's next ``create`` or ``retrieve`` fail."""
+        """Let the gateway's next ``create``, ``retrieve`` or ``refund`` fail."""
         raise SkipTest("the gateway calls nobody")
 
     def given_back(self, checkout: Checkout) -> Money:  # noqa: ARG002 - a subclass uses it

@@ -22,12 +22,12 @@ def check(what: str, found: Any, wanted: Any) -> None:  # noqa: ANN401 - any two
         raise AssertionError(f"{what}: found {found!r}, wanted {wanted!r}")
 
 
-def raises(kind: type[BillingError], act: Callable[[], Any], what: str) -> None:
-    """Fail unless an act raises an error of a kind."""
+def raises(kind: type[BillingError], act: Callable[[], Any], what: str) -> BillingError:
+    """Give the error of a kind that an act raises; fail unless it does."""
     try:
         act()
-    except kind:
-        return
+    except kind as error:
+        return error
     raise AssertionError(f"{what}: nothing raised {kind.__name__}")
 
 

@@ -13,8 +13,9 @@ return values. A case that a gateway cannot have, because the provider offers no
 """
 
 import threading
+import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any, Final, final
 from unittest import SkipTest
@@ -304,6 +305,26 @@ def _declared_what_cannot_be_taken_is_refused_first(desk: GatewayDesk) -> None:
     check("asked afterwards", desk.billing.top_ups.reconcile(desk.name).looked_at, 0)
 
 
+def _declared_secrets_are_never_shown(desk: GatewayDesk) -> None:
+    secrets = desk.bench.secrets
+    if not secrets:
+        raise SkipTest("the bench names no secrets")
+    shown: list[object] = [desk.bench.gateway]
+    with suppress(SkipTest):
+        for fault in (Fault.SERVER_ERROR, Fault.HTML, Fault.LOST_ANSWER):
+            desk.bench.fail("create", fault)
+            shown.append(raises(GatewayError, desk.start, fault))
+    checkout = desk.start()
+    shown += [checkout, desk.top_up(checkout)]
+    for name, callback in desk.bench.forged(checkout):
+        shown.append(raises(ForgedCallback, partial(desk.deliver, callback), name))
+    for one in shown:
+        text = f"{one!r}\n{one}"
+        if isinstance(one, Exception):
+            text += "".join(traceback.format_exception(one))
+        check(f"secrets in {type(one).__name__}", sum(secret in text for secret in secrets), 0)
+
+
 def _declared_verbs_that_are_not_offered_say_so(desk: GatewayDesk) -> None:
     gateway, can = desk.bench.gateway, desk.bench.gateway.capabilities
     known = desk.top_up(desk.start()).reference
@@ -360,6 +381,7 @@ GATEWAY_CASES: Final = tuple(
         _w13_a_create_that_fails_is_safe_to_repeat,
         _w14_a_crash_at_the_commit_is_resumed,
         _declared_what_cannot_be_taken_is_refused_first,
+        _declared_secrets_are_never_shown,
         _declared_verbs_that_are_not_offered_say_so,
     )
 )
