@@ -3,6 +3,7 @@
 import csv
 import doctest
 import io
+import re
 import signal
 import socket
 import string
@@ -272,6 +273,39 @@ class TestPages:
             "acme", money("5", "TRY"), reason="<b>gift</b>", key="gift"
         )
         assert "&lt;b&gt;gift&lt;/b&gt;" in visitor.see("/statement")
+
+
+class TestColors:
+    """Text stands out from what it stands on, by light and by dark: 4.5 to 1 (WCAG 2.2, 1.4.3)."""
+
+    PAIRS = (
+        ("ink", "ground"),
+        ("ink", "card"),
+        ("soft", "ground"),
+        ("soft", "card"),
+        ("act-ink", "act"),
+        ("mine", "card"),
+        ("bad", "card"),
+        ("warn-ink", "warn"),
+    )
+
+    @staticmethod
+    def light(color: str) -> float:
+        """Give the relative luminance of a color in hex digits."""
+        digits = color if len(color) == 6 else "".join(one * 2 for one in color)
+        parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+        red, green, blue = (
+            one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+    @pytest.mark.parametrize(("text", "ground"), PAIRS)
+    def test_contrast(self, scheme: int, text: str, ground: str) -> None:
+        style = (ROOT / "examples" / "billing_page" / "page.css").read_text()
+        colors = dict(re.findall(r"--([a-z-]+): #([0-9a-f]+)", style.split(":root")[1 + scheme]))
+        low, high = sorted((self.light(colors[text]), self.light(colors[ground])))
+        assert (high + 0.05) / (low + 0.05) >= 4.5
 
 
 class TestSafety:

@@ -17,7 +17,15 @@ from tests.billing_page_site import PROFILE, Running, serving
 from tests.test_browser import chromium
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-PICTURES = ("page-overview", "page-plans", "page-change", "page-top-up", "page-phone")
+PICTURES = (
+    "page-overview",
+    "page-plans",
+    "page-change",
+    "page-top-up",
+    "page-packs",
+    "page-subscription",
+    "page-phone",
+)
 DESKTOP = {"width": 1000, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
@@ -32,6 +40,9 @@ class Window:
     page: Any
 
     def go(self, path: str) -> None:
+        """Open a page; that of a subscription is the plan's."""
+        if path == "/subscription":
+            path += f"?of={self.running.billing.subscriptions.list('acme')[0].id}"
         self.page.goto(self.running.url + path)
 
     @property
@@ -80,14 +91,14 @@ def window(browser: Any) -> Iterator[Window]:  # noqa: ANN401 - playwright may n
         context.close()
 
 
-def lived_in(window: Window) -> None:
-    """Let three weeks pass on a paid plan, with some use each day."""
+def lived_in(window: Window, days: int = 20) -> None:
+    """Let some days pass on a paid plan, with some use each day."""
     billing, clock = window.running.billing, window.running.clock
     window.top_up("10.000")
     window.go("/change?to=growth&interval=MONTH")
     window.page.click("button:text-is('Planı Değiştir')")
     window.page.wait_for_url(window.running.url + "/")
-    for day in range(20):
+    for day in range(days):
         clock.advance(days=1)
         billing.balances.debit(
             "acme", money(f"{270 + 17 * day % 90}.40", "TRY"), reason="kampanya", key=f"use-{day}"
@@ -156,6 +167,38 @@ class TestTheWay:
         page.wait_for_selector("text=geri alındı")
         assert "Planlanmış bir değişiklik yok" in window.text
         assert window.running.billing.schedule.list("acme") == ()
+
+    def test_packages_are_bought_and_a_subscription_ends(self, window: Window) -> None:
+        """Two packages at the price that was shown; then pause, go on, and withdraw to the card."""
+        page = window.page
+        lived_in(window, days=3)
+        window.go("/")
+        page.click(".balances >> text=Ekstra paketler")
+        page.fill("#quantity-1", "2")
+        page.press("#quantity-1", "Enter")
+        page.wait_for_selector("text=1.200,00 TRY")
+        page.dblclick("button:text-is('Satın al')")
+        page.wait_for_selector("text=Paket satın alındı")
+        assert page.locator("main tbody tr").count() == 1
+        window.shoot("page-packs", 640)
+        window.go("/")
+        page.click('[aria-label="Growth: yönet"]')
+        window.shoot("page-subscription", 700)
+        page.click("button:text-is('Duraklat')")
+        page.wait_for_selector("text=Abonelik duraklatıldı")
+        page.click('[aria-label="Growth: yönet"]')
+        page.click("button:text-is('Devam ettir')")
+        page.wait_for_selector("text=Abonelik devam ediyor")
+        page.click('[aria-label="Growth: yönet"]')
+        page.click("text=Cayma hakkı")
+        page.click("button:text-is('Sonlandır')")
+        page.wait_for_selector("text=1.499,00 TRY geri geldi")
+        page.go_back()
+        assert "Böyle bir sayfa yok" in window.text, "what has ended is not there any more"
+        billing = window.running.billing
+        assert [one.product for one in billing.subscriptions.list("acme")] == ["community"]
+        last = billing.balances.statement("acme", "TRY").lines[-1].entry
+        assert (last.kind.value, last.money) == ("REFUND", money("-1499", "TRY"))
 
     def test_the_statement_as_a_file_and_the_invoice(self, window: Window) -> None:
         window.top_up("1.000")
@@ -253,8 +296,16 @@ class TestForEverybody:
     """By keyboard, by ear, and on a phone."""
 
     PATHS = (
-        "/", "/plans", "/change?to=enterprise&interval=YEAR", "/top-up", "/statement", "/invoices"
-    )  # fmt: skip
+        "/",
+        "/plans",
+        "/change?to=enterprise&interval=YEAR",
+        "/packs",
+        "/packs/buy?pack=messages-5k&quantity=2",
+        "/subscription",
+        "/top-up",
+        "/statement",
+        "/invoices",
+    )
 
     def test_by_keyboard_alone(self, window: Window) -> None:
         """The first stop skips the menu; everything that acts is reached and shows its focus."""
@@ -271,56 +322,36 @@ class TestForEverybody:
             assert width != "0px"
         assert {"Planı Değiştir", "Planla"} <= reached
 
-    @pytest.mark.parametrize("path", PATHS)
-    def test_every_control_has_a_name_and_every_page_its_landmarks(
-        self, window: Window, path: str
-    ) -> None:
+    def test_every_control_has_a_name_and_every_page_its_landmarks(self, window: Window) -> None:
         page = window.page
-        window.go(path)
-        for landmark in ("header", "nav", "main"):
-            assert page.locator(landmark).count() >= 1
-        assert page.locator("h1").count() == 1
-        unnamed = page.evaluate(
-            """() => [...document.querySelectorAll(
-                'a, button, input:not([type=hidden]), select, svg[role=img]')]
-              .filter(one => !(one.ariaLabel || one.textContent.trim()
-                || (one.labels && one.labels.length)))
-              .map(one => one.outerHTML)"""
-        )
-        assert unnamed == []
-        ids = page.evaluate("[...document.querySelectorAll('[id]')].map(one => one.id)")
-        assert len(ids) == len(set(ids))
-        told = page.evaluate(
-            """() => [...document.querySelectorAll('[aria-labelledby]')]
-              .filter(one => !document.getElementById(one.getAttribute('aria-labelledby')))
-              .length"""
-        )
-        assert told == 0
-
-    @pytest.mark.parametrize("language", ["en", "tr"])
-    def test_on_a_phone_nothing_is_wider_than_the_screen(
-        self, window: Window, language: str
-    ) -> None:
-        page = window.page
-        lived_in(window)
-        window.go("/change?to=basic&interval=MONTH")
-        page.click("button:text-is('Planla')")
-        page.wait_for_url("**/#scheduled")
-        page.set_viewport_size(PHONE)
-        window.go(f"/language/{language}")
         for path in self.PATHS:
             window.go(path)
-            width = page.evaluate("document.documentElement.scrollWidth")
-            assert width <= PHONE["width"], f"{path} is {width} wide"
-        if language == "tr":
-            window.go("/")
-            window.shoot("page-phone", 1560)
+            for landmark in ("header", "nav", "main"):
+                assert page.locator(landmark).count() >= 1, path
+            assert page.locator("h1").count() == 1, path
+            unnamed = page.evaluate(
+                """() => [...document.querySelectorAll(
+                    'a, button, input:not([type=hidden]), select, svg[role=img]')]
+                  .filter(one => !(one.ariaLabel || one.textContent.trim()
+                    || (one.labels && one.labels.length)))
+                  .map(one => one.outerHTML)"""
+            )
+            assert unnamed == [], path
+            ids = page.evaluate("[...document.querySelectorAll('[id]')].map(one => one.id)")
+            assert len(ids) == len(set(ids)), path
+            told = page.evaluate(
+                """() => [...document.querySelectorAll('[aria-labelledby]')]
+                  .filter(one => !document.getElementById(one.getAttribute('aria-labelledby')))
+                  .length"""
+            )
+            assert told == 0, path
 
 
 class TestThePictures:
     """What the docs show is what a visitor sees."""
 
     def test_an_account_that_is_lived_in(self, window: Window) -> None:
+        """A warning and the line to the end of the money; on a phone nothing scrolls sideways."""
         lived_in(window)
         page = window.page
         window.go("/change?to=basic&interval=MONTH")
@@ -335,6 +366,15 @@ class TestThePictures:
         window.go("/change?to=enterprise&interval=YEAR")
         assert "KDV" in window.text
         window.shoot("page-change", 980)
+        page.set_viewport_size(PHONE)
+        for language in ("en", "tr"):
+            window.go(f"/language/{language}")
+            for path in TestForEverybody.PATHS:
+                window.go(path)
+                width = page.evaluate("document.documentElement.scrollWidth")
+                assert width <= PHONE["width"], f"{path} is {width} wide"
+        window.go("/")
+        window.shoot("page-phone", 1560)
 
     @pytest.mark.parametrize("name", PICTURES)
     def test_the_docs_have_them(self, name: str) -> None:

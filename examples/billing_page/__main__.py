@@ -15,6 +15,7 @@ from typing import Final
 import uvicorn
 
 from examples.billing_page.app import create_app
+from examples.billing_page.refunds import send_back
 from examples.billing_page.visit import Site
 from monochat_billing import (
     MONTH,
@@ -85,8 +86,10 @@ def serve(database: str, port: int, payment_port: int) -> None:
             payment_pages=(page.url,),
             exchange=RATES,
         )
+        app = create_app(site)
+        send_back(billing)  # what an earlier run did not come to
         print(f"The Billing page: {url}\nStop it with Ctrl-C.", flush=True)
-        uvicorn.run(create_app(site), host="127.0.0.1", port=port, log_level="warning")
+        uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 
 
 def open_account(billing: Billing) -> None:

@@ -261,8 +261,8 @@ def back(visit: visiting, top_up: str) -> Response:
     return visit.render(
         "paid.html",
         outcome=_outcome(found),
-        amount=visit.words.with_symbol(found.value),
-        available=visit.words.with_symbol(balance.money(balance.available(None, now))),
+        amount=visit.price(found.value),
+        available=visit.price(balance.money(balance.available(None, now))),
         here=f"/top-up/back?{urlencode({'top_up': found.id})}",
         again="/top-up?"
         + urlencode(

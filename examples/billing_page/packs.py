@@ -206,7 +206,7 @@ def _cards(visit: Visit, currency: str) -> Iterator[dict[str, object]]:
             "id": one.id,
             "name": one.name(visit.language),
             "description": one.descriptions.get(visit.language) or one.descriptions.get("en", ""),
-            "price": visit.words.with_symbol(price.amount),
+            "price": visit.price(price.amount),
             "each": visit.text("each", amount=visit.words.rate(each, currency)),
             "most": one.most_quantity or _MOST_AT_ONCE,
         }

@@ -33,6 +33,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "balances": ("Balances", "Bakiyeler"),
     "available": ("Available", "Kullanılabilir"),
     "monochat.message": ("Messages included and bought", "Dahil olan ve alınan mesajlar"),
+    "unit monochat.message": ("messages", "mesaj"),
     "units": ("{count} messages", "{count} mesaj"),
     "set_aside": ("of it {amount} set aside", "{amount} ayrılmış"),
     "top_up": ("Top up balance", "Bakiye Yükle"),

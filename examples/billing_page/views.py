@@ -119,7 +119,7 @@ def overview_values(visit: Visit) -> dict[str, object]:
         "scheduled_heads": text.scheduled(()).heads,
         "upcoming": text.upcoming(ahead[:_LONGEST_LIST]) if ahead else None,
         "runways": _runways(visit, page),
-        "entries": text.entries(tuple(reversed(page.last_entries))) if page.last_entries else None,
+        "entries": _entries(visit, page, text),
     }
 
 
@@ -157,8 +157,26 @@ def _credits(visit: Visit, page: Overview, text: PageText) -> Section | None:
     if not page.credits:
         return None
     section = text.credits([(one.lot, one.remaining, one.granted) for one in page.credits])
-    rows = tuple((kind, unit_name(visit, unit), *rest) for kind, unit, *rest in section.rows)
+    rows = tuple((kind, _unit(visit, unit), *rest) for kind, unit, *rest in section.rows)
     return attrs.evolve(section, rows=rows)
+
+
+def _entries(visit: Visit, page: Overview, text: PageText) -> Section | None:
+    if not page.last_entries:
+        return None
+    section = text.entries(tuple(reversed(page.last_entries)))
+    return attrs.evolve(section, rows=tuple(_with_unit(visit, row) for row in section.rows))
+
+
+def _with_unit(visit: Visit, row: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the unit of an entry, the fifth cell of its row, in the page's words."""
+    return (*row[:4], _unit(visit, row[4]), *row[5:])
+
+
+def _unit(visit: Visit, unit: str) -> str:
+    """Name a unit in a cell: a currency by its code, a meter by one word."""
+    name = f"unit {unit}"
+    return visit.text(name) if name in TEXTS else unit
 
 
 def _runways(visit: Visit, page: Overview) -> list[tuple[str, str, Chart | None]]:
@@ -216,7 +234,7 @@ def _cards(
             name=product.name(visit.language),
             description=product.description(visit.language),
             free=price.free,
-            price=visit.text("free") if price.free else visit.words.with_symbol(price.amount),
+            price=visit.text("free") if price.free else visit.price(price.amount),
             facts=tuple(_facts(visit, product)),
             held=mine,
             current=mine and held is not None and held.price.interval == interval,

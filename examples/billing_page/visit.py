@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 
 from examples.billing_page.shelf import Shelf, form_token, fresh_token, is_form_token
 from examples.billing_page.texts import best_language, text
-from monochat_billing import Billing, ChangeQuote
+from monochat_billing import Billing, ChangeQuote, Money
 from monochat_billing.plans import AnyCatalog, Catalog
 from monochat_billing.translations import LOCALES
 from monochat_billing.turkish import turkish_upper
@@ -111,6 +111,11 @@ class Visit:
     def text(self, name: str, /, **values: object) -> str:
         """Give one of the page's own texts."""
         return text(name, self.language, **values)
+
+    def price(self, value: Money) -> str:
+        """Write an amount with its currency's symbol, or its code where the language has none."""
+        written = self.words.with_symbol(value)
+        return self.words.money(value) if value.currency.code in written else written
 
     def render(self, template: str, status: int = 200, /, **values: object) -> HTMLResponse:
         """Answer with a page; what was to be said once is said."""

@@ -9,15 +9,18 @@ An entry keeps its reason as it was posted, in English, for ever. On a page a re
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
+from monochat_billing.catalog_versions import AnyCatalog, known_product
 from monochat_billing.entries import Entry, EntryKind
-from monochat_billing.errors import InvalidInput
+from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.intervals import BillingInterval
+from monochat_billing.message_words import message_words
 from monochat_billing.translations import mark, mark_in
 from monochat_billing.wording import Words
 
-__all__ = ["kind_words", "reason_words"]
+__all__ = ["kind_words", "product_words", "reason_words", "text_words"]
 
 _CONTEXT: Final = "entry"
 _KINDS: Final = {
@@ -41,14 +44,21 @@ _KINDS: Final = {
     EntryKind.COVERAGE: mark_in("entry", "debt covered"),
 }
 _FEES: Final = frozenset({EntryKind.PLAN_FEE, EntryKind.SUPPORT_FEE, EntryKind.ADD_ON_FEE})
-_FEE: Final = re.compile(r"(?:(?P<many>\d+) x )?(?P<product>.+) per (?P<interval>[A-Z0-9_ ]+)")
+_FEE: Final = re.compile(
+    r"(?:(?P<many>\d+) x )?(?P<product>.+) per (?P<interval>[A-Z0-9_ ]+)"
+    r"(?:, (?P<units>\d+) of (?P<total>\d+) days)?"
+)
 _INCLUDED: Final = re.compile(r"(?P<product>.+) includes")
+_PAID_IN: Final = re.compile(r"top-up by (?P<gateway>.+)")
 _BOUGHT: Final = re.compile(r"(?:(?P<many>\d+) x )?(?P<product>.+)")
-_UNUSED: Final = re.compile(r"unused time of (?P<product>.+)")
+_UNUSED: Final = re.compile(r"(?P<why>unused time|withdrawal|end) of (?P<product>.+)")
+_PACK_LEFT: Final = re.compile(r"(?P<left>\d+) of (?P<whole>\d+) unused: (?P<pack>.+)")
+_CORRECTED: Final = re.compile(r"(?P<meter>.+) corrected")
 _FIXED: Final = {
     (EntryKind.BREAKAGE, "lot expired"): mark("was not used in time"),
     (EntryKind.GRANT, "bonus on a top-up"): mark("bonus on a top-up"),
     (EntryKind.COVERAGE, "covers what was owed"): mark("covers what was owed"),
+    (EntryKind.REVERSAL, "dispute won"): mark("dispute won"),
 }
 
 
@@ -75,30 +85,65 @@ def reason_words(entry: Entry, words: Words, product: Callable[[str], str]) -> s
     >>> reason_words(fee, Words("tr"), str.title)
     'Growth, aylık'
     """
-    fixed = _FIXED.get((entry.kind, entry.reason))
+    return text_words(entry.kind, entry.reason, words, product)
+
+
+def text_words(kind: EntryKind, text: str, words: Words, product: Callable[[str], str]) -> str:
+    """Write the reason of entries of a kind, as :func:`reason_words` does for one of them.
+
+    >>> text_words(EntryKind.MESSAGE_FEE, "service, Italy", Words("tr"), str.title)
+    'hizmet, İtalya'
+    """
+    fixed = _FIXED.get((kind, text))
     if fixed is not None:
         return words.say(fixed)
-    if entry.kind in _FEES:
-        return _fee(entry.reason, words, product)
-    if entry.kind is EntryKind.PRORATION_CREDIT:
-        found = _UNUSED.fullmatch(entry.reason)
-        return entry.reason if found is None else product(found["product"])
-    if entry.kind is EntryKind.GRANT:
-        found = _INCLUDED.fullmatch(entry.reason)
+    if kind in _FEES:
+        return _fee(text, words, product)
+    if kind is EntryKind.MESSAGE_FEE:
+        return message_words(text, words)
+    if kind is EntryKind.PRORATION_CREDIT:
+        found = _UNUSED.fullmatch(text)
+        if found is None:
+            return text
+        name = product(found["product"])
+        withdrawn = found["why"] == "withdrawal"
+        return words.say("withdrawal from {product}", product=name) if withdrawn else name
+    if kind is EntryKind.VOID:
+        return _voided(text, words, product)
+    if kind is EntryKind.USAGE_FEE:
+        found = _CORRECTED.fullmatch(text)
+        return text if found is None else words.say("{meter} corrected", meter=found["meter"])
+    if kind is EntryKind.GRANT:
+        found = _INCLUDED.fullmatch(text)
         if found is not None:
             return words.say("included in {product}", product=product(found["product"]))
-    if entry.kind is EntryKind.GRANT or entry.kind is EntryKind.PACK_FEE:
-        return _bought(entry.reason, words, product)
-    return entry.reason
+    return _bought(kind, text, words, product)
 
 
-def _bought(reason: str, words: Words, product: Callable[[str], str]) -> str:
-    """Name a pack; what is no product's id is what a person wrote, and stays as it is."""
-    found = _BOUGHT.fullmatch(reason)
-    name = reason if found is None else product(found["product"])
-    if found is None or name == found["product"]:
-        return reason
+def _bought(kind: EntryKind, text: str, words: Words, product: Callable[[str], str]) -> str:
+    """Name a pack or a gateway; what is neither is what a person wrote, and stays as it is."""
+    if kind is EntryKind.TOP_UP:
+        paid_in = _PAID_IN.fullmatch(text)
+        return text if paid_in is None else paid_in["gateway"]
+    found = _BOUGHT.fullmatch(text)
+    if found is None or kind not in {EntryKind.GRANT, EntryKind.PACK_FEE}:
+        return text
+    name = product(found["product"])
+    if name == found["product"]:
+        return text
     return name if found["many"] is None else f"{words.number(int(found['many']))} × {name}"
+
+
+def _voided(text: str, words: Words, product: Callable[[str], str]) -> str:
+    found = _PACK_LEFT.fullmatch(text)
+    if found is None:
+        return text
+    return words.say(
+        "{left} of {whole} unused: {pack}",
+        left=words.number(int(found["left"])),
+        whole=words.number(int(found["whole"])),
+        pack=product(found["pack"]),
+    )
 
 
 def _fee(reason: str, words: Words, product: Callable[[str], str]) -> str:
@@ -112,4 +157,36 @@ def _fee(reason: str, words: Words, product: Callable[[str], str]) -> str:
     name = product(found["product"])
     if found["many"] is not None:
         name = f"{words.number(int(found['many']))} × {name}"
-    return f"{name}, {interval}"
+    text = f"{name}, {interval}"
+    if found["units"] is None:
+        return text
+    return words.say(
+        "{text}, {units} of {total} days", text=text, units=found["units"], total=found["total"]
+    )
+
+
+def product_words(catalog: AnyCatalog | None, at: datetime, words: Words) -> Callable[[str], str]:
+    """Return what gives a product's name for its id, as the catalog in force at ``at`` has it.
+
+    What is no longer sold has its last name; what was never sold keeps its id, and so does
+    everything without a catalog.
+
+    >>> from datetime import UTC
+    >>> from monochat_billing.catalog_samples import sample_catalog
+    >>> name = product_words(sample_catalog(), datetime(2026, 10, 5, tzinfo=UTC), Words("tr"))
+    >>> name("priority"), name("whatsapp")
+    ('Öncelikli', 'whatsapp')
+    """
+
+    def named(product: str) -> str:
+        if catalog is None:
+            return product
+        once = [one for one in catalog.at(at).one_offs if one.id == product]
+        if once:
+            return once[0].name(words.locale)
+        try:
+            return known_product(catalog, product, at).name(words.locale)
+        except (InvalidInput, UnknownName):
+            return product
+
+    return named
