@@ -344,7 +344,7 @@ class TestByHand:
         assert both.of(FeeOf.OWN) == money("3.045", "USD")  # 1 + 0.545 + 1 + 0.5
         assert both.money == money("13.945", "USD")
         assert both.lines[2].explain("tr") == (
-            "kendi ücretimiz, $10,90 tutarın %5 payı = $0,545 (handling)"
+            "hizmet bedeli, $10,90 tutarının %5 kadarı = $0,545 (handling)"
         )
         with pytest.raises(InvalidInput, match="decimals"):
             with_own_fee(provider, OwnFee(model=PerUnit(price=1)), units=1, rounding=HALF_UP)

@@ -9,6 +9,7 @@ import attrs
 import pytest
 from hypothesis import given, strategies as st
 
+from monochat_billing import sample_catalog
 from monochat_billing.balance import (
     Books,
     DebitMode,
@@ -455,10 +456,12 @@ class TestDocuments:
         ledger = Ledger()
         ledger.fill("5000")
         ledger.pay("1500")
-        data = json.loads(json.dumps(invoice_data(invoiced(ledger), locale="tr")))
+        data = json.loads(
+            json.dumps(invoice_data(invoiced(ledger), locale="tr", catalog=sample_catalog()))
+        )
         assert (data["gross"], data["tax"]) == ("1500.00", "250.00")
         assert data["buyer"]["tax_id"] == "17291716060"
-        assert data["lines"][0]["title"] == "Abonelik planı: growth per MONTH"
+        assert data["lines"][0]["title"] == "Abonelik planı: Growth, aylık"
         assert data["period"] == {"start_on": "2026-10-01", "end_on": "2026-10-31"}
 
     def test_a_registered_buyer_gets_an_e_invoice(self) -> None:

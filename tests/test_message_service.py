@@ -142,7 +142,7 @@ class TestAHeldMessage:
         answer = post.billing.messages.may_send("acme", [part("utility", 1)])
         assert not answer
         assert answer.reason == (
-            "at worst 0.0009 USD, -0.0009 available down to the credit limit, 0.0009 short"
+            "at worst 0.0009 USD, -0.0009 USD available down to the credit limit, 0.0009 USD short"
         )
 
     def test_frees_what_the_provider_charges_less_for(self, post: MessageDesk) -> None:
@@ -633,7 +633,7 @@ class TestTerms:
         post.billing.balances.limit("acme", money("5", "USD"), key="limit")
         messages = post.billing.messages
         assert messages.may_send("acme", [part("marketing", 1)])
-        assert messages.may_send("acme", [part("marketing", 2)]).reason.endswith("0.0109 short")
+        assert messages.may_send("acme", [part("marketing", 2)]).reason.endswith("0.0109 USD short")
         with pytest.raises(InsufficientFunds, match="credit limit is not for messages"):
             messages.hold("acme", [part("marketing", 2)], key="k")
         assert messages.affordable("acme", [part("marketing", 1)]).repeats == 1
@@ -823,7 +823,8 @@ class TestThePlansMeter:
         clock.set("2026-12-01T00:00:00+00:00")
         assert [one.state.value for one in post.billing.subscriptions.list("acme")] == ["SUSPENDED"]
         answer = post.billing.messages.may_send("acme", [part("utility", 1)])
-        assert answer.reason == "growth is SUSPENDED: pay or resume it first"
+        assert answer.reason == "Growth is suspended until it is paid: top up"
+        assert answer.explain("tr") == "hayır: Growth ödenene kadar askıda: bakiye yükleyin"
         with pytest.raises(IllegalTransition, match="SUSPENDED and cannot send messages"):
             post.billing.messages.hold("acme", [part("utility", 1)], key="k")
         assert post.arrived("a", "utility").charged == 1

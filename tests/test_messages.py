@@ -282,7 +282,7 @@ class TestTheCounts:
             "(meta-usd-2026-10-01)"
         )
         assert lines[1000].explain("tr") == (
-            "1000: service, Turkey, 05.10.2026: $0,0009 (meta-usd-2026-10-01)"
+            "1000: hizmet, Türkiye, 05.10.2026: $0,0009 (meta-usd-2026-10-01)"
         )
 
     def test_the_provider_s_flag_wins(self) -> None:
@@ -497,16 +497,16 @@ class TestValues:
         counts = MessageCounts(charged={(OCTOBER, "Germany", U): 100_000})
         line, _ = price(record(), RATES, ISTANBUL, counts)
         assert str(line) == (
-            "wamid.1: utility, Germany, 2026-10-05: message 100001 of the month, tier 2: "
+            "wamid.1: utility, Germany, 2026-10-05: message 100,001 of the month, tier 2: "
             "$0.0523 (meta-usd-2026-10-01)"
         )
         assert line.explain("tr") == (
-            "wamid.1: utility, Germany, 05.10.2026: ayın 100001. iletisi, kademe 2: "
+            "wamid.1: bilgilendirme, Almanya, 05.10.2026: ayın 100.001. mesajı, kademe 2: "
             "$0,0523 (meta-usd-2026-10-01)"
         )
         free, _ = price(record(billable=False), RATES, ISTANBUL)
         assert free.explain("tr") == (
-            "wamid.1: utility, Germany, 05.10.2026: sağlayıcının işaretiyle ücretsiz "
+            "wamid.1: bilgilendirme, Almanya, 05.10.2026: sağlayıcının işaretiyle ücretsiz "
             "(meta-usd-2026-10-01)"
         )
 

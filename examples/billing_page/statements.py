@@ -176,7 +176,11 @@ def invoices(visit: visiting, after: int = 0) -> Response:
 @router.get("/invoices/{identity}")
 def invoice(visit: visiting, identity: str) -> Response:
     """Show one invoice as the library renders it: a page by itself, to read and to print."""
-    html = invoice_page(visit.billing.invoices.get(visit.account, identity), locale=visit.language)
+    html = invoice_page(
+        visit.billing.invoices.get(visit.account, identity),
+        locale=visit.language,
+        catalog=visit.catalog,
+    )
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     return HTMLResponse(html, headers={"Content-Security-Policy": policy})
 

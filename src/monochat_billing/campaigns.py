@@ -49,6 +49,7 @@ from monochat_billing.message_regimes import (
     priced_category,
 )
 from monochat_billing.message_tiers import MessageCounts, ServiceKey, TierKey, TierLadder
+from monochat_billing.message_words import category_words, market_words
 from monochat_billing.money import DEFAULT_SCALE, Money, amount_text, from_units, to_units
 from monochat_billing.quantities import exact, exact_count, most_affordable
 from monochat_billing.rating import MessageCategory, RateCard
@@ -147,10 +148,10 @@ class CampaignLine:
         ...     currency="USD", card="c", tier=2,
         ... )
         >>> print(line.explain("tr"))
-        utility, Germany, kademe 2: 2 x $0,0523 = $0,1046 (c)
+        bilgilendirme, Almanya, kademe 2: 2 x $0,0523 = $0,1046 (c)
         """
         words = Words(locale)
-        head = f"{self.category.value}, {self.market}"
+        head = f"{category_words(self.category, words)}, {market_words(self.market, words)}"
         if self.free is not None:
             return f"{head}: {self.messages} {free_words(self.free, locale)} ({self.card})"
         if self.tier is not None:

@@ -208,7 +208,7 @@ class ChargeLine:
         ...     rate=Fraction(13, 1000), rounded_units=715, digits=2,
         ... )
         >>> print(line.explain("en"), "|", line.explain("tr"))
-        1.3% of TRY 550.00 = TRY 7.15 | ₺550,00 tutarın %1,3 payı = ₺7,15
+        1.3% of TRY 550.00 = TRY 7.15 | ₺550,00 tutarının %1,3 kadarı = ₺7,15
         """
         check_locale(locale)
         amount = _shown(Fraction(self.rounded_units, 10**self.digits), self.currency, locale)

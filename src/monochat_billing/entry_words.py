@@ -43,7 +43,6 @@ _KINDS: Final = {
     EntryKind.CHARGEBACK: mark_in("entry", "chargeback"),
     EntryKind.COVERAGE: mark_in("entry", "debt covered"),
 }
-_FEES: Final = frozenset({EntryKind.PLAN_FEE, EntryKind.SUPPORT_FEE, EntryKind.ADD_ON_FEE})
 _FEE: Final = re.compile(
     r"(?:(?P<many>\d+) x )?(?P<product>.+) per (?P<interval>[A-Z0-9_ ]+)"
     r"(?:, (?P<units>\d+) of (?P<total>\d+) days)?"
@@ -97,39 +96,45 @@ def text_words(kind: EntryKind, text: str, words: Words, product: Callable[[str]
     fixed = _FIXED.get((kind, text))
     if fixed is not None:
         return words.say(fixed)
-    if kind in _FEES:
-        return _fee(text, words, product)
-    if kind is EntryKind.MESSAGE_FEE:
-        return message_words(text, words)
-    if kind is EntryKind.PRORATION_CREDIT:
-        found = _UNUSED.fullmatch(text)
-        if found is None:
-            return text
-        name = product(found["product"])
-        withdrawn = found["why"] == "withdrawal"
-        return words.say("withdrawal from {product}", product=name) if withdrawn else name
-    if kind is EntryKind.VOID:
-        return _voided(text, words, product)
-    if kind is EntryKind.USAGE_FEE:
-        found = _CORRECTED.fullmatch(text)
-        return text if found is None else words.say("{meter} corrected", meter=found["meter"])
-    if kind is EntryKind.GRANT:
-        found = _INCLUDED.fullmatch(text)
-        if found is not None:
-            return words.say("included in {product}", product=product(found["product"]))
-    return _bought(kind, text, words, product)
+    read = _READERS.get(kind)
+    return text if read is None else read(text, words, product)
 
 
-def _bought(kind: EntryKind, text: str, words: Words, product: Callable[[str], str]) -> str:
-    """Name a pack or a gateway; what is neither is what a person wrote, and stays as it is."""
-    if kind is EntryKind.TOP_UP:
-        paid_in = _PAID_IN.fullmatch(text)
-        return text if paid_in is None else paid_in["gateway"]
-    found = _BOUGHT.fullmatch(text)
-    if found is None or kind not in {EntryKind.GRANT, EntryKind.PACK_FEE}:
+def _message(text: str, words: Words, _: Callable[[str], str]) -> str:
+    return message_words(text, words)
+
+
+def _unused(text: str, words: Words, product: Callable[[str], str]) -> str:
+    found = _UNUSED.fullmatch(text)
+    if found is None:
         return text
     name = product(found["product"])
-    if name == found["product"]:
+    withdrawn = found["why"] == "withdrawal"
+    return words.say("withdrawal from {product}", product=name) if withdrawn else name
+
+
+def _used(text: str, words: Words, _: Callable[[str], str]) -> str:
+    found = _CORRECTED.fullmatch(text)
+    return text if found is None else words.say("{meter} corrected", meter=found["meter"])
+
+
+def _granted(text: str, words: Words, product: Callable[[str], str]) -> str:
+    found = _INCLUDED.fullmatch(text)
+    if found is None:
+        return _bought(text, words, product)
+    return words.say("included in {product}", product=product(found["product"]))
+
+
+def _paid_in(text: str, _words: Words, _: Callable[[str], str]) -> str:
+    found = _PAID_IN.fullmatch(text)
+    return text if found is None else found["gateway"]
+
+
+def _bought(text: str, words: Words, product: Callable[[str], str]) -> str:
+    """Name a pack; what is no product's id is what a person wrote, and stays as it is."""
+    found = _BOUGHT.fullmatch(text)
+    name = text if found is None else product(found["product"])
+    if found is None or name == found["product"]:
         return text
     return name if found["many"] is None else f"{words.number(int(found['many']))} × {name}"
 
@@ -163,6 +168,21 @@ def _fee(reason: str, words: Words, product: Callable[[str], str]) -> str:
     return words.say(
         "{text}, {units} of {total} days", text=text, units=found["units"], total=found["total"]
     )
+
+
+_READERS: Final = {
+    EntryKind.TOP_UP: _paid_in,
+    EntryKind.GRANT: _granted,
+    EntryKind.PLAN_FEE: _fee,
+    EntryKind.SUPPORT_FEE: _fee,
+    EntryKind.ADD_ON_FEE: _fee,
+    EntryKind.MESSAGE_FEE: _message,
+    EntryKind.USAGE_FEE: _used,
+    EntryKind.PACK_FEE: _bought,
+    EntryKind.PRORATION_CREDIT: _unused,
+    EntryKind.VOID: _voided,
+}
+"""How the text that the library writes for a kind of entry is read."""
 
 
 def product_words(catalog: AnyCatalog | None, at: datetime, words: Words) -> Callable[[str], str]:

@@ -7,11 +7,14 @@ Amounts are decimal text in major units, days are ISO 8601, and nothing is maske
 id stands here whole, because an invoice has to carry it. Store and send it accordingly.
 """
 
+from collections.abc import Callable
 from datetime import UTC
 from fractions import Fraction
 from typing import Any, Final
 
+from monochat_billing.catalog_versions import AnyCatalog
 from monochat_billing.entries import EntryKind
+from monochat_billing.entry_words import product_words, text_words
 from monochat_billing.instants import check_zone
 from monochat_billing.invoices import Invoice, InvoiceKind, InvoiceLine
 from monochat_billing.money import Money, amount_text, minor_digits
@@ -41,19 +44,27 @@ _TITLES: Final = {
 }
 
 
-def line_title(line: InvoiceLine, words: Words) -> str:
-    """Say what a line is for: the kind of sale, and the text of its entries if there is one."""
+def line_title(line: InvoiceLine, words: Words, product: Callable[[str], str] = str) -> str:
+    """Say what a line is for: the kind of sale, and the text of its entries if there is one.
+
+    ``product`` gives a product's name for its id.
+    """
     title = words.say(_TITLES.get(line.kind, _TITLES[EntryKind.CHARGE]))
-    return f"{title}: {line.text}" if line.text else title
+    return f"{title}: {text_words(line.kind, line.text, words, product)}" if line.text else title
 
 
-def invoice_data(invoice: Invoice, *, locale: str = "en") -> dict[str, Any]:
+def invoice_data(
+    invoice: Invoice, *, locale: str = "en", catalog: AnyCatalog | None = None
+) -> dict[str, Any]:
     """Give an invoice as plain data that ``json.dumps`` takes; titles are in ``locale``.
+
+    With a ``catalog`` they name products, without one they have their ids.
 
     Raises:
         InvalidInput: there are no sentences in that language.
     """
     words = Words(locale)
+    product = product_words(catalog, invoice.issued_at, words)
     zone = check_zone(invoice.zone)
     period = invoice.period
     return {
@@ -76,7 +87,7 @@ def invoice_data(invoice: Invoice, *, locale: str = "en") -> dict[str, Any]:
         "reason": invoice.reason,
         "seller": _party(invoice.seller),
         "buyer": _party(invoice.buyer),
-        "lines": [_line(line, words) for line in invoice.lines],
+        "lines": [_line(line, words, product) for line in invoice.lines],
         "taxes": [
             {
                 "name": one.rate.name,
@@ -100,11 +111,11 @@ def invoice_data(invoice: Invoice, *, locale: str = "en") -> dict[str, Any]:
     }
 
 
-def _line(line: InvoiceLine, words: Words) -> dict[str, Any]:
+def _line(line: InvoiceLine, words: Words, product: Callable[[str], str]) -> dict[str, Any]:
     return {
         "number": line.number,
         "kind": line.kind.value,
-        "title": line_title(line, words),
+        "title": line_title(line, words, product),
         "text": line.text,
         "entries": line.count,
         "percent": line.tax.rate.percent,
@@ -134,18 +145,21 @@ def _party(profile: BillingProfile) -> dict[str, Any]:
     }
 
 
-def ubl_fields(invoice: Invoice, *, locale: str = "tr") -> dict[str, Any]:
+def ubl_fields(
+    invoice: Invoice, *, locale: str = "tr", catalog: AnyCatalog | None = None
+) -> dict[str, Any]:
     """Give the fields that a UBL-TR invoice needs, under the names of its elements.
 
     It is what an integrator's template fills in for e-Fatura or e-Arşiv: profile, type, parties,
     lines, taxes and sums, and for a foreign currency the rate. A credit note is an ``IADE`` that
     refers to what it gives back. Names and codes are those of the UBL-TR 1.2 guide of the Turkish
-    revenue administration; nothing is filed or signed here.
+    revenue administration; nothing is filed or signed here. With a ``catalog`` lines name products.
 
     Raises:
         InvalidInput: there are no sentences in that language.
     """
     words = Words(locale)
+    product = product_words(catalog, invoice.issued_at, words)
     local = invoice.issued_at.astimezone(check_zone(invoice.zone))
     fields: dict[str, Any] = {
         "UBLVersionID": "2.1",
@@ -168,7 +182,7 @@ def ubl_fields(invoice: Invoice, *, locale: str = "tr") -> dict[str, Any]:
             "TaxInclusiveAmount": _text(invoice.gross),
             "PayableAmount": _text(invoice.gross),
         },
-        "InvoiceLine": [_ubl_line(line, words) for line in invoice.lines],
+        "InvoiceLine": [_ubl_line(line, words, product) for line in invoice.lines],
     }
     if invoice.period is not None:
         fields["InvoicePeriod"] = {
@@ -250,7 +264,7 @@ def _ubl_taxes(invoice: Invoice) -> dict[str, Any]:
     }
 
 
-def _ubl_line(line: InvoiceLine, words: Words) -> dict[str, Any]:
+def _ubl_line(line: InvoiceLine, words: Words, product: Callable[[str], str]) -> dict[str, Any]:
     taxed = line.tax.treatment is TaxTreatment.TAXED
     found: dict[str, Any] = {
         "ID": str(line.number),
@@ -261,7 +275,7 @@ def _ubl_line(line: InvoiceLine, words: Words) -> dict[str, Any]:
             "TaxAmount": _text(line.tax.tax),
             "Percent": line.tax.rate.percent if taxed else "0",
         },
-        "Item": {"Name": line_title(line, words)},
+        "Item": {"Name": line_title(line, words, product)},
     }
     if line.promotional.amount:
         found["Note"] = words.say(

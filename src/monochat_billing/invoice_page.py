@@ -7,9 +7,12 @@ One self-contained document: inline style, no script, no image, nothing to fetch
 Every value goes through :func:`html.escape` before it meets the markup.
 """
 
+from collections.abc import Callable
 from html import escape
 from typing import Final
 
+from monochat_billing.catalog_versions import AnyCatalog
+from monochat_billing.entry_words import product_words
 from monochat_billing.invoice_documents import line_title, rate_text
 from monochat_billing.invoices import Invoice, InvoiceKind, InvoiceLine
 from monochat_billing.profiles import BillingProfile
@@ -50,16 +53,17 @@ aside p{margin:.15rem 0}
 """
 
 
-def invoice_page(invoice: Invoice, *, locale: str = "tr") -> str:
+def invoice_page(invoice: Invoice, *, locale: str = "tr", catalog: AnyCatalog | None = None) -> str:
     """Write an invoice as an HTML document in a language.
 
-    The buyer's tax id stands on it whole, as an invoice has to carry it.
+    With a ``catalog`` its lines name products, without one they have their ids. The buyer's tax id
+    stands on it whole, as an invoice has to carry it.
 
     Raises:
         InvalidInput: there are no sentences in that language.
     """
     words = Words(locale)
-    page = _Page(invoice, words)
+    page = _Page(invoice, words, product_words(catalog, invoice.issued_at, words))
     return (
         f'<!doctype html>\n<html lang="{words.locale}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -72,7 +76,8 @@ def invoice_page(invoice: Invoice, *, locale: str = "tr") -> str:
 class _Page:
     """Write the parts of the page."""
 
-    def __init__(self, invoice: Invoice, words: Words) -> None:
+    def __init__(self, invoice: Invoice, words: Words, product: Callable[[str], str]) -> None:
+        self._product = product
         self._invoice = invoice
         self._words = words
         credit = invoice.kind is InvoiceKind.CREDIT_NOTE
@@ -147,14 +152,15 @@ class _Page:
             words.amount(line.gross),
         )
         numbers = "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells)
-        return f"<tr><td>{escape(line_title(line, words))}{small}</td>{numbers}</tr>"
+        return f"<tr><td>{escape(line_title(line, words, self._product))}{small}</td>{numbers}</tr>"
 
     def sums(self) -> str:
         words, invoice = self._words, self._invoice
         facts = [(words.say("Net"), words.money(invoice.net))]
         for one in invoice.taxes:
             taxed = one.treatment is TaxTreatment.TAXED
-            name = f"{one.rate.name} {'%' + one.rate.percent if taxed else '%0'}"
+            percent = one.rate.percent if taxed else "0"
+            name = words.say("{name} {percent}%", name=one.rate.name, percent=percent)
             facts.append((name, words.money(one.tax)))
         total = (words.say("Total"), words.money(invoice.gross))
         if invoice.exchange is not None:

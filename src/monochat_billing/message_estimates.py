@@ -5,8 +5,9 @@ suffices, how often a mix can still be sent, and the answer whether to send at a
 *Does not own* the provider's part (:mod:`monochat_billing.campaigns`), or holding money for it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from enum import StrEnum
 from typing import Final, final
 
 import attrs
@@ -20,32 +21,24 @@ from monochat_billing.campaigns import (
     Estimate,
     estimate,
 )
-from monochat_billing.errors import InvalidInput
 from monochat_billing.message_terms import FeeDesk, MessageTerms
 from monochat_billing.message_tiers import MessageCounts
 from monochat_billing.money import DEFAULT_SCALE, Money, from_units, to_units
-from monochat_billing.money_text import format_money
 from monochat_billing.quantities import most_affordable
+from monochat_billing.translations import mark
+from monochat_billing.wording import ENGLISH, Words
 
 __all__ = [
     "FeeSum",
     "MessageEstimate",
     "MeterUse",
     "SendAnswer",
+    "SendBlock",
     "estimate_messages",
     "repeats_for",
 ]
 
-_LOCALES: Final = {"en": "en_US", "tr": "tr_TR"}
-_WORDS: Final = {
-    "en": ("own fee", "tax", "in all", "at worst", "available"),
-    "tr": ("hizmet bedeli", "vergi", "toplam", "en kötü durumda", "kullanılabilir"),
-}
 _NEVER: Final = 10**30
-_USE: Final = {
-    "en": ("{units} units, {prepaid} prepaid", "overage", "{short} may not be sent"),
-    "tr": ("{units} birim, {prepaid} ön ödemeli", "aşım", "{short} gönderilemez"),
-}
 
 
 @final
@@ -159,36 +152,79 @@ class MessageEstimate:
         """Return the provider's lines, own fee, tax, the sums and what is there, line by line.
 
         Raises:
-            InvalidInput: the locale is neither ``en`` nor ``tr``.
+            InvalidInput: there are no sentences in that language.
         """
-        if locale not in _LOCALES:
-            raise InvalidInput("locale", locale, "has no sentences", "use 'en' or 'tr'")
-        own, tax, total, worst, available = _WORDS[locale]
+        words = Words(locale)
         fees = self.expected_fees
-        sums = [(own, fees.own)] * bool(fees.own) + [(tax, fees.tax)] * bool(fees.tax)
-        sums += [
-            (total, fees.units),
-            (worst, self.worst_fees.units),
-            (available, self.available_units),
-        ]
-        written = [
-            f"{word}: {format_money(from_units(units, self.unit), _LOCALES[locale])}"
-            for word, units in sums
-        ]
         lines = [line.explain(locale) for line in self.campaign.lines]
+        if fees.own:
+            lines.append(words.say("own fee: {amount}", amount=self._written(fees.own, words)))
+        if fees.tax:
+            lines.append(words.say("tax: {amount}", amount=self._written(fees.tax, words)))
+        worst = self._written(self.worst_fees.units, words)
+        available = self._written(self.available_units, words)
+        lines += [
+            words.say("in all: {amount}", amount=self._written(fees.units, words)),
+            words.say("at worst: {amount}", amount=worst),
+            words.say("available: {amount}", amount=available),
+        ]
         if self.units is not None:
-            written.append(_use_text(self.units, locale))
-        return "\n".join([*lines, *written])
+            lines.append(_use_text(self.units, words))
+        return "\n".join(lines)
+
+    def _written(self, units: int, words: Words) -> str:
+        return words.with_symbol(from_units(units, self.unit))
 
 
-def _use_text(use: MeterUse, locale: str) -> str:
-    words = _USE[locale]
-    text = f"{use.meter}: " + words[0].format(units=use.units, prepaid=use.prepaid)
-    if use.units == use.prepaid:
-        return text
-    if use.overage is None:
-        return f"{text}, {words[2].format(short=use.short)}"
-    return f"{text}, {words[1]} {format_money(use.overage, _LOCALES[locale])}"
+_USE: Final = mark("{meter}: {units} units, {prepaid} prepaid")
+_USE_PAID: Final = mark("{meter}: {units} units, {prepaid} prepaid, overage {overage}")
+_USE_SHORT: Final = mark("{meter}: {units} units, {prepaid} prepaid, {short} may not be sent")
+
+
+def _use_text(use: MeterUse, words: Words) -> str:
+    text = _USE
+    if use.units != use.prepaid:
+        text = _USE_SHORT if use.overage is None else _USE_PAID
+    return words.say(
+        text,
+        meter=use.meter,
+        units=words.number(use.units),
+        prepaid=words.number(use.prepaid),
+        short=words.number(use.short),
+        overage="" if use.overage is None else words.with_symbol(use.overage),
+    )
+
+
+class SendBlock(StrEnum):
+    """Name what stands in the way of sending."""
+
+    UNPAID = "UNPAID"
+    """The plan's renewal is not paid, and its grace has ended."""
+    SUSPENDED = "SUSPENDED"
+    """The plan is suspended."""
+    PAUSED = "PAUSED"
+    """The plan is paused."""
+    UNITS = "UNITS"
+    """The plan's own units do not suffice, and nothing says what more costs."""
+    OVERAGE = "OVERAGE"
+    """The balance does not pay what is above the plan's own units."""
+    FUNDS = "FUNDS"
+    """The balance does not pay the worst case down to zero."""
+    CREDIT = "CREDIT"
+    """The balance does not pay the worst case, its credit limit included."""
+
+
+_BLOCKS: Final = {
+    SendBlock.UNPAID: mark("the renewal of {product} is not paid: top up"),
+    SendBlock.SUSPENDED: mark("{product} is suspended until it is paid: top up"),
+    SendBlock.PAUSED: mark("{product} is paused: resume it first"),
+    SendBlock.UNITS: mark("{units} of {meter} needed, {prepaid} left, and no overage is priced"),
+    SendBlock.OVERAGE: mark("the balance does not pay the overage of {meter}"),
+    SendBlock.FUNDS: mark("at worst {worst}, {available} available down to zero, {short} short"),
+    SendBlock.CREDIT: mark(
+        "at worst {worst}, {available} available down to the credit limit, {short} short"
+    ),
+}
 
 
 @final
@@ -196,18 +232,53 @@ def _use_text(use: MeterUse, locale: str) -> str:
 class SendAnswer:
     """Say whether messages may be sent now, and why not.
 
-    ``reason`` is empty where they may.
+    It is true or false as :attr:`allowed` is. ``block`` is what stands in the way, None where
+    nothing does; ``names`` are those of the plan, by language, where it is the plan.
     """
 
-    allowed: bool
-    reason: str
     estimate: MessageEstimate
+    block: SendBlock | None = None
+    names: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def allowed(self) -> bool:
+        """Tell whether they may be sent."""
+        return self.block is None
+
+    @property
+    def reason(self) -> str:
+        """Say in English what stands in the way; empty where nothing does."""
+        return self._why(ENGLISH)
 
     def __str__(self) -> str:
-        return "yes" if self.allowed else f"no: {self.reason}"
+        return self.explain()
 
     def __bool__(self) -> bool:
         return self.allowed
+
+    def explain(self, locale: str = "en") -> str:
+        """Say the answer in one sentence.
+
+        Raises:
+            InvalidInput: there are no sentences in that language.
+        """
+        words = Words(locale)
+        return words.say("yes") if self.allowed else words.say("no: {why}", why=self._why(words))
+
+    def _why(self, words: Words) -> str:
+        if self.block is None:
+            return ""
+        found, use = self.estimate, self.estimate.units
+        return words.say(
+            _BLOCKS[self.block],
+            product=self.names.get(words.locale) or self.names.get("en", ""),
+            meter="" if use is None else use.meter,
+            units="" if use is None else words.number(use.units),
+            prepaid="" if use is None else words.number(use.prepaid),
+            worst=words.money(found.worst),
+            available=words.money(found.available),
+            short=words.money(found.short),
+        )
 
 
 def estimate_messages(

@@ -61,6 +61,7 @@ from monochat_billing.message_tiers import (
     TierLadder,
 )
 from monochat_billing.message_windows import MessageWindows
+from monochat_billing.message_words import category_words, market_words
 from monochat_billing.money import DEFAULT_SCALE, Money, from_units
 from monochat_billing.periods import check_zone, utc
 from monochat_billing.rating import MessageCategory, RateCard, RateCards, UsageRecord
@@ -206,7 +207,8 @@ class MessageLine:
         """
         words = Words(locale)
         day = words.short_day(self.rated_on)
-        head = f"{self.record_id}: {self.category.value}, {self.market}, {day}"
+        kind = f"{category_words(self.category, words)}, {market_words(self.market, words)}"
+        head = f"{self.record_id}: {kind}, {day}"
         if self.free is not None:
             text = free_words(self.free, locale)
             if self.free is FreeReason.ALLOWANCE:
@@ -216,7 +218,7 @@ class MessageLine:
         if self.tier is not None:
             text = words.say(
                 "message {number} of the month, tier {tier}: {amount}",
-                number=self.number,
+                number=words.number(self.number),
                 tier=self.tier,
                 amount=text,
             )

@@ -27,6 +27,7 @@ from monochat_billing.message_estimates import (
     MessageEstimate,
     MeterUse,
     SendAnswer,
+    SendBlock,
     estimate_messages,
     repeats_for,
 )
@@ -44,10 +45,10 @@ from monochat_billing.messages import (
     tier_tally,
 )
 from monochat_billing.money import DEFAULT_SCALE, Money, from_units
-from monochat_billing.plans import AnyCatalog, Family
+from monochat_billing.plans import AnyCatalog, Family, known_product
 from monochat_billing.postings import posting_events
 from monochat_billing.rating import MessageCategory
-from monochat_billing.subscriptions import Subscription
+from monochat_billing.subscriptions import Subscription, SubscriptionState
 from monochat_billing.tills import Till
 from monochat_billing.units import plain_text
 
@@ -66,6 +67,11 @@ __all__ = [
 ]
 
 _REASON: Final = "messages"
+_BLOCKING: Final = {
+    SubscriptionState.PAST_DUE: SendBlock.UNPAID,
+    SubscriptionState.SUSPENDED: SendBlock.SUSPENDED,
+    SubscriptionState.PAUSED: SendBlock.PAUSED,
+}
 
 
 def _instant(value: datetime) -> datetime:
@@ -273,21 +279,17 @@ def may_send(
     """
     found = estimate_for(state, parts, terms, catalog=catalog, on=on, now=now)
     use, stopped = found.units, _stopped(state, now)
-    reason = ""
     if stopped is not None:
-        reason = f"{stopped.product} is {stopped.state}: pay or resume it first"
-    elif use is not None and use.short:
-        reason = f"{use.units} of {use.meter} needed, {use.prepaid} left, and no overage is priced"
+        names = known_product(catalog, stopped.product, now).names
+        return SendAnswer(estimate=found, block=_BLOCKING[stopped.state], names=names)
+    block = None
+    if use is not None and use.short:
+        block = SendBlock.UNITS
     elif use is not None and not use.payable:
-        reason = f"the balance does not pay the overage of {use.meter}"
+        block = SendBlock.OVERAGE
     elif found.worst_fees.units and found.short.amount:
-        where = "zero" if terms.stop is StopRule.AT_ZERO else "the credit limit"
-        reason = (
-            f"at worst {plain_text(found.worst)} {found.unit}, "
-            f"{plain_text(found.available)} available down to {where}, "
-            f"{plain_text(found.short)} short"
-        )
-    return SendAnswer(allowed=not reason, reason=reason, estimate=found)
+        block = SendBlock.FUNDS if terms.stop is StopRule.AT_ZERO else SendBlock.CREDIT
+    return SendAnswer(estimate=found, block=block)
 
 
 def hold_for(
