@@ -276,7 +276,8 @@ class Scene:
 
     def audit(self) -> Audit:
         """Check the books against everything that was ever posted."""
-        return audit(self.state.books, tuple(self.lots.values()), self.entries)
+        state = self.state
+        return audit(state.books, tuple(self.lots.values()), self.entries, state.holds.values())
 
 
 def scene(

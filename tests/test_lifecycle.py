@@ -453,15 +453,82 @@ class TestCancel:
         assert (shown.credit, shown.refundable) == (done.credit, done.refundable)
         assert shown.subscription == done.subscription
 
-    def test_with_a_refund_that_names_the_top_up(self, shop: Desk) -> None:
-        """The money lies on the balance until the host sends it on."""
+    def test_with_a_refund_that_is_set_aside_until_it_is_sent_on(self, shop: Desk) -> None:
+        """Nobody can spend the money; the refund of the top-up takes it from there."""
         subscribe(shop, "team")
         shop.clock.set("2026-10-20T06:00:00+00:00")
         shop.billing.subscriptions.cancel("acme", "team", mode=CancelMode.REFUND, key="end")
         (due,) = events(shop, RefundDue)
-        (lot,) = shop.billing.balances.list("acme")["TRY"].lots
+        balance = shop.billing.balances.list("acme")["TRY"]
+        (lot,) = balance.lots
         assert due.amount == lira("619.35")
         assert due.parts == ((lot.source, lira("619.35")),)
+        (hold,) = shop.billing.overview("acme").holds
+        assert (hold.id, hold.left_value, hold.reason) == (
+            due.holds[0],
+            lira("619.35"),
+            "unused time of team",
+        )
+        with pytest.raises(InsufficientFunds, match="8800 available"):
+            shop.billing.balances.debit("acme", lira("9000"), reason="all", key="all")
+        receipt = shop.billing.top_ups.refund("acme", *due.parts[0], key="back")
+        assert receipt.refund.state.value == "DONE"
+        assert (have(shop), shop.billing.overview("acme").holds) == ("8800", ())
+        assert shop.billing.verify().sound
+
+    def test_with_a_refund_of_more_or_less_than_is_due(self, shop: Desk) -> None:
+        """What is due goes first; the rest of a smaller refund stays set aside."""
+        subscribe(shop, "team")
+        shop.billing.subscriptions.cancel("acme", "team", mode=CancelMode.WITHDRAWAL, key="end")
+        (due,) = events(shop, RefundDue)
+        ((top_up, amount),) = due.parts
+        shop.billing.top_ups.refund("acme", top_up, lira("200"), key="part")
+        (hold,) = shop.billing.overview("acme").holds
+        assert (amount, hold.left_value) == (lira("1200"), lira("1000"))
+        shop.billing.top_ups.refund("acme", top_up, key="all")
+        assert (have(shop), shop.billing.overview("acme").holds) == ("0", ())
+        assert shop.billing.verify().sound
+
+    @pytest.mark.parametrize("sent", [True, False], ids=["paid-by-hand", "left-on-the-balance"])
+    def test_what_came_from_no_top_up_is_settled_by_hand(self, shop: Desk, *, sent: bool) -> None:
+        """A credit by hand has no provider: its hold is captured, or released."""
+        balances = shop.billing.balances
+        balances.debit("acme", lira("10000"), reason="all", key="all")
+        balances.credit("acme", lira("1200"), reason="cheque 7", key="cheque")
+        subscribe(shop, "team")
+        shop.billing.subscriptions.cancel("acme", "team", mode=CancelMode.WITHDRAWAL, key="end")
+        (hold,) = shop.billing.overview("acme").holds
+        if sent:
+            entry = shop.billing.holds.capture("acme", hold.id, key="settled").entry
+            assert entry is not None
+            assert (entry.kind.value, entry.money) == ("REFUND", lira("-1200"))
+        else:
+            shop.billing.holds.release("acme", hold.id, key="settled")
+        assert have(shop) == ("0" if sent else "1200")
+        assert shop.billing.verify().sound
+
+    @pytest.mark.parametrize("planned", [True, False], ids=["planned", "at-once"])
+    def test_a_refund_that_is_due_revives_nothing_else(self, shop: Desk, *, planned: bool) -> None:
+        """What goes back to its payer pays another subscription only when it is released."""
+        billing = shop.billing
+        subscribe(shop, "team")
+        shop.clock.set("2026-11-04T06:00:00+00:00")
+        subscribe(shop, "seat", quantity=25, alignment=Alignment.OWN)
+        billing.balances.debit("acme", lira(have(shop)), reason="spend", key="spend")
+        shop.clock.set("2026-11-06T06:00:00+00:00")
+        if planned:
+            at = shop.clock.now + timedelta(days=1)
+            billing.schedule.cancel("acme", "seat", at=at, mode=CancelMode.WITHDRAWAL, key="end")
+            shop.clock.set("2026-11-07T06:00:00+00:00")
+            billing.run_due()
+        else:
+            billing.subscriptions.cancel("acme", "seat", mode=CancelMode.WITHDRAWAL, key="end")
+        (hold,) = billing.overview("acme").holds
+        (team,) = billing.subscriptions.list("acme")
+        assert (team.state.value, hold.left_value) == ("PAST_DUE", lira(have(shop)))
+        billing.holds.release("acme", hold.id, key="keep")
+        (team,) = billing.subscriptions.list("acme")
+        assert team.state.value == "ACTIVE"
 
     def test_refunds_what_was_paid_and_no_gift(self, shop: Desk) -> None:
         """A promotion paid 500 of 1,200; it gets its share back, and nobody is sent it."""

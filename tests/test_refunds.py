@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from monochat_billing.adapters.sandbox import SandboxGateway, payment_id, sign_callback
 from monochat_billing.balance import EntryKind
+from monochat_billing.cancellations import CancelMode
 from monochat_billing.errors import (
     GatewayError,
     IdempotencyConflict,
@@ -517,6 +518,53 @@ class TestGivenBackAtTheProvider:
         again = desk.billing.top_ups.refund("acme", top_up, lira("100"), key="r")
         assert again.refund.state is RefundState.DONE
         assert available(desk) == lira("150")
+
+
+class TestDue:
+    """What a canceled subscription owes its payer is set aside, and goes before all else."""
+
+    def owing(self, desk: Desk) -> str:
+        """Pay 2,000 in, and cancel what cost 1,499 of it on the same day, with a refund."""
+        top_up = desk.top_up("2000").top_up.id
+        desk.billing.subscriptions.subscribe("acme", "growth", MONTH, key="signup")
+        desk.billing.subscriptions.cancel("acme", "growth", mode=CancelMode.REFUND, key="end")
+        assert available(desk) == lira("501")
+        return top_up
+
+    @pytest.mark.parametrize("word", [PaymentStatus.DISPUTED, PaymentStatus.REFUNDED])
+    def test_is_taken_first_by_what_the_provider_takes(
+        self, desk: Desk, word: PaymentStatus
+    ) -> None:
+        """All of the top-up is gone: nothing is held for it any more, and nothing is owed."""
+        top_up = self.owing(desk)
+        desk.top_up("30", key="other")
+        tell(desk, top_up, word, "2000", dispute="d-1" if word is PaymentStatus.DISPUTED else "")
+        (balance,) = (one for one in desk.billing.overview("acme").balances if one.unit == "TRY")
+        assert (balance.posted, balance.held, balance.owed) == (lira("30"), lira("0"), lira("0"))
+        assert desk.billing.overview("acme").holds == ()
+        assert desk.billing.verify().sound
+
+    def test_stays_as_far_as_less_is_taken(self, desk: Desk) -> None:
+        """500 of the 1,499 went back at the provider: 999 are still due."""
+        top_up = self.owing(desk)
+        tell(desk, top_up, PaymentStatus.REFUNDED, "500")
+        (hold,) = desk.billing.overview("acme").holds
+        assert (hold.left_value, available(desk)) == (lira("999"), lira("501"))
+        assert desk.billing.verify().sound
+
+    def test_is_free_again_when_its_refund_fails(self, desk: Desk) -> None:
+        """As with any refund: a person has a look."""
+        top_up = self.owing(desk)
+        failing, _ = moody(desk, RefundStatus.FAILED)
+        failing.billing.top_ups.refund("acme", top_up, lira("1499"), key="back")
+        assert (available(desk), desk.billing.overview("acme").holds) == (lira("2000"), ())
+
+    def test_is_not_extended(self, desk: Desk) -> None:
+        """It may be released or captured, and no more is due than was paid."""
+        self.owing(desk)
+        (hold,) = desk.billing.overview("acme").holds
+        with pytest.raises(InvalidInput, match="is held for a REFUND"):
+            desk.billing.holds.extend("acme", hold.id, more=lira("1"), key="more")
 
 
 class TestQuarantine:

@@ -51,6 +51,6 @@ def _refund(billing: Billing, recorded: RecordedEvent, due: RefundDue) -> int:
                     due.account, top_up, receipt.refund.id, key=f"note-{name}"
                 )
         except (Rejected, UnknownName) as error:
-            # It came from no top-up, or its provider gives nothing back: it stays held for a person.
+            # It came from no top-up, or its provider gives nothing back: a person has a look.
             _LOG.warning("refund due on account %s: %s", due.account, error)
     return asked

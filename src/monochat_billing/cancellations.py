@@ -21,10 +21,12 @@ from monochat_billing.balance import Books, Entry, EntryKind, Memo
 from monochat_billing.charges import Decision, base_of, credit_of, give_back_of, left_of
 from monochat_billing.errors import IllegalTransition, InvalidInput
 from monochat_billing.events import Event, RefundDue, SubscriptionCanceled
+from monochat_billing.holds import Hold
 from monochat_billing.lots import LotOrigin
 from monochat_billing.money import Money, add, money, negate, subtract, total
 from monochat_billing.proration import unused_credit
 from monochat_billing.proration_policies import DEFAULT_POLICY, ProrationPolicy
+from monochat_billing.refund_dues import set_due_aside
 from monochat_billing.renewals import ended
 from monochat_billing.subscriptions import Charge, Move, Subscription
 from monochat_billing.tax import Pricing, TaxLine, credit_line
@@ -40,9 +42,9 @@ class CancelMode(enum.StrEnum):
     CREDIT = "CREDIT"
     """The unused time, to the balance."""
     REFUND = "REFUND"
-    """The unused time, to the balance, and from there to who paid it."""
+    """The unused time, to the balance, where it is held until it goes on to who paid it."""
     WITHDRAWAL = "WITHDRAWAL"
-    """Everything that was paid since the start, and from the balance to who paid it."""
+    """Everything that was paid since the start, held until it goes on to who paid it."""
 
 
 def as_cancel_mode(value: object) -> CancelMode:
@@ -129,6 +131,9 @@ def cancel(
             taxes.append(line)
     paid = _still_there(books, paid)
     refundable = total(paid.values(), currency=subscription.price.currency)
+    holds: tuple[Hold, ...] = ()
+    if mode in _REFUNDING:
+        books, holds = set_due_aside(books, paid, memo, subscription.id)
     canceled = attrs.evolve(
         ended(subscription, at=at, ending=mode.lower(), state=state),
         charge=noted[-1] if noted else subscription.charge,
@@ -155,9 +160,16 @@ def cancel(
                 subscription=subscription.id,
                 amount=refundable,
                 parts=tuple(paid.items()),
+                holds=tuple(one.id for one in holds),
             )
         )
-    return Decision(books=books, subscription=canceled, entries=tuple(entries), events=tuple(told))
+    return Decision(
+        books=books,
+        subscription=canceled,
+        entries=tuple(entries),
+        events=tuple(told),
+        holds=holds,
+    )
 
 
 _REFUNDING: Final = frozenset({CancelMode.REFUND, CancelMode.WITHDRAWAL})

@@ -27,6 +27,7 @@ from monochat_billing.errors import UnknownName
 from monochat_billing.events import DisputeLost, DisputeOpened, DisputeWon, Event
 from monochat_billing.holds import Hold, release_hold
 from monochat_billing.money import Money, from_units, subtract, to_units
+from monochat_billing.refund_dues import draw_due, dues_of
 from monochat_billing.refunds import hold_bonus, take_back, void_bonus
 from monochat_billing.top_up_policies import ChargebackPolicy
 from monochat_billing.top_ups import Dispute, DisputeState, TopUp
@@ -90,7 +91,7 @@ def judge_dispute(
         state is DisputeState.OPEN and policy is ChargebackPolicy.WHEN_OPENED
     )
     if takes and now.entry is None:
-        work.take()
+        work.take(dues_of(holds.values(), top_up.id))
     if state is DisputeState.OPEN:
         work.hold_bonus()
     elif state is DisputeState.LOST:
@@ -113,11 +114,15 @@ class _Work:
         self._holds: list[Hold] = []
         self._told: int | None = dispute.entry
 
-    def take(self) -> None:
+    def take(self, dues: Sequence[Hold]) -> None:
         closed = self._books.of(self._dispute.amount).state is BalanceState.CLOSED
         if closed or to_units(self._dispute.amount) <= 0:
             return
-        taken = take_back(self._books, self._top_up, self._dispute.amount, self._memo)
+        amount = self._dispute.amount
+        units = self._books.of(amount).units(amount)
+        self._books, drawn = draw_due(self._books, dues, units, self._memo.effective_at)
+        self._holds += drawn
+        taken = take_back(self._books, self._top_up, amount, self._memo)
         self._books = taken.books
         self._entries += taken.entries
         self._told = taken.entry.number
@@ -137,7 +142,7 @@ class _Work:
         hold = holds.get(self._dispute.bonus_hold)
         if hold is not None:
             self._books, gone, voided = void_bonus(self._books, self._top_up, hold, self._memo)
-            self._holds = [gone]
+            self._holds = [*(one for one in self._holds if one.id != gone.id), gone]
             self._entries += voided
 
     def free_bonus(self, holds: Mapping[str, Hold]) -> None:

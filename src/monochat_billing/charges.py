@@ -17,6 +17,7 @@ import attrs
 
 from monochat_billing.balance import Books, Entry, EntryKind, Memo, debit, give_back
 from monochat_billing.events import Event
+from monochat_billing.holds import Hold
 from monochat_billing.lots import LotOrigin, Share
 from monochat_billing.money import Money, add, money, negate, subtract, to_units
 from monochat_billing.periods import BillingPeriod
@@ -48,12 +49,16 @@ FEE_KINDS: Final = {
 @final
 @attrs.frozen(kw_only=True)
 class Decision:
-    """Return what was decided on one subscription; nothing has been stored yet."""
+    """Return what was decided on one subscription; nothing has been stored yet.
+
+    ``holds`` are those that it has placed.
+    """
 
     books: Books
     subscription: Subscription
     entries: tuple[Entry, ...] = ()
     events: tuple[Event, ...] = ()
+    holds: tuple[Hold, ...] = ()
 
 
 def fee_memo(

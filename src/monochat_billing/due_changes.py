@@ -286,6 +286,8 @@ def decided(state: AccountState, decision: Decision, catalog: AnyCatalog, at: da
     """
     one = dunned(state, decision.subscription, catalog, at)
     after = state.with_subscription(decision.books, one)
+    for hold in decision.holds:
+        after = after.with_hold(decision.books, hold)
     events = decision.events if one.dunning is None else _with_plan(decision.events, one.dunning)
     if not one.live:
         rule = f"{one.state.lower()}: {one.id}"

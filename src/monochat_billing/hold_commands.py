@@ -132,7 +132,7 @@ def capture(
             placed the hold.
         UnknownName: the account has no such hold.
     """
-    found = _hold(state, hold)
+    found = _hold(state, hold, settles=True)
     memo = Memo(found.kind, now, now, found.reason, reference or found.reference, actor)
     return _done(state, capture_hold(state.books, found, amount, memo, rest), now)
 
@@ -146,18 +146,18 @@ def release(
         IllegalTransition: the hold is resolved, or has expired by now.
         UnknownName: the account has no such hold.
     """
-    found = _hold(state, hold)
+    found = _hold(state, hold, settles=True)
     memo = Memo(found.kind, now, now, reason, found.reference, actor)
     return _done(state, release_hold(state.books, found, memo), now)
 
 
-def _hold(state: AccountState, hold: str) -> Hold:
+def _hold(state: AccountState, hold: str, *, settles: bool = False) -> Hold:
     found = state.holds.get(hold)
     if found is None:
         raise UnknownName(
             "hold", hold, f"does not exist on account {state.account.id!r}", "place a hold first"
         )
-    if found.kind not in HELD_FOR and not is_due(found):
+    if found.kind not in HELD_FOR and not (settles and is_due(found)):
         raise InvalidInput(
             "hold", hold, f"is held for a {found.kind}", "it goes with the refund that placed it"
         )

@@ -46,6 +46,7 @@ __all__ = [
     "HoldState",
     "Rest",
     "capture_hold",
+    "draw_hold",
     "expire_hold",
     "extend_hold",
     "place_hold",
@@ -353,6 +354,24 @@ def release_hold(books: Books, hold: Hold, memo: Memo) -> Held:
         IllegalTransition: the hold is resolved.
     """
     return _freed(books, hold, HoldMove.RELEASE, memo)
+
+
+def draw_hold(books: Books, hold: Hold, units: int, at: datetime) -> Held:
+    """Free ``units`` of what is left, for what takes them at once: no debt is covered with them.
+
+    With nothing left the hold is released.
+
+    Raises:
+        IllegalTransition: the hold is resolved.
+    """
+    hold.require(HoldMove.RELEASE)
+    pins, on_credit = _from_hold(hold, min(units, hold.left))
+    balance = books.balance(hold.unit)
+    less = hold.less(pins, on_credit)
+    after = balance.with_lots(_lots.unpin(balance.lots, pins), balance.held - hold.left + less.left)
+    if not less.left:
+        less = _resolved(less, HoldMove.RELEASE, at)
+    return Held(books.with_balance(after), less)
 
 
 def expire_hold(books: Books, hold: Hold, recorded_at: datetime) -> Held:

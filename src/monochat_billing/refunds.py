@@ -41,7 +41,7 @@ refund r-1: 100 TRY, REQUESTED REFUNDING
 #2 2026-10-05 00:00Z REFUND -100 TRY → 150 unused PARTLY_REFUNDED
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, final
 
@@ -61,6 +61,7 @@ from monochat_billing.events import (
 from monochat_billing.holds import Hold, capture_hold, release_hold
 from monochat_billing.lots import DEBT, ChargeKind
 from monochat_billing.money import Money, amount_text, from_units, minor_digits, subtract, to_units
+from monochat_billing.refund_dues import draw_due, dues_of
 from monochat_billing.top_up_policies import RefundPolicy
 from monochat_billing.top_ups import RefundState, Resolution, TopUp, TopUpRefund, TopUpState
 
@@ -96,11 +97,17 @@ class Returned:
     repeated: bool = False
 
 
-def refundable(books: Books, top_up: TopUp, policy: RefundPolicy = RefundPolicy.UNSPENT) -> Money:
+def refundable(
+    books: Books,
+    top_up: TopUp,
+    policy: RefundPolicy = RefundPolicy.UNSPENT,
+    holds: Iterable[Hold] = (),
+) -> Money:
     """Give how much of a top-up may go back now, in whole minor units; zero for nothing.
 
     It is never more than was credited less what has gone back. With ``UNSPENT`` it is no more
-    than what remains of the top-up's own money and no hold has set aside.
+    than what remains of the top-up's own money and no hold has set aside, but for those of
+    ``holds`` that wait for this very refund.
     """
     code = top_up.value.currency.code
     if top_up.entry is None or top_up.state not in _REFUNDABLE:
@@ -110,7 +117,8 @@ def refundable(books: Books, top_up: TopUp, policy: RefundPolicy = RefundPolicy.
     if policy is RefundPolicy.UNSPENT:
         balance = books.balance(code)
         coarse = 10 ** (balance.scale - minor_digits(code))
-        units = min(units, _free(books, top_up) // coarse)
+        due = sum(one.left for one in dues_of(holds, top_up.id))
+        units = min(units, (_free(books, top_up) + due) // coarse)
     return from_units(units, code, minor_digits(code))
 
 
@@ -124,10 +132,12 @@ def request_refund(
     reason: str,
     actor: str = "",
     policy: RefundPolicy = RefundPolicy.UNSPENT,
+    holds: Iterable[Hold] = (),
 ) -> Returned:
     """Set the money of a refund aside, before the provider is asked for it.
 
-    Without ``amount`` it is all that may go back. What was spent of it is held on credit, where
+    Without ``amount`` it is all that may go back. What of ``holds`` waits for this refund is used
+    first. What was spent of it is held on credit, where
     policy allows that. The unspent bonus of the top-up is held, too.
 
     Raises:
@@ -141,7 +151,8 @@ def request_refund(
         raise IllegalTransition("top-up", top_up.id, top_up.state, "be refunded")
     balance = books.balance(top_up.value.currency.code)
     require_not_closed(books, balance, "refund a top-up")
-    most = refundable(books, top_up, policy)
+    dues = dues_of(holds, top_up.id)
+    most = refundable(books, top_up, policy, dues)
     asked = most if amount is None else amount
     if amount is not None:
         to_units(amount, minor_digits(amount.currency), field="amount")
@@ -158,6 +169,7 @@ def request_refund(
         )
     units = balance.units(asked)
     memo = Memo(EntryKind.REFUND, at, at, reason, top_up.id, actor)
+    books, drawn = draw_due(books, dues, units, at)
     books, hold = _set_aside(books, top_up, units, memo, f"refund-{refund_id}")
     books, bonus = hold_bonus(books, top_up, f"bonus-{refund_id}", at)
     refund = TopUpRefund(
@@ -172,7 +184,8 @@ def request_refund(
         reason=reason,
         actor=actor,
     )
-    return _requested(books, top_up, refund, at, (hold, bonus) if bonus else (hold,))
+    placed = (hold, bonus) if bonus else (hold,)
+    return _requested(books, top_up, refund, at, (*drawn, *placed))
 
 
 def request_quarantine_refund(
@@ -373,21 +386,23 @@ def note_given_back(
         books, top_up = done[-1].books, done[-1].top_up
     outside = subtract(total, top_up.given_back)
     if to_units(outside) > 0:
-        done.append(_outside(books, top_up, outside, at))
+        done.append(_outside(books, top_up, outside, dues_of(holds.values(), top_up.id), at))
     return done
 
 
-def _outside(books: Books, top_up: TopUp, amount: Money, at: datetime) -> Returned:
+def _outside(
+    books: Books, top_up: TopUp, amount: Money, dues: Iterable[Hold], at: datetime
+) -> Returned:
     number = 1 + sum(one.outside for one in top_up.refunds)
     identity = f"{top_up.id}-outside-{number}"
     memo = Memo(EntryKind.REFUND, at, at, "given back at the provider", top_up.id)
+    books, holds = draw_due(books, dues, books.of(amount).units(amount), at)
     taken = take_back(books, top_up, amount, memo)
     books, entries = taken.books, taken.entries
-    holds: tuple[Hold, ...] = ()
     books, bonus = hold_bonus(books, top_up, f"bonus-{identity}", at)
     if bonus is not None:
         books, bonus, voided = void_bonus(books, top_up, bonus, memo)
-        holds, entries = (bonus,), (*entries, *voided)
+        holds, entries = (*holds, bonus), (*entries, *voided)
     refund = TopUpRefund(
         id=identity,
         amount=amount,

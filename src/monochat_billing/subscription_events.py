@@ -200,13 +200,14 @@ class SubscriptionExpired(Event):
 class RefundDue(Event):
     """Money that a subscription gave back is to go back to who paid it.
 
-    It lies on the balance until it is refunded. ``parts`` says how much of ``amount`` came from
-    which top-up.
+    It is held on the balance until it is refunded. ``parts`` says how much of ``amount`` came from
+    which top-up, ``holds`` names the hold of each.
     """
 
     subscription: str
     amount: Money
     parts: tuple[tuple[str, Money], ...]
+    holds: tuple[str, ...] = ()
 
 
 @final

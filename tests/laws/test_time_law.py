@@ -278,7 +278,8 @@ class TestPartitions:
         entries, lots = made.billing._context.storage.read(
             lambda reader: (list(reader.entries("acme", limit=9999)), tuple(reader.lots("acme")))
         )
-        assert audit(stored(made).books, lots, entries).sound
+        state = stored(made)
+        assert audit(state.books, lots, entries, state.holds.values()).sound
         for one in stored(made).subscriptions.values():
             moved = [entry for entry in entries if entry.reference == one.id]
             assert sum(entry.amount for entry in moved) <= 0

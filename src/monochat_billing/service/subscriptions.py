@@ -225,9 +225,9 @@ class Subscriptions:
         """End a subscription now; ``what`` is its id, or the product that it holds.
 
         NOTHING keeps what was paid. CREDIT gives the unused time back to the balance, to the lots
-        that paid; REFUND does so too and asks the host to send on what was paid money; WITHDRAWAL
-        does that with everything since the start, within the days that the catalog gives. To let
-        it end with its period, schedule the cancel.
+        that paid; REFUND does so too, holds what was paid money and asks the host to send it on;
+        WITHDRAWAL does that with everything since the start, within the days that the catalog
+        gives. To let it end with its period, schedule the cancel.
 
         Raises:
             IllegalTransition: everything is to be paid back and the days for that are over.
