@@ -1,6 +1,7 @@
 """The service, on memory and on a SQLite file: what a host and its accounts see."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import attrs
 import pytest
@@ -34,7 +35,7 @@ from monochat_billing.gateways import GatewayCapabilities
 from monochat_billing.payments import PaymentStatus, TopUpState
 from monochat_billing.scheduling import ScheduleState
 from monochat_billing.subscriptions import SubscriptionState
-from tests.desk import PROFILE, Clock, Desk, build
+from tests.desk import PROFILE, START, Clock, Desk, build
 
 
 def posted(desk: Desk, currency: str = "TRY") -> str:
@@ -236,6 +237,36 @@ class TestProfile:
             desk.billing.accounts.open(
                 "acme", zone="Europe/Istanbul", currencies=["TRY", "USD"], profile=other
             )
+
+    def test_the_id_is_the_key_of_the_opening(self, desk: Desk) -> None:
+        """And the refusal names it, not the word that is stored for it."""
+        with pytest.raises(IdempotencyConflict) as refused:
+            desk.billing.accounts.open("acme", zone="Europe/Istanbul", currencies=["TRY", "EUR"])
+        assert str(refused.value) == (
+            "acme: key 'acme' was used with currencies 'TRY USD', now 'TRY EUR'; use a new key"
+        )
+
+
+class TestWhatAServiceIsMadeOf:
+    """What is no part of a service is refused at once, and not by the first command within."""
+
+    @pytest.mark.parametrize(
+        ("part", "said"),
+        [
+            ({"catalog": "plans.toml"}, "catalog: 'str' is no catalog; pass sample_catalog()"),
+            (
+                {"storage": "postgresql://billing:hunter2@db/billing"},
+                r"storage: 'str' is no storage; pass MemoryStorage\(\) or SqlStorage\(url\)$",
+            ),
+            ({"storage": MemoryStorage}, "storage: 'type' is no storage"),
+            ({"clock": START}, "clock: .* cannot be called; pass a function"),
+        ],
+    )
+    def test_names_the_part_and_quotes_no_address(self, part: dict[str, Any], said: str) -> None:
+        """An address may hold a password."""
+        parts: dict[str, Any] = {"catalog": sample_catalog(), "storage": MemoryStorage(), **part}
+        with pytest.raises(InvalidInput, match=said):
+            Billing(**parts)
 
 
 class TestCatchUp:

@@ -67,14 +67,14 @@ def check_zone(name: str, *, field: str = "zone") -> ZoneInfo:
     'Europe/Istanbul'
     >>> check_zone("Europe/Ankara")
     Traceback (most recent call last):
-    monochat_billing.errors.InvalidInput: zone: 'Europe/Ankara' is no time zone; pass an IANA name
+    monochat_billing.errors.InvalidInput: zone: 'Europe/Ankara' is no time zone; pass an IANA ...
     """
     if isinstance(name, str):
         try:
             return _zone(name)
         except LookupError:
             pass
-    raise InvalidInput(field, name, "is no time zone", "pass an IANA name")
+    raise InvalidInput(field, name, "is no time zone", "pass an IANA name like Europe/Istanbul")
 
 
 def local_midnight(day: date, zone: str) -> datetime:

@@ -41,8 +41,8 @@ class Accounts:
 
         The account's id is the idempotency key: opening it again with the same facts returns
         what the first call returned. The first currency is the one that subscriptions are paid
-        in unless they name another. Without a profile it cannot top up through a gateway:
-        :meth:`update_profile` gives it one later.
+        in unless they name another, and none can be added later. Without a profile it cannot top up
+        through a gateway: :meth:`update_profile` gives it one later.
 
         Raises:
             IdempotencyConflict: the account was opened with other facts; change them by the verb
@@ -60,10 +60,13 @@ class Accounts:
         command = Command(
             account=account, verb="accounts.open", key=_OPENING, content=content, decide=decide
         )
-        opened = cast("Account", self._context.run(command))
+        try:
+            opened = cast("Account", self._context.run(command))
+        except IdempotencyConflict as conflict:  # the caller's key is the account's id
+            raise attrs.evolve(conflict, key=account) from None
         if opened.profile != profile:
             raise IdempotencyConflict(
-                account, _OPENING, "profile", str(opened.profile), str(profile)
+                account, account, "profile", str(opened.profile), str(profile)
             )
         return opened
 

@@ -132,8 +132,8 @@ class AsyncAccounts(Noun):
 
         The account's id is the idempotency key: opening it again with the same facts returns
         what the first call returned. The first currency is the one that subscriptions are paid
-        in unless they name another. Without a profile it cannot top up through a gateway:
-        :meth:`update_profile` gives it one later.
+        in unless they name another, and none can be added later. Without a profile it cannot top up
+        through a gateway: :meth:`update_profile` gives it one later.
 
         Raises:
             IdempotencyConflict: the account was opened with other facts; change them by the verb
@@ -1275,9 +1275,9 @@ class AsyncSubscriptions(Noun):
         """End a subscription now; ``what`` is its id, or the product that it holds.
 
         NOTHING keeps what was paid. CREDIT gives the unused time back to the balance, to the lots
-        that paid; REFUND does so too and asks the host to send on what was paid money; WITHDRAWAL
-        does that with everything since the start, within the days that the catalog gives. To let
-        it end with its period, schedule the cancel.
+        that paid; REFUND does so too, holds what was paid money and asks the host to send it on;
+        WITHDRAWAL does that with everything since the start, within the days that the catalog
+        gives. To let it end with its period, schedule the cancel.
 
         Raises:
             IllegalTransition: everything is to be paid back and the days for that are over.

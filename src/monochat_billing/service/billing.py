@@ -66,6 +66,33 @@ class RunReport:
         )
 
 
+def _check_parts(catalog: object, storage: object, clock: object) -> None:
+    """Refuse a path, an address or an instant where an object is wanted.
+
+    Raises:
+        InvalidInput: naming the part; without this the first command would fail within.
+    """
+    if isinstance(catalog, type) or not callable(getattr(catalog, "at", None)):
+        raise InvalidInput(
+            "catalog",
+            type(catalog).__name__,
+            "is no catalog",
+            "pass sample_catalog(), or load one from its file",
+        )
+    if isinstance(storage, type) or not callable(getattr(storage, "write", None)):
+        # Its type only: an address may hold a password.
+        raise InvalidInput(
+            "storage",
+            type(storage).__name__,
+            "is no storage",
+            "pass MemoryStorage() or SqlStorage(url)",
+        )
+    if not callable(clock):
+        raise InvalidInput(
+            "clock", clock, "cannot be called", "pass a function that returns an aware datetime"
+        )
+
+
 @final
 class Billing(Outlook):
     """Run billing inside the host: no server, no thread, no state of its own.
@@ -79,6 +106,9 @@ class Billing(Outlook):
     every call its own; ``invoicing`` says who invoices what and when. Every command first
     applies whatever is due on its account, so it does not matter when, or whether,
     :meth:`run_due` is called.
+
+    Raises:
+        InvalidInput: two gateways have one name; the catalog, the storage or the clock is none.
 
     >>> from monochat_billing import MONTH, money, sample_catalog
     >>> from monochat_billing.adapters.memory import MemoryStorage
@@ -118,6 +148,7 @@ class Billing(Outlook):
         group_commit: GroupCommit | None = GroupCommit(),  # noqa: B008 - a frozen value
         invoicing: InvoicePolicy | None = None,
     ) -> None:
+        _check_parts(catalog, storage, clock)
         by_name: dict[str, PaymentGateway] = {}
         for gateway in gateways:
             if gateway.name in by_name:
