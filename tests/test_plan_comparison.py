@@ -30,7 +30,7 @@ from monochat_billing.periods import BillingInterval
 from monochat_billing.plans import Catalog, Meter
 from monochat_billing.rate_tables import RateRow, RateTable, RateTables
 from monochat_billing.rollovers import Rollover
-from monochat_billing.rounding import DOWN, HALF_UP, Rounding
+from monochat_billing.rounding import DOWN, HALF_UP, UP, Rounding
 from monochat_billing.simulation import (
     BuyPack,
     Credit,
@@ -170,7 +170,7 @@ every_model: st.SearchStrategy[ChargeModel] = st.sampled_from(
 class TestACost:
     """What a choice costs is what the service takes for it."""
 
-    @settings(max_examples=25)
+    @settings(max_examples=settings().max_examples // 8)
     @given(
         plan=plans,
         interval=intervals,
@@ -248,6 +248,18 @@ class TestACost:
         ]
         assert "users: 3 needed, at most 2 possible" in str(cost)
 
+    def test_says_what_no_tier_is_for(self) -> None:
+        """Tiers that end at 500 serve 500 units above what is included, and no more."""
+        catalog = metered(Graduated(tiers=(Tier(up_to=500, price=1),)))
+        profile = UsageProfile([{MESSAGES: 10_400}, {MESSAGES: 10_700}])
+        cost = terms(catalog).cost(Choice("growth"), profile)
+        assert [(one.most, one.used) for one in cost.obstacles] == [(20_900, 21_100)]
+        assert cost.total == money(2 * 1499 + 400 + 500, "TRY")
+        found = break_even(Choice("growth"), Choice("enterprise"), MESSAGES, terms(catalog))
+        assert found.at(10_500) is Standing.LEFT
+        assert found.at(10_501) is Standing.RIGHT
+        assert found.at(100_501) is Standing.NEITHER
+
     def test_charges_soft_limits_as_the_catalog_says(self) -> None:
         """1,000 contacts above Growth's 10,000 cost 0.05 each, every month."""
         profile = UsageProfile.steady({}, months=2, counts={"contacts": 11_000})
@@ -268,7 +280,7 @@ class TestACost:
 class TestTheRecommendation:
     """The cheapest by the rating that bills, with the reason."""
 
-    @settings(max_examples=10)
+    @settings(max_examples=settings().max_examples // 25)
     @given(used=st.lists(volumes, min_size=1, max_size=4))
     def test_is_the_cheapest_of_what_bills(self, used: list[int]) -> None:
         """No other choice that the catalog offers costs less when it is lived through."""
@@ -334,6 +346,7 @@ class TestTheRecommendation:
 
 
 models = st.one_of(
+    every_model,
     st.builds(PerUnit, price=st.sampled_from(["0.15", "0.07", "1"])),
     st.builds(
         lambda first, up, last: Graduated(
@@ -349,30 +362,69 @@ models = st.one_of(
         st.sampled_from(["0.3", "0.1"]),
         st.sampled_from(["0.02", "0.25"]),
     ),
-    st.builds(lambda size: Package(price=9, size=size), st.sampled_from([300, 1000])),
+    st.builds(
+        lambda up, size: Graduated(
+            tiers=(Tier(up_to=up, price=4, size=100), Tier(price=9, size=size))
+        ),
+        st.integers(1, 3000),
+        st.sampled_from([700, 3000]),
+    ),
+    st.builds(
+        lambda rate, fixed, free, events, least: Percentage(
+            rate=rate, fixed=fixed, free_amount=free, free_events=events, least=least, most=90
+        ),
+        st.sampled_from(["0.01", "0.0037"]),
+        st.sampled_from([0, 3]),
+        st.sampled_from([None, 5000]),
+        st.sampled_from([None, 2]),
+        st.sampled_from([None, 5]),
+    ),
+    st.builds(
+        lambda most, off: Commitment(model=PerUnit(price="0.11"), maximum=most, discount=off),
+        st.integers(50, 5000),
+        st.sampled_from([0, "0.07"]),
+    ),
 )
 
 
 class TestBreakEven:
     """Where one choice becomes cheaper is found exactly, and right on both sides."""
 
-    @settings(max_examples=15)
+    @settings(max_examples=settings().max_examples // 12)
     @given(
         model=models,
         left=st.builds(Choice, plans, intervals, packs=packs),
         right=st.builds(Choice, plans, intervals, packs=packs),
-        probes=st.lists(st.integers(0, 130_000), max_size=8),
+        probes=st.lists(st.integers(0, 45_000), max_size=8),
+        pricing=st.sampled_from(Pricing),
+        included=st.booleans(),
+        minimum=st.sampled_from([(), (money("250", "TRY"),)]),
+        rounding=st.sampled_from([HALF_UP, HALF_UP.at_scale(6), UP.at_scale(1)]),
+        parts=st.sampled_from([1, 3]),
     )
     def test_is_right_on_both_sides(
-        self, model: ChargeModel, left: Choice, right: Choice, probes: list[int]
+        self,
+        *,
+        model: ChargeModel,
+        left: Choice,
+        right: Choice,
+        probes: list[int],
+        pricing: Pricing,
+        included: bool,
+        minimum: tuple[Money, ...],
+        rounding: Rounding,
+        parts: int,
     ) -> None:
-        """At each region's ends, and anywhere else, the rating that bills agrees."""
-        used = terms(metered(model))
-        found = break_even(left, right, MESSAGES, used, months=3, at_most=130_000)
+        """At each region's ends, around its crossings, and anywhere else, what is billed agrees."""
+        used = terms(metered(model, pricing, included=included, minimum=minimum, rounding=rounding))
+        found = break_even(
+            left, right, MESSAGES, used, months=3, at_most=45_000, transactions=parts
+        )
         edges = [one.first for one in found.regions]
         edges += [one.last for one in found.regions if one.last is not None]
-        for volume in {*edges, *probes}:
-            profile = UsageProfile.steady({MESSAGES: volume}, months=3)
+        near = [int(one.at) + step for one in found.crossings for step in (-2, -1, 0, 1, 2)]
+        for volume in {*edges, *probes, *(one for one in near if 0 <= one <= 45_000)}:
+            profile = UsageProfile([{MESSAGES: volume}] * 3, transactions={MESSAGES: parts})
             mine, theirs = used.cost(left, profile).total, used.cost(right, profile).total
             expected = Standing.TIE if mine == theirs else Standing.LEFT
             if mine.amount > theirs.amount:
@@ -407,17 +459,70 @@ class TestBreakEven:
         (region,) = break_even(Choice("growth"), Choice("growth"), MESSAGES, terms()).regions
         assert region.standing is Standing.TIE
 
-    def test_refuses_what_is_not_piecewise_linear(self) -> None:
-        """A commitment bends where its sum meets a bound: compare such plans by cost."""
-        model = Commitment(model=PerUnit(price=1), maximum=5)
-        with pytest.raises(InvalidInput, match="compare_plans"):
-            break_even(Choice("growth"), Choice("enterprise"), MESSAGES, terms(metered(model)))
+    def test_of_a_commitment_and_a_minimum_by_hand(self) -> None:
+        """Every unit above costs 1, at least 300 and at most 5,000 a month.
+
+        1,499 + (v - 10,000) = 5,999 + 300 where v = 14,800, and Growth ends at 6,499, which
+        Enterprise comes to by 5,999 + (v - 100,000) where v = 100,500.
+        """
+        model = Commitment(model=PerUnit(price=1), maximum=5_000)
+        catalog = metered(model, minimum=(money("300", "TRY"),))
+        found = break_even(Choice("growth"), Choice("enterprise"), MESSAGES, terms(catalog))
+        assert [(int(one.at), one.first) for one in found.crossings] == [
+            (14_800, 14_801),
+            (100_500, 100_501),
+        ]
+        assert [one.standing for one in found.regions if one.standing is not Standing.TIE] == [
+            Standing.LEFT,
+            Standing.RIGHT,
+            Standing.LEFT,
+        ]
+
+    def test_of_percentages_by_hand(self) -> None:
+        """Growth takes 10 % of what is paid, at least 50 of each of 10 transactions.
+
+        That is 1,499 + 500 up to 5,000, and meets the 5,999 of Enterprise at 45,000.
+        """
+        catalog = attrs.evolve(
+            metered(Percentage(rate="0.1", least=50)),
+            products=tuple(
+                attrs.evolve(one, allowances=()) if one.id == "growth" else one
+                for one in sample_catalog().products
+            ),
+        )
+        found = break_even(
+            Choice("growth"),
+            Choice("enterprise"),
+            MESSAGES,
+            terms(catalog),
+            at_most=60_000,
+            transactions=10,
+        )
+        assert [(int(one.at), one.first) for one in found.crossings] == [(45_000, 45_001)]
+
+    def test_is_what_is_billed_where_only_rounding_decides(self) -> None:
+        """In whole lira, at 0.7 a unit, both plans cost the same around the crossing."""
+        catalog = metered(PerUnit(price="0.7"), rounding=HALF_UP.at_scale(0))
+        found = break_even(
+            Choice("growth"), Choice("enterprise"), MESSAGES, terms(catalog), months=1
+        )
+        assert found.crossings[0].at == 10_000 + Fraction(45_000, 7)
+        assert [(one.first, one.standing) for one in found.regions] == [
+            (0, Standing.LEFT),
+            (16_428, Standing.TIE),
+            (16_430, Standing.RIGHT),
+        ]
+
+    def test_refuses_what_has_too_many_pieces(self) -> None:
+        """Ten million packages of one unit are more than anybody looks at."""
         tiny = metered(Package(price=1, size=1))
         with pytest.raises(InvalidInput, match="look less far"):
             break_even(Choice("growth"), Choice("enterprise"), MESSAGES, terms(tiny))
         found = break_even(Choice("growth"), Choice("enterprise"), MESSAGES, terms())
         with pytest.raises(InvalidInput, match="was not looked at"):
             found.at(-1)
+        with pytest.raises(InvalidInput, match="at_most"):
+            break_even(Choice("growth"), Choice("basic"), MESSAGES, terms(), at_most=0)
 
 
 class TestAProfile:

@@ -1,12 +1,12 @@
 """Break-even: the volumes at which one choice becomes cheaper than another, found exactly.
 
-*Owns* the cost of a choice as a piecewise linear function of one meter's monthly volume, and where
-two such functions cross. Nothing is sampled: the pieces end where allowances, packs and tiers end,
-and on each piece two lines are compared as rationals.
-*Does not own* the rates (``costs`` finds them).
+*Owns* the regions in which one of two choices is cheaper, and the points between them.
+*Does not own* what a choice costs by volume (``volume_costs``).
 
-The volume is the same in every month. A crossing is exact before rounding; that it is right for
-whole units on both sides is a tested law of what is billed.
+The volume is the same in every month. Nothing is sampled: a cost is a piecewise linear function of
+it, whose pieces end where allowances, packs, tiers, packages and the bounds of fees and commitments
+do, and on each piece two lines are compared as rationals. A crossing is exact before rounding; the
+regions are those of what is billed, kuruş by kuruş.
 
 >>> from datetime import UTC, datetime
 >>> from monochat_billing.plans import sample_catalog
@@ -22,34 +22,24 @@ from 40,001: enterprise MONTH is cheaper
 """
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any, Final, final
+from typing import Final, final
 
 import attrs
 
-from monochat_billing.charge_models import (
-    Allowance,
-    ChargeModel,
-    Graduated,
-    Package,
-    PerUnit,
-    Volume,
-)
 from monochat_billing.errors import InvalidInput
-from monochat_billing.money import as_fraction
 from monochat_billing.simulation.choices import Choice
 from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.frames import Frame
-from monochat_billing.simulation.profiles import UsageProfile
-from monochat_billing.tax import Pricing, Tax, TaxTreatment
-from monochat_billing.tiers import Tier
+from monochat_billing.simulation.piecewise import Span
+from monochat_billing.simulation.volume_costs import VolumeCost
 from monochat_billing.wording import Words
 
 __all__ = ["BreakEven", "Crossing", "Region", "Standing", "break_even"]
 
 _ZERO: Final = Fraction(0)
-_MOST_BOUNDS: Final = 100_000
+_MOST_BILLED: Final = 5_000
 
 
 class Standing(enum.StrEnum):
@@ -151,30 +141,34 @@ def break_even(
     *,
     months: int = 12,
     at_most: int = 10_000_000,
+    transactions: int = 1,
 ) -> BreakEven:
     """Compare two choices at every monthly volume of a meter up to ``at_most`` (inclusive).
 
-    Where one of them serves no more, the other is said to be cheaper.
+    Where one of them serves no more, the other is said to be cheaper. A month's volume comes in so
+    many equal ``transactions``, which only percentage fees count.
 
     Raises:
-        InvalidInput: a model's charge is no piecewise linear function of a quantity, or it has too
-            many pieces.
+        InvalidInput: there are too many pieces, or too many volumes at which nothing but rounding
+            decides, to look at each; or a number is none.
         UnknownName: a choice names what the catalog does not know.
     """
-    lines = (_Line(left, meter, terms, months), _Line(right, meter, terms, months))
-    bounds = sorted({_ZERO, Fraction(at_most)}.union(*(one.bounds(at_most) for one in lines)))
+    if type(at_most) is not int or at_most < 1:
+        raise InvalidInput("at_most", at_most, "is no volume", "pass 1 or more")
+    sides = [VolumeCost(one, meter, terms, months, transactions) for one in (left, right)]
+    bounds = sorted({_ZERO, Fraction(at_most)}.union(*(one.bends(at_most) for one in sides)))
     found: list[Region] = []
     crossings: list[Crossing] = []
-    for piece in _pieces(bounds):
-        for first, last, standing, at in _parts(piece, *(one.cost for one in lines)):
-            if found and found[-1].standing is standing:
-                found[-1] = attrs.evolve(found[-1], last=last)
+    for low, high, first, last in _pieces(bounds):
+        for part in _parts(sides, Span(low, high), first, last):
+            if found and found[-1].standing is part.standing:
+                found[-1] = attrs.evolve(found[-1], last=part.last)
                 continue
-            if found and {found[-1].standing, standing} & {Standing.LEFT, Standing.RIGHT}:
-                if crossings and crossings[-1].at == at:
+            if found and {found[-1].standing, part.standing} & {Standing.LEFT, Standing.RIGHT}:
+                if crossings and crossings[-1].at == part.at:
                     crossings.pop()  # a tie in one point is one crossing
-                crossings.append(Crossing(at, first))
-            found.append(Region(first, last, standing))
+                crossings.append(Crossing(part.at, part.first))
+            found.append(Region(part.first, part.last, part.standing))
     found[-1] = attrs.evolve(found[-1], last=None if found[-1].last == at_most else found[-1].last)
     return BreakEven(
         left=left,
@@ -185,11 +179,7 @@ def break_even(
     )
 
 
-_Cost = Callable[[Fraction], Fraction | None]
-_Piece = tuple[Fraction, Fraction, int, int]
-
-
-def _pieces(bounds: list[Fraction]) -> Iterator[_Piece]:
+def _pieces(bounds: list[Fraction]) -> Iterator[tuple[Fraction, Fraction, int, int]]:
     """Yield the whole volumes between bounds: each bound that is whole alone, and what is between.
 
     A charge may jump right behind a bound, so a bound belongs to no open piece.
@@ -204,202 +194,68 @@ def _pieces(bounds: list[Fraction]) -> Iterator[_Piece]:
                 yield low, high, first, last
 
 
-def _parts(
-    piece: _Piece, left: _Cost, right: _Cost
-) -> Iterator[tuple[int, int, Standing, Fraction]]:
-    """Yield the parts of a piece in which one standing holds, with the exact point before each."""
-    low, high, first, last = piece
-    one, two = (low, high) if low == high else (low + (high - low) / 3, high - (high - low) / 3)
-    ours, theirs = left(one), right(one)
+@attrs.frozen
+class _Part:
+    first: int
+    last: int
+    standing: Standing
+    at: Fraction
+
+
+def _parts(sides: Sequence[VolumeCost], span: Span, first: int, last: int) -> Iterator[_Part]:
+    """Yield the parts of a piece in which one standing holds, with the exact point before each.
+
+    Before rounding two lines meet in one point. What is billed is rounded, by at most the slack of
+    both, so only where they are closer than that are the volumes billed one by one.
+    """
+    ours, theirs = (one.on(span) for one in sides)
     if ours is None or theirs is None:
         alone = Standing.LEFT if ours is not None else Standing.RIGHT
-        yield first, last, Standing.NEITHER if ours is theirs else alone, low
+        yield _Part(first, last, Standing.NEITHER if ours is theirs else alone, span.low)
         return
-    begin = ours - theirs
-    end = begin if low == high else (left(two) or _ZERO) - (right(two) or _ZERO)
-    slope = _ZERO if low == high else (end - begin) / (two - one)
-    zero = None if not slope else one - begin / slope
-    if zero is None or not first - 1 < zero < last + 1:
-        value = begin if zero is None else begin + slope * (first - one)
-        yield first, last, _standing(value), low
+    gap = ours.line - theirs.line
+    slack = _ZERO if ours.counted == theirs.counted else ours.slack + theirs.slack
+    if not gap.slope:
+        level = not ours.line.slope and not theirs.line.slope
+        if abs(gap.constant) > slack or not slack:
+            yield _Part(first, last, _standing(gap.constant), span.low)
+        elif level:
+            yield _Part(first, last, _billed(sides, first), span.low)
+        else:
+            yield from _one_by_one(sides, first, last, span.low)
         return
-    before = [first, zero.__ceil__() - 1]
-    after = [zero.__floor__() + 1, last]
-    if before[0] <= before[1]:
-        yield before[0], before[1], _standing(-slope), low
-    if zero.denominator == 1 and first <= zero <= last:
-        yield int(zero), int(zero), Standing.TIE, zero
-    if after[0] <= after[1]:
-        yield after[0], after[1], _standing(slope), zero
+    zero, near = -gap.constant / gap.slope, slack / abs(gap.slope)
+    begin = max(first, (zero - near).__ceil__())
+    end = min(last, (zero + near).__floor__())
+    if first <= min(begin - 1, last):
+        yield _Part(first, min(begin - 1, last), _standing(-gap.slope), span.low)
+    if begin <= end:
+        yield from _one_by_one(sides, begin, end, zero)
+    if max(end + 1, begin, first) <= last:
+        at = max(span.low, zero)
+        yield _Part(max(end + 1, begin, first), last, _standing(gap.slope), at)
+
+
+def _one_by_one(
+    sides: Sequence[VolumeCost], first: int, last: int, at: Fraction
+) -> Iterator[_Part]:
+    if last - first > _MOST_BILLED:
+        raise InvalidInput(
+            "at_most",
+            f"{first} to {last}",
+            "are volumes at which nothing but rounding decides, too many to bill one by one",
+            "look less far, or compare the two by compare_plans",
+        )
+    for volume in range(first, last + 1):
+        yield _Part(volume, volume, _billed(sides, volume), at)
+
+
+def _billed(sides: Sequence[VolumeCost], volume: int) -> Standing:
+    ours, theirs = (one.billed(volume) for one in sides)
+    return _standing(Fraction(ours - theirs))
 
 
 def _standing(difference: Fraction) -> Standing:
     if not difference:
         return Standing.TIE
     return Standing.LEFT if difference < 0 else Standing.RIGHT
-
-
-@final
-class _Line:
-    """Know what a choice costs at a steady volume, as an exact function of it."""
-
-    def __init__(self, choice: Choice, meter: str, terms: CostTerms, months: int) -> None:
-        self._choice, self._meter, self._terms = choice, meter, terms
-        empty = UsageProfile.steady({}, months=months)
-        self._fixed = as_fraction(terms.cost(choice, empty).total)
-        self._rates = [terms.rated(choice, meter, number) for number in range(months)]
-
-    def cost(self, volume: Fraction) -> Fraction | None:
-        """Give the exact cost at a volume; None where it is not served."""
-        counted: dict[str, tuple[ChargeModel, Fraction, Fraction]] = {}
-        above = self._terms.above(self._choice, [volume] * len(self._rates), self._meter)
-        for (rate, tax), units in zip(self._rates, above, strict=True):
-            if not units:
-                continue
-            if rate.model is None:
-                return None
-            before = counted[rate.counter][1] if rate.counter in counted else _ZERO
-            counted[rate.counter] = (rate.model, before + units, _gross_share(tax))
-        total = self._fixed
-        for model, units, share in counted.values():
-            total += share * sum((line.raw for line in model.lines(units)), _ZERO)
-        return total
-
-    def bounds(self, at_most: int) -> set[Fraction]:
-        """Give every volume at which the function may bend or jump."""
-        found: set[Fraction] = set()
-        waiting = [(_ZERO, Fraction(at_most))]
-        while waiting:
-            low, high = waiting.pop()
-            try:
-                counted = self._counted(low, high)
-            except _Bend as bend:
-                found.add(bend.at)
-                waiting += [(low, bend.at), (bend.at, high)]
-                continue
-            for model, units in counted:
-                top = max(units.at(low), units.at(high))
-                for mark in _marks(model, top) if units.slope else ():
-                    at = (mark - units.constant) / units.slope
-                    if low < at < high:
-                        found.add(at)
-                if len(found) > _MOST_BOUNDS:
-                    raise InvalidInput(
-                        "at_most", at_most, "has too many pieces to look at", "look less far"
-                    )
-        return found
-
-    def _counted(self, low: Fraction, high: Fraction) -> list[tuple[ChargeModel, "_Linear"]]:
-        """Give what each counter has counted after each month, as it grows from low to high."""
-
-        def least(one: Any, two: Any) -> "_Linear":  # noqa: ANN401 - numbers among them
-            left, right = _linear(one), _linear(two)
-            gap = left - right
-            begin, end = gap.at(low), gap.at(high)
-            if begin <= 0 and end <= 0:
-                return left
-            if begin >= 0 and end >= 0:
-                return right
-            raise _Bend(-gap.constant / gap.slope)
-
-        volume = [_Linear(_ZERO, Fraction(1))] * len(self._rates)
-        above = self._terms.above(self._choice, volume, self._meter, least)
-        counted: dict[str, _Linear] = {}
-        found = []
-        for (rate, _), units in zip(self._rates, above, strict=True):
-            counted[rate.counter] = counted.get(rate.counter, _linear(0)) + units
-            if rate.model is not None:
-                found.append((rate.model, counted[rate.counter]))
-        return found
-
-
-class _Bend(Exception):
-    """Say that the lesser of two quantities changes on the way."""
-
-    def __init__(self, at: Fraction) -> None:
-        super().__init__(at)
-        self.at = at
-
-
-@final
-@attrs.frozen
-class _Linear:
-    """Hold a quantity that grows with the volume."""
-
-    constant: Fraction
-    slope: Fraction
-
-    def at(self, volume: Fraction) -> Fraction:
-        return self.constant + self.slope * volume
-
-    def __add__(self, other: Any) -> "_Linear":  # noqa: ANN401 - a number, or such a quantity
-        more = _linear(other)
-        return _Linear(self.constant + more.constant, self.slope + more.slope)
-
-    def __sub__(self, other: Any) -> "_Linear":  # noqa: ANN401 - as above
-        less = _linear(other)
-        return _Linear(self.constant - less.constant, self.slope - less.slope)
-
-    def __radd__(self, other: Any) -> "_Linear":  # noqa: ANN401 - as above
-        more: _Linear = self + other
-        return more
-
-    def __rsub__(self, other: Any) -> "_Linear":  # noqa: ANN401 - as above
-        less: _Linear = _linear(-self.constant, -self.slope) + other
-        return less
-
-
-def _linear(value: Any, slope: Fraction = _ZERO) -> _Linear:  # noqa: ANN401 - as above
-    return value if isinstance(value, _Linear) else _Linear(Fraction(value), slope)
-
-
-def _gross_share(tax: Tax | None) -> Fraction:
-    """Give what is taken for a unit of what a rate says: more than it where tax comes on top."""
-    exclusive = tax is not None and tax.pricing is Pricing.EXCLUSIVE
-    if tax is None or not exclusive or tax.treatment is not TaxTreatment.TAXED:
-        return Fraction(1)
-    return 1 + tax.rate.rate
-
-
-def _marks(model: ChargeModel, most: Fraction) -> Iterator[Fraction]:
-    """Yield the quantities up to ``most`` at which a model's charge bends or jumps.
-
-    Raises:
-        InvalidInput: it is no piecewise linear function of a quantity.
-    """
-    if isinstance(model, PerUnit):
-        return
-    if isinstance(model, Package):
-        yield from _steps(model.free, model.size, most)
-    elif isinstance(model, Allowance):
-        yield model.included
-        for mark in _marks(model.overage, most - model.included):
-            yield model.included + mark
-    elif isinstance(model, (Graduated, Volume)):
-        yield from _tier_marks(model.tiers, most, whole=isinstance(model, Volume))
-    else:
-        raise InvalidInput(
-            "model",
-            type(model).__name__,
-            "is no piecewise linear function of a quantity",
-            "compare such plans at the volumes that matter, by compare_plans",
-        )
-
-
-def _tier_marks(tiers: tuple[Tier, ...], most: Fraction, *, whole: bool) -> Iterator[Fraction]:
-    below = _ZERO
-    for tier in tiers:
-        top = most if tier.up_to is None else min(tier.up_to, most)
-        if tier.packaged:
-            yield from _steps(_ZERO if whole else below, tier.size, top)
-        if tier.up_to is None or tier.up_to > most:
-            return
-        yield tier.up_to
-        below = tier.up_to
-
-
-def _steps(start: Fraction, size: Fraction, most: Fraction) -> Iterator[Fraction]:
-    for number in range(_MOST_BOUNDS + 2):
-        if start + number * size > most:
-            return
-        yield start + number * size

@@ -251,15 +251,14 @@ class CostTerms:
                 zip(used, self.above(choice, used, meter), strict=True)
             )
         ]
-        refused = sum(one.above for one in found if one.rate.model is None)
-        if refused:
-            obstacles.append(Obstacle(meter, sum(used) - refused, sum(used)))
-        taken = charged_months(found, self.month(len(used)))
-        for number, units in enumerate(taken):
+        charged = charged_months(found, self.month(len(used)))
+        if charged.refused:
+            obstacles.append(Obstacle(meter, sum(used) - charged.refused, sum(used)))
+        for number, units in enumerate(charged.taken):
             months[number] += units
-        total = sum(one.charged for one in found if one.rate.model is not None)
-        if total or any(taken):
-            yield CostLine(meter, total, self._money(sum(taken)), overage=True)
+        total = sum(one.charged for one in found) - charged.refused
+        if total or any(charged.taken):
+            yield CostLine(meter, total, self._money(sum(charged.taken)), overage=True)
 
     def above(
         self,

@@ -16,7 +16,15 @@ from typing import final
 import attrs
 
 from monochat_billing.charge_lines import Charge
-from monochat_billing.charge_models import charge
+from monochat_billing.charge_models import (
+    Allowance,
+    ChargeModel,
+    Commitment,
+    Graduated,
+    GraduatedPercentage,
+    Volume,
+    charge,
+)
 from monochat_billing.counters import Counter, MeterRecord
 from monochat_billing.meter_charges import added_charge
 from monochat_billing.meter_rates import MeterRate
@@ -26,7 +34,7 @@ from monochat_billing.percentages import Percentage
 from monochat_billing.rounding import round_ratio
 from monochat_billing.tax import Tax
 
-__all__ = ["MeterMonth", "charged_months"]
+__all__ = ["ChargedMonths", "MeterMonth", "charged_months"]
 
 
 @final
@@ -59,26 +67,55 @@ class _Counted:
     gross: int = 0
 
 
-def charged_months(months: Sequence[MeterMonth], until: datetime) -> list[int]:
-    """Give what each month is charged with its tax, in millionths; ``until`` is where they end.
+@final
+@attrs.frozen
+class ChargedMonths:
+    """Hold what each month is charged with its tax, in millionths, and units that have no price."""
 
-    A minimum is owed from the period of the first usage on, for periods that end by ``until``.
+    taken: tuple[int, ...]
+    refused: int = 0
+
+
+def charged_months(months: Sequence[MeterMonth], until: datetime) -> ChargedMonths:
+    """Charge the months of one meter, one after the other; ``until`` is where they end.
+
+    Units that no rate is for, or that lie above the last tier, are refused and cost nothing. A
+    minimum is owed from the period of the first usage on, for periods that end by ``until``.
     """
     counters: dict[str, _Counted] = {}
     taken = [0] * len(months)
+    refused = 0
     for number, month in enumerate(months):
-        if month.rate.model is None or not month.used:
+        if not month.used:
+            continue
+        if month.rate.model is None:
+            refused += month.above
             continue
         counted = counters.setdefault(month.rate.counter, _Counted())
         before = counted.gross
         if isinstance(month.rate.model, Percentage):
             counted.net += _transactions(month, counted)
         elif month.above or counted.units:
-            counted.units = _together(month, counted.units)
+            units = _together(month, counted.units)
+            counted.units = _served(month.rate.model, units)
+            refused += units - counted.units
             counted.net = _whole(month.rate, counted.units)
         counted.gross = _gross(counted.net, month.rate, month.tax)
         taken[number] = counted.gross - before
-    return _with_minimum(months, counters, taken, until)
+    return ChargedMonths(tuple(_with_minimum(months, counters, taken, until)), refused)
+
+
+def _served(model: ChargeModel, units: int) -> int:
+    """Give how many of so many units lie in a tier."""
+    if isinstance(model, Commitment):
+        return _served(model.model, units)
+    if isinstance(model, Allowance):
+        included = model.included.__ceil__()
+        return min(units, included + _served(model.overage, max(units - included, 0)))
+    if isinstance(model, (Graduated, GraduatedPercentage, Volume)):
+        last = model.tiers[-1].up_to
+        return units if last is None else min(units, last.__floor__())
+    return units
 
 
 def _together(month: MeterMonth, before: int) -> int:
