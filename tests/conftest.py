@@ -11,6 +11,7 @@ from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.adapters.sql import SqlStorage
 from tests.desk import PROFILE, Clock, Desk, build
 from tests.postgres import (
+    newer_server,
     postgres_database,
     postgres_server,
     postgres_url,
@@ -22,6 +23,7 @@ __all__ = [
     "clock",
     "desk",
     "empty_books",
+    "newer_server",
     "postgres_database",
     "postgres_server",
     "postgres_url",

