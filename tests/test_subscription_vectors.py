@@ -2,20 +2,32 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monochat_billing import MONTH, BillingAnchor, Catalog, Family, Price, Product
+from monochat_billing import (
+    MONTH,
+    BillingAnchor,
+    Catalog,
+    Family,
+    NegotiatedPrice,
+    Price,
+    Product,
+)
 from monochat_billing.cancellations import CancelMode
+from monochat_billing.entries import Terms
+from monochat_billing.lots import LotOrigin
 from monochat_billing.money import from_units, to_units
 from monochat_billing.plans import ChangeTiming
 from monochat_billing.scheduling import phase_starts
+from monochat_billing.tax import DatedRate, Pricing, TaxTable
+from monochat_billing.tax_regimes import TaxRegime
 from tests.desk import START, Clock, Desk
-from tests.shop import catalog, desk_with
+from tests.shop import catalog, desk_with, product
 
 Case = dict[str, Any]
 CASES: list[Case] = json.loads(
@@ -154,6 +166,102 @@ def seats(desk: Desk, case: Case) -> Case:
     }
 
 
+def selling(offer: Product, tax: TaxRegime | None = None) -> Desk:
+    """Give a service that sells one thing, to an account without money."""
+    sold = Catalog(id="one", version="1", products=(offer,), tax=tax)
+    return desk_with("memory", sold, Path(), Clock(START))
+
+
+def agreed_fee(_: Desk, case: Case) -> Case:
+    """Units and their amount were agreed by hand: a negotiated price, times the quantity."""
+    amount = from_units(int(case["inputs"]["unit_amount_cents"]), "TRY", 2)
+    desk = selling(product("seat", "7777", family=Family.ADD_ON, most=None))
+    desk.top_up("10000")
+    offer = NegotiatedPrice(
+        id="by hand",
+        account="acme",
+        product="seat",
+        price=Price(interval=MONTH, amount=amount),
+        valid_from=START,
+        valid_until=START + timedelta(days=1),
+    )
+    one = desk.billing.subscriptions.subscribe(
+        "acme", "seat", MONTH, key="fee", quantity=case["inputs"]["units"], offer=offer
+    )
+    return {"fee_cents": to_units(one.charge.amount, 2)}
+
+
+def taxed_fee(_: Desk, case: Case) -> Case:
+    """A balance pays a fee with its tax on top."""
+    inputs = case["inputs"]
+    rate = DatedRate(
+        band="standard",
+        rate=Fraction(int(inputs["tax_rate_percent"]), 100),
+        effective_on=date(2020, 1, 1),
+    )
+    tax = TaxRegime(table=TaxTable(name="VAT", rows=(rate,)), country="TR")
+    desk = selling(product("fee", inputs["net"], pricing=Pricing.EXCLUSIVE), tax)
+    desk.top_up(str(from_units(inputs["wallet_cents"], "TRY", 2).amount))
+    one = desk.billing.subscriptions.subscribe("acme", "fee", MONTH, key="fee")
+    balance = desk.billing.balances.list("acme")["TRY"]
+    paid = to_units(one.charge.amount, 2)
+    assert one.charge.tax is not None
+    return {
+        "invoice_with_tax_cents": to_units(one.charge.tax.gross, 2),
+        "paid_by_wallet_cents": paid,
+        "wallet_after_cents": to_units(balance.money(balance.posted), 2),
+        "left_to_pay_cents": to_units(one.charge.tax.gross, 2) - paid,
+    }
+
+
+def coupons(_: Desk, case: Case) -> Case:
+    """A coupon of an amount is a promotional lot: it pays first, and never more than the price."""
+    inputs = case["inputs"]
+    fixed = [each for _, each in inputs.get("coupons", [("fixed", inputs.get("amount_cents"))])]
+    price = from_units(inputs.get("subtotal") or inputs["base_cents"], "TRY", 2)
+    desk = selling(product("fee", str(price.amount)))
+    desk.top_up("10000")
+    for number, cents in enumerate(fixed):
+        desk.billing.balances.credit(
+            "acme",
+            from_units(cents, "TRY", 2),
+            reason="coupon",
+            key=f"coupon-{number}",
+            terms=Terms(origin=LotOrigin.PROMOTIONAL, priority=10),
+        )
+    one = desk.billing.subscriptions.subscribe("acme", "fee", MONTH, key="fee")
+    given = [share for share in one.charge.shares if share.lot.origin is LotOrigin.PROMOTIONAL]
+    return {"discount": sum(share.units for share in given) // 10**4}
+
+
+def coupon(desk: Desk, case: Case) -> Case:
+    """It recurs by being granted anew with each period."""
+    return {"discount_cents": coupons(desk, case)["discount"]}
+
+
+def deferred(desk: Desk, _: Case) -> Case:
+    """A change for the period's end costs nothing now; the new product is charged when it begins.
+
+    Its October stands for the period that follows the one in which the change was asked for.
+    """
+    billing = desk.billing
+    before = billing.subscriptions.subscribe("acme", "team", MONTH, key="start")
+    desk.clock.advance(days=14)
+    quote = billing.subscriptions.preview("acme", to="firm", timing=ChangeTiming.END_OF_PERIOD)
+    done = billing.subscriptions.change(quote)
+    desk.clock.now = before.period.end
+    billing.run_due()
+    (after,) = billing.subscriptions.list("acme")
+    assert (after.product, after.charge.span.start) == ("firm", before.period.end)
+    starts = "Oct 1" if quote.effective_at == before.period.end else str(quote.effective_at)
+    charged = after.charge.entry is not None and after.period.start == quote.effective_at
+    return {
+        "charge": sum(-entry.amount for entry in done.entries),
+        "starts": starts,
+        "next_charge": starts if charged else "later",
+    }
+
+
 ANSWERS: dict[str, Callable[[Desk, Case], Case]] = {
     "lago-plan_change_state-004": downgrade,
     "lago-plan_change_state-015": future_start,
@@ -161,6 +269,12 @@ ANSWERS: dict[str, Callable[[Desk, Case], Case]] = {
     "lago-plan_change_state-020": trial_with_add_ons,
     "KB-ALN-002": phases,
     "KB-ALN-003": phases,
+    "lago-adjusted_fee-001": agreed_fee,
+    "lago-adjusted_fee-002": agreed_fee,
+    "lago-wallet_pays_invoice-001": taxed_fee,
+    "lago-coupon-006": coupon,
+    "met-coupons-cap": coupons,
+    "samsung-deferred": deferred,
 }
 
 
