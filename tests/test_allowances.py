@@ -30,6 +30,7 @@ from monochat_billing.periods import BillingAnchor, BillingPeriod
 from monochat_billing.plans import Allowance, Limit, hard
 from monochat_billing.recurrences import Recurrence, grant_next
 from monochat_billing.rollovers import NO_ROLLOVER, AllowanceChange, Rollover
+from monochat_billing.units import plain_text
 from tests.desk import Clock, Desk
 from tests.meter_scenes import START, left, record
 
@@ -175,8 +176,14 @@ class TestChanges:
         ],
         ids=str,
     )
-    def test_an_upgrade_at_half_of_the_month(self, rule: AllowanceChange, expected: int) -> None:
-        """200 of 1,000 were used when the plan with 10,000 begins, at half of 31 days."""
+    @pytest.mark.parametrize("thought", [0, 29])
+    def test_an_upgrade_at_half_of_the_month(
+        self, rule: AllowanceChange, expected: int, thought: int
+    ) -> None:
+        """200 of 1,000 were used when the plan with 10,000 begins, at half of 31 days.
+
+        Whoever looks at the quote for a while gets what it showed.
+        """
         billing, clock = service(
             plan("basic", 0, 1000, on_change=rule), plan("pro", 1, 10_000, on_change=rule)
         )
@@ -184,6 +191,7 @@ class TestChanges:
         use(billing, "u", 200, START)
         clock.set("2026-10-20T18:00:00+00:00")
         quote = billing.subscriptions.preview("acme", to="pro", interval=MONTH)
+        clock.advance(minutes=thought)
         billing.subscriptions.change(quote)
         assert left(billing, MESSAGE) == str(expected)
         clock.set("2026-11-05T06:00:00+00:00")
@@ -198,16 +206,32 @@ class TestChanges:
         clock.set("2026-11-05T06:00:00+00:00")
         assert left(billing, MESSAGE) == "1000"
 
-    def test_monthly_to_yearly_begins_a_new_month(self) -> None:
+    @pytest.mark.parametrize("thought", [0, 29])
+    def test_monthly_to_yearly_begins_a_new_month(self, thought: int) -> None:
         """The new anchor brings whole units; of the old month its earned rest stays."""
         billing, clock = service(plan("pro", 0, 3100))
         billing.subscriptions.subscribe("acme", "pro", MONTH, key="s")
         clock.set("2026-10-15T06:00:00+00:00")
         quote = billing.subscriptions.preview("acme", to="pro", interval=YEAR)
+        clock.advance(minutes=thought)
         billing.subscriptions.change(quote)
         assert left(billing, MESSAGE) == str(1000 + 3100)
         clock.set("2026-11-15T06:00:00+00:00")
         assert left(billing, MESSAGE) == "3100"
+
+    def test_a_month_of_units_that_begins_meanwhile_is_the_one_that_changes(self) -> None:
+        """Nothing is taken from a lot before it was there: no balance of the past is below zero."""
+        billing, clock = service(plan("basic", 0, 1000), plan("pro", 1, 44_640))
+        billing.subscriptions.subscribe("acme", "basic", YEAR, key="s")
+        clock.set("2026-11-05T05:50:00+00:00")
+        quote = billing.subscriptions.preview("acme", to="pro", interval=YEAR)
+        clock.set("2026-11-05T06:10:00+00:00")
+        billing.subscriptions.change(quote)
+        told = billing.balances.statement("acme", MESSAGE)
+        assert min(int(plain_text(line.balance)) for line in told.lines) == 0
+        clock.set("2026-12-05T06:00:00+00:00")
+        assert left(billing, MESSAGE) == "44640"
+        assert billing.verify().sound
 
     def test_a_plan_without_units_leaves_what_was_not_included(self) -> None:
         """A pack that was bought stays; the allowance goes."""

@@ -15,7 +15,7 @@ from typing import final
 import attrs
 
 from monochat_billing import changes
-from monochat_billing.accounts import AccountState, Step
+from monochat_billing.accounts import AccountState, Step, followed
 from monochat_billing.balance import Entry
 from monochat_billing.errors import IllegalTransition, InvalidInput, StaleQuote, UnknownName
 from monochat_billing.intervals import check_interval
@@ -291,7 +291,15 @@ def change_subscription(
         after = after.with_schedule(gone)
         events += superseded_events(gone, quote.effective_at)
     result = ChangeResult(quote=quote, subscription=decision.subscription, entries=decision.entries)
-    return Step(after, decision.entries, events, result=result)
+    step = Step(after, decision.entries, events, result=result)
+    if any(
+        one.subscription == quote.subscription and one.period.start > quote.effective_at
+        for one in state.account.recurrences
+    ):
+        return step  # a month of units has begun since: they follow as of now
+    # Units follow as of the instant that the quote shows, like the money: whoever thinks about it
+    # for a while gets none less.
+    return followed(state, step, catalog, quote.effective_at, now)
 
 
 def _facets(quote: ChangeQuote) -> tuple[Facet, ...]:
