@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from monochat_billing import (
     MONTH,
@@ -39,6 +39,7 @@ from monochat_billing.change_rules import DEFAULT_RULES, AnchorRule, ChangeTimin
 from monochat_billing.plans import Direction, DirectionBasis
 from monochat_billing.tax import Pricing
 from tests.catalog_strategies import catalogs, histories
+from tests.effort import one_in
 from tests.scene import lira
 
 CATALOGS = Path(__file__).parent / "catalogs"
@@ -118,7 +119,7 @@ def refused(text: str, file_format: FileFormat = "toml") -> list[str]:
     return [str(mistake) for mistake in caught.value.mistakes]
 
 
-A_THIRD = settings(max_examples=max(settings().max_examples // 3, 10))
+A_FIFTH = one_in(5)
 """Whole catalogs take long to draw."""
 
 
@@ -370,19 +371,19 @@ class TestWhatAFileSays:
 class TestRoundTrips:
     """What is written reads back as an equal value."""
 
-    @A_THIRD
+    @A_FIFTH
     @given(catalogs(), st.sampled_from(FORMATS))
     def test_a_catalog_survives(self, catalog: Catalog, file_format: FileFormat) -> None:
         """Whatever a catalog holds, in either format."""
         assert read_catalog(write_catalog(catalog, file_format), file_format) == catalog
 
-    @A_THIRD
+    @A_FIFTH
     @given(histories(), st.sampled_from(FORMATS))
     def test_versions_survive(self, versions: CatalogVersions, file_format: FileFormat) -> None:
         """All of them, although later ones say only what changes."""
         assert read_versions(write_catalog(versions, file_format), file_format) == versions
 
-    @A_THIRD
+    @A_FIFTH
     @given(catalogs())
     def test_what_is_written_fits_the_schema(self, catalog: Catalog) -> None:
         """The published schema accepts every file that the library writes."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from monochat_billing import MONTH, Price, UnknownName
 from monochat_billing.catalog_versions import CatalogVersions, renewal_price
@@ -17,6 +17,7 @@ from monochat_billing.money import from_units
 from monochat_billing.plans import ChangeTiming, Direction, DirectionBasis
 from monochat_billing.prices import started_at, yearly_amount
 from tests.catalog_strategies import catalogs, histories, instants
+from tests.effort import one_in
 from tests.scene import CATALOG
 
 Case = dict[str, Any]
@@ -75,7 +76,7 @@ def direction(case: Case) -> Case:
 ANSWERS = {"plan_rule": rule, "plan_change": change, "change_direction": direction}
 
 
-A_THIRD = settings(max_examples=max(settings().max_examples // 3, 10))
+A_FIFTH = one_in(5)
 """Whole catalogs take long to draw."""
 
 
@@ -100,7 +101,7 @@ class TestOtherEngines:
 class TestLaws:
     """What holds for every catalog that can be built."""
 
-    @A_THIRD
+    @A_FIFTH
     @given(catalogs(), instants)
     def test_one_price_or_a_clear_refusal(self, catalog: Any, at: Any) -> None:  # noqa: ANN401
         """For every product, interval, currency and instant, by looking at every price there is."""
@@ -119,7 +120,7 @@ class TestLaws:
                 except UnknownName:
                     assert all(one.until_at is None for one in holds)
 
-    @A_THIRD
+    @A_FIFTH
     @given(catalogs())
     def test_the_rule_table_is_total(self, catalog: Any) -> None:  # noqa: ANN401
         """Every change between two offers of one family has exactly one first rule."""
@@ -129,7 +130,7 @@ class TestLaws:
                 if old[0].family is new[0].family:
                     assert catalog.rule(old, new) in catalog.rules
 
-    @A_THIRD
+    @A_FIFTH
     @given(histories(), instants, instants)
     def test_a_later_version_changes_no_earlier_answer(
         self,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from monochat_billing import service
 from monochat_billing.accounts import Account, ChargedUsage
@@ -21,10 +21,11 @@ from monochat_billing.lots import Lot
 from monochat_billing.money import amount_text, money
 from monochat_billing.repositories import KeyRecord
 from monochat_billing.subscriptions import Subscription
+from tests.effort import one_in
 from tests.factories import START, crediting, lira, new_account, subscription, top_up
 from tests.values import INSTANTS, MONIES, TEXTS, UNITS, same, values_of
 
-A_FIFTH = settings(max_examples=max(settings().max_examples // 5, 10))
+A_FIFTH = one_in(5)
 """Values of values of values take long to draw, and there are many types of them."""
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 import stripe
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from monochat_billing.adapters.iyzico import IyzicoGateway
 from monochat_billing.adapters.paytr import PaytrGateway
@@ -32,6 +32,7 @@ from monochat_billing.testing.gateway_bench import (
     GatewayDesk,
     KitClock,
 )
+from tests.effort import one_in
 from tests.gateway_benches import (
     API_KEY,
     OLD,
@@ -247,7 +248,7 @@ class TestNoise:
     """Whatever comes, a parser answers with a payment or says that it is forged or malformed."""
 
     @given(data=st.data())
-    @settings(max_examples=60, deadline=None)
+    @one_in(3)
     def test_of_any_bytes(self, data: st.DataObject) -> None:
         """With any headers."""
         for name, open_bench in BENCHES.items():
@@ -257,7 +258,7 @@ class TestNoise:
                 parse(bench, data.draw(HEADERS), data.draw(st.binary(max_size=300)))
 
     @given(headers=HEADERS, body=st.binary(max_size=300), value=JSON)
-    @settings(max_examples=100, deadline=None)
+    @one_in(3)
     def test_of_any_bytes_and_json_unsigned(
         self, headers: dict[str, Any], body: bytes, value: object
     ) -> None:
@@ -275,7 +276,7 @@ class TestNoise:
         subject=st.dictionaries(WORDS, JSON | WORDS, max_size=8) | JSON,
         extra=st.dictionaries(WORDS, JSON, max_size=4),
     )
-    @settings(max_examples=150, deadline=None)
+    @one_in(2)
     def test_of_signed_events_of_stripe(
         self, kind: str, subject: object, extra: dict[str, object]
     ) -> None:
@@ -287,7 +288,7 @@ class TestNoise:
         parse(Only(gateway), {"Stripe-Signature": signature}, body)
 
     @given(fields=st.dictionaries(WORDS, JSON, max_size=8) | JSON)
-    @settings(max_examples=100, deadline=None)
+    @one_in(3)
     def test_of_signed_webhooks_of_iyzico(self, fields: object) -> None:
         """Its signature covers five fields."""
         from monochat_billing.testing.fake_iyzico import FakeIyzico
@@ -306,7 +307,7 @@ class TestNoise:
             st.sampled_from(["currency", "test_mode", "x"]), st.text(max_size=5), max_size=3
         ),
     )
-    @settings(max_examples=100, deadline=None)
+    @one_in(3)
     def test_of_signed_forms_of_paytr(self, total: str, status: str, extra: dict[str, str]) -> None:
         """Its hash covers three."""
         from monochat_billing.testing.fake_paytr import FakePaytr

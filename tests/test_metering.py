@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from monochat_billing import (
     MONTH,
@@ -36,6 +36,7 @@ from monochat_billing.tax import Pricing
 from monochat_billing.tax_regimes import TURKEY
 from monochat_billing.tiers import CapacityTier, Tier
 from tests.desk import Clock
+from tests.effort import one_in
 from tests.meter_scenes import (
     METERS,
     START,
@@ -440,7 +441,7 @@ class TestTax:
         assert left(billing) == "24999.851852"
 
     @given(st.lists(st.integers(1, 500), min_size=1, max_size=8))
-    @settings(max_examples=30)
+    @one_in(4)
     def test_the_pieces_of_a_period_sum_to_the_whole(self, parts: list[int]) -> None:
         """Net pieces sum to the net of the sum, however usage is cut."""
         model = PerUnit(price="0.0009")
@@ -462,7 +463,7 @@ class TestLaws:
     """What holds whatever is recorded, in whatever order."""
 
     @given(QUANTITIES, MODELS)
-    @settings(max_examples=40)
+    @one_in(4)
     def test_records_sum_to_the_closed_form(self, quantities: list[int], model: PerUnit) -> None:
         """Marginal charges of a period sum to the charge of its whole."""
         billing, _ = service(metered_catalog((meter("thing", model),)))
@@ -476,7 +477,7 @@ class TestLaws:
         assert left(billing) == before
 
     @given(QUANTITIES, QUANTITIES, st.sampled_from(["monochat.message", "storage.gb"]))
-    @settings(max_examples=40)
+    @one_in(4)
     def test_a_correction_equals_having_recorded_the_right_thing(
         self, wrong: list[int], right: list[int], name: str
     ) -> None:
@@ -501,7 +502,7 @@ class TestLaws:
         assert mended.verify().sound
 
     @given(st.permutations(range(5)), st.integers(0, 4))
-    @settings(max_examples=25)
+    @one_in(4)
     def test_the_order_of_records_does_not_matter(self, order: list[int], late: int) -> None:
         """A counter's total is that of its sum, whoever comes first, and however late one comes."""
         totals = []
@@ -515,7 +516,7 @@ class TestLaws:
         assert totals[0] == totals[1]
 
     @given(st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 12)), max_size=12), st.data())
-    @settings(max_examples=25)
+    @one_in(4)
     def test_a_batch_does_what_its_records_do_one_by_one(
         self, used: list[tuple[str, int]], data: st.DataObject
     ) -> None:

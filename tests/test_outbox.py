@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from monochat_billing import Billing, sample_catalog
 from monochat_billing.adapters.memory import MemoryStorage
@@ -16,6 +16,7 @@ from monochat_billing.errors import IllegalTransition, InvalidInput, UnknownName
 from monochat_billing.repositories import Storage
 from monochat_billing.service.outbox import Delivery
 from tests.desk import PROFILE, Clock
+from tests.effort import one_in
 
 LEASE = timedelta(minutes=5)
 
@@ -199,7 +200,7 @@ class TestManyWorkers:
 class TestAnyOrder:
     """Whatever workers do, every event is handled, in order, and none before its forerunner."""
 
-    @settings(max_examples=60)
+    @one_in(2)
     @given(
         st.lists(
             st.tuples(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import attrs
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from monochat_billing import (
     MONTH,
@@ -26,6 +26,7 @@ from monochat_billing.plans import Grant
 from monochat_billing.rating import MessageCategory
 from monochat_billing.tax_regimes import TURKEY
 from tests.desk import Desk
+from tests.effort import one_in
 from tests.meter_scenes import left, record, service
 
 MESSAGE = "monochat.message"
@@ -168,7 +169,7 @@ class TestRefunds:
             billing.packs.refund("acme", "p", key="r")
 
     @given(st.integers(1, 4), st.integers(0, 20_000), st.booleans())
-    @settings(max_examples=30)
+    @one_in(4)
     def test_never_more_than_was_paid(self, quantity: int, used: int, taxed: bool) -> None:  # noqa: FBT001
         """What comes back is the unused part, and units and money add up."""
         billing, _ = service(selling(taxed=taxed), plan="")

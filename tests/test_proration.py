@@ -37,6 +37,7 @@ from monochat_billing.proration_policies import (
     TimeBasis,
 )
 from monochat_billing.rounding import DOWN, HALF_EVEN, HALF_UP, UP
+from tests.effort import one_in
 
 ZONES = st.sampled_from(
     [
@@ -82,6 +83,7 @@ def kurus(units: int) -> Any:  # noqa: ANN401 - Money, from a library without st
 
 
 class TestSplit:
+    @one_in(3)
     @given(drawn=wholes(), shares=st.lists(SHARES, max_size=8), units=KURUS,
            policy=st.sampled_from(MEASURED))  # fmt: skip
     def test_parts_sum_to_the_whole(
@@ -290,6 +292,7 @@ class TestChange:
         price=1,
         policy=DEFAULT_POLICY,
     )
+    @one_in(3)
     @given(drawn=wholes(), shares=st.lists(SHARES, min_size=1, max_size=8), price=KURUS,
            policy=st.sampled_from(CONSERVING))  # fmt: skip
     def test_segments_of_one_price_telescope(
@@ -323,6 +326,7 @@ class TestChange:
         )
         assert to_units(ended.credit, 2) == 0
 
+    @one_in(3)
     @given(drawn=wholes(), shares=st.lists(SHARES, min_size=2, max_size=8),
            prices=st.lists(KURUS, min_size=9, max_size=9),
            policy=st.sampled_from(CONSERVING))  # fmt: skip
@@ -582,6 +586,38 @@ class TestChange:
             unused_credit(**args)
         assert refused.value.field == "price"
         assert unused_credit(**args, price=money("30", "TRY")).credit == money("-10", "TRY")
+
+    def test_what_was_paid_for_no_day_credits_nothing(self) -> None:
+        """Ten hours within one local day are no unit of it, so none of them is unused."""
+        within = BillingPeriod(
+            start=datetime(2026, 6, 5, 8, tzinfo=UTC), end=datetime(2026, 6, 5, 18, tzinfo=UTC)
+        )
+        done = unused_credit(
+            paid=money("10", "TRY"),
+            paid_for=within,
+            at=within.start + timedelta(hours=4),
+            zone="UTC",
+            whole=JUNE,
+        )
+        assert done.credit == money("0", "TRY")
+
+    @pytest.mark.parametrize(("credited", "capped"), [("0", False), ("0.01", True)])
+    def test_a_difference_is_capped_only_where_it_is_cut(
+        self, credited: str, capped: object
+    ) -> None:
+        """All that was paid comes back by right; with a kurus of it gone, less than that."""
+        policy = next(one for one in POLICIES if one.charge is ChargeRule.DIFFERENCE)
+        done = prorate_change(
+            paid=money("10", "TRY"),
+            new_price=money("0", "TRY"),
+            whole=JUNE,
+            at=JUNE.start,
+            zone="UTC",
+            policy=policy,
+            credited=money(credited, "TRY"),
+        )
+        (line,) = done.lines
+        assert (line.capped, line.amount) == (capped, money("-10", "TRY") + money(credited, "TRY"))
 
 
 class TestPolicy:

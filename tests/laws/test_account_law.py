@@ -53,6 +53,7 @@ from monochat_billing.starts import Alignment
 from monochat_billing.subscriptions import ENDED, MOVES, Subscription, SubscriptionState
 from monochat_billing.tax import Pricing
 from tests.desk import PROFILE, SECRET, Clock, Desk
+from tests.effort import one_in
 from tests.stall import Counter
 
 PLANS: Final = ("basic", "growth", "enterprise")
@@ -611,7 +612,7 @@ class AccountMachine(RuleBasedStateMachine):
 
 TestTheAccount = AccountMachine.TestCase
 TestTheAccount.settings = settings(
-    max_examples=settings().max_examples // 4,
+    one_in(4),
     stateful_step_count=20,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

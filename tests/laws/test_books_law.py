@@ -57,6 +57,7 @@ from monochat_billing.scheduling import ScheduleState
 from monochat_billing.service.pipeline import Command, execute
 from monochat_billing.subscriptions import SubscriptionState
 from tests.desk import PROFILE, Clock, Desk, build
+from tests.effort import one_in
 from tests.laws.model import Model
 from tests.scene import CATALOG, START, Scene, scene
 
@@ -226,7 +227,7 @@ class BooksMachine(RuleBasedStateMachine):
 
 
 TestTheBooks = BooksMachine.TestCase
-TestTheBooks.settings = settings(stateful_step_count=25)
+TestTheBooks.settings = settings(one_in(2), stateful_step_count=25)
 
 
 # ---------------------------------------------------------------------- any account, any use
@@ -347,6 +348,7 @@ def lira_units(entries: tuple[Entry, ...]) -> Money:
 class TestAnyAccount:
     """What holds after any story."""
 
+    @one_in(3)
     @given(used())
     def test_its_books_are_sound(self, made: Scene) -> None:
         """Every balance is the sum of its entries and of its lots, and never below zero."""
@@ -354,6 +356,7 @@ class TestAnyAccount:
         assert all(one.posted >= 0 for one in made.state.books.balances.values())
         assert [entry.number for entry in made.entries] == list(range(1, len(made.entries) + 1))
 
+    @one_in(3)
     @given(used())
     def test_gives_back_no_more_than_was_paid(self, made: Scene) -> None:
         """Fee by fee: what came back for it is at most what it was, and comes back once."""
@@ -368,6 +371,7 @@ class TestAnyAccount:
                 back[entry.corrects] = entry.amount
         assert all(0 < amount <= -fees[number].amount for number, amount in back.items())
 
+    @one_in(3)
     @given(used())
     def test_has_periods_and_histories_without_gaps(self, made: Scene) -> None:
         """Each line of history begins where the one before it ended, and the last is open."""
@@ -382,6 +386,7 @@ class TestAnyAccount:
             assert (one.period.end > now) is (one.state is SubscriptionState.ACTIVE)
             assert one.charge.whole.covers(one.charge.span)
 
+    @one_in(3)
     @given(used())
     def test_knows_what_is_due_next(self, made: Scene) -> None:
         """Nothing that is due has been left, and no later instant is named than the next one."""
@@ -390,6 +395,7 @@ class TestAnyAccount:
         assert account.next_due_at == (due.at if due else None)
         assert due is None or due.at > account.as_of
 
+    @one_in(3)
     @given(used())
     def test_numbers_versions_with_every_change(self, made: Scene) -> None:
         """A version is one more than the moves that the events tell of."""
@@ -414,6 +420,7 @@ class TestAnyAccount:
 class TestPreview:
     """What is previewed is what is done."""
 
+    @one_in(3)
     @given(used(), gaps, products, st.none() | intervals, st.none() | st.just("IMMEDIATE"))
     def test_equals_execution(
         self,
@@ -459,6 +466,7 @@ class TestPreview:
         made.run(quote.next_renewal_at)
         assert made.audit().sound
 
+    @one_in(3)
     @given(used(), gaps, products, st.none() | intervals)
     def test_equals_what_the_end_of_the_period_brings(
         self, made: Scene, gap: timedelta, to: str, interval: BillingInterval | None
@@ -494,6 +502,7 @@ class TestPreview:
 class TestTime:
     """It does not matter when, how often or by whom time is made to pass."""
 
+    @one_in(3)
     @given(started(), stories, st.lists(gaps, max_size=6), gaps)
     def test_any_partition_is_the_same(
         self, made: Scene, story: list[Do], stops: list[timedelta], rest: timedelta
@@ -514,6 +523,7 @@ class TestTime:
         assert once.schedule == often.schedule
         assert once.lots == often.lots
 
+    @one_in(3)
     @given(used(), gaps, gaps)
     def test_that_is_read_late_was_there_already(
         self, made: Scene, gap: timedelta, later: timedelta
@@ -531,6 +541,7 @@ class TestTime:
 class TestSchedulingAndRevoking:
     """What was taken back leaves nothing but its record."""
 
+    @one_in(3)
     @given(used(), products, st.none() | intervals, st.none() | gaps, st.tuples(gaps, gaps))
     def test_is_as_if_never_scheduled(
         self,
@@ -569,6 +580,7 @@ class TestSchedulingAndRevoking:
 class TestBatches:
     """Many commands in one unit of work are the same commands one by one."""
 
+    @one_in(3)
     @given(
         asked=st.lists(
             st.tuples(st.sampled_from(["a", "b"]), st.integers(-1, 60), st.integers(0, 4)),
@@ -861,4 +873,4 @@ class ServiceMachine(RuleBasedStateMachine):
 
 
 TestTheService = ServiceMachine.TestCase
-TestTheService.settings = settings(stateful_step_count=25)
+TestTheService.settings = settings(one_in(3), stateful_step_count=25)

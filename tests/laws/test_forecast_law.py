@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import assume, given, strategies as st
 
 from monochat_billing.entries import Entry
 from monochat_billing.events import Event, RenewalFailed
@@ -14,6 +14,7 @@ from monochat_billing.money import to_units
 from monochat_billing.subscriptions import SubscriptionState
 from monochat_billing.units import Units
 from tests.desk import START
+from tests.effort import one_in
 from tests.laws.test_time_law import played, scripts
 from tests.stall import Shop
 
@@ -54,7 +55,7 @@ class TestTheForecast:
     """What is shown is what time does."""
 
     @given(script=scripts, days=DAYS)
-    @settings(max_examples=60)
+    @one_in(2)
     def test_is_what_is_stored_when_time_has_passed(self, script: Any, days: int) -> None:  # noqa: ANN401
         made = played(script, [])
         found = shown(made, days)
@@ -68,7 +69,7 @@ class TestTheForecast:
         assert later_events[len(events) :] == list(found.events)
 
     @given(script=scripts, days=DAYS)
-    @settings(max_examples=60)
+    @one_in(2)
     def test_puts_every_entry_in_one_line(self, script: Any, days: int) -> None:  # noqa: ANN401 - as above
         made = played(script, [])
         found = shown(made, days)
@@ -78,7 +79,7 @@ class TestTheForecast:
             assert told == moved
 
     @given(script=scripts, days=DAYS)
-    @settings(max_examples=60)
+    @one_in(2)
     def test_shows_every_failure_failing(self, script: Any, days: int) -> None:  # noqa: ANN401 - as above
         """As many lines lack money as renewals fail, with the same shortfalls."""
         made = played(script, [])
@@ -89,7 +90,7 @@ class TestTheForecast:
         assert all(one.outcome is Outcome.FAILS for one in found.lines if one.shortfall)
 
     @given(script=scripts, days=DAYS)
-    @settings(max_examples=60)
+    @one_in(2)
     def test_reads_in_both_languages(self, script: Any, days: int) -> None:  # noqa: ANN401 - as above
         """Whatever has come to be: the forecast, the page and its HTML."""
         made = played(script, [])
@@ -107,7 +108,7 @@ class TestTheRunway:
     """It ends where the first renewal fails."""
 
     @given(script=scripts)
-    @settings(max_examples=60)
+    @one_in(2)
     def test_without_a_burn(self, script: Any) -> None:  # noqa: ANN401 - as above
         made = played(script, [])
         found = shown(made, 200)
@@ -126,7 +127,7 @@ class TestTheRunway:
         assert answer.until == (found.as_of if waiting else expected)
 
     @given(script=scripts, rates=st.tuples(st.integers(0, 300), st.integers(0, 300)))
-    @settings(max_examples=60)
+    @one_in(2)
     def test_more_use_never_lasts_longer(self, script: Any, rates: tuple[int, int]) -> None:  # noqa: ANN401
         """A month of looking ahead, in which nothing but use differs."""
         made = played(script, [])

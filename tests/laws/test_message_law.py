@@ -7,7 +7,7 @@ from random import Random
 
 import attrs
 import pytest
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import assume, given, strategies as st
 
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.adapters.sql import SqlStorage
@@ -23,6 +23,7 @@ from monochat_billing.rating import MessageCategory
 from monochat_billing.repositories import Changes, UnitOfWork, Wanted
 from monochat_billing.tiers import Tier
 from tests.desk import START, Clock
+from tests.effort import one_in
 from tests.message_desk import NUMBER, Json, MessageDesk, build_messages, status, webhook
 
 RATES = meta_message_rates()
@@ -151,6 +152,7 @@ def storm(post: MessageDesk, statuses: list[Json], random: Random, *, repeats: i
 class TestOrderAndRepetition:
     """Webhooks that carry a price charge the same messages the same amounts, in any order."""
 
+    @one_in(3)
     @given(traffic(), st.sampled_from(TERMS[:2]), SEEDS)
     def test_change_nothing(self, messages: list[Said], terms: MessageTerms, seed: int) -> None:
         random = Random(seed)
@@ -172,6 +174,7 @@ class TestOrderAndRepetition:
         assert wild.billing.verify("acme").sound
         assert wild.billing.messages.set_aside() == ()
 
+    @one_in(3)
     @given(traffic(), SEEDS)
     def test_change_no_sum_across_the_edge_of_a_tier(self, messages: list[Said], seed: int) -> None:
         random = Random(seed)
@@ -186,7 +189,7 @@ class TestOrderAndRepetition:
         assert sums[0] == sums[1]
 
     @given(traffic(), SEEDS)
-    @settings(max_examples=15)
+    @one_in(8)
     def test_leave_the_same_in_memory_and_in_tables(self, messages: list[Said], seed: int) -> None:
         statuses = [one for said in messages for one in said.statuses()]
         kept = []
@@ -212,6 +215,7 @@ class TestOrderAndRepetition:
 class TestConservation:
     """What a message did not take is free again, and nothing is held for what was decided."""
 
+    @one_in(3)
     @given(traffic(), st.sampled_from(TERMS), SEEDS)
     def test_holds_for_every_storm(
         self, messages: list[Said], terms: MessageTerms, seed: int
@@ -233,6 +237,7 @@ class TestConservation:
         assert post.held == 0
         assert post.billing.verify("acme").sound
 
+    @one_in(3)
     @given(traffic(), SEEDS)
     def test_forces_what_comes_after_its_release_once(
         self, messages: list[Said], seed: int
@@ -311,7 +316,7 @@ class TestAffordable:
     """So many times the balance pays for a mix, and not once more."""
 
     @given(mixes(), st.sampled_from(TERMS), near_the_edges, st.integers(0, 400_000))
-    @settings(max_examples=60)
+    @one_in(4)
     def test_is_exact_at_the_edge(
         self, mix: list[CampaignPart], terms: MessageTerms, counts: dict[str, int], units: int
     ) -> None:
@@ -334,6 +339,7 @@ class TestAffordable:
 class TestTheWorstCase:
     """No estimate's worst case is below what the same messages then cost by the same card."""
 
+    @one_in(3)
     @given(
         mixes(),
         st.sampled_from(TERMS),
@@ -362,6 +368,7 @@ class TestTheWorstCase:
         assert spent.amount <= found.worst.amount
         assert all(one.excess is None for one in post.billing.messages.list("acme", limit=1000))
 
+    @one_in(3)
     @given(mixes(), st.sampled_from(TERMS), st.integers(0, 300_000), st.sampled_from(StopRule))
     def test_may_be_sent_exactly_where_it_can_be_held(
         self, mix: list[CampaignPart], terms: MessageTerms, units: int, stop: StopRule
@@ -381,6 +388,7 @@ class TestTheWorstCase:
 class TestTheBreakdownOfPrices:
     """Every message is taxed by itself, so a sum never depends on what else is in a batch."""
 
+    @one_in(3)
     @given(traffic(), st.sampled_from(TERMS[:2]))
     def test_taxes_each_message_alone(self, messages: list[Said], terms: MessageTerms) -> None:
         post = build_messages(MemoryStorage(), Clock(), terms)

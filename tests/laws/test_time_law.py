@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 import pytest
-from hypothesis import assume, event, given, settings, strategies as st
+from hypothesis import assume, event, given, strategies as st
 
 from monochat_billing import MONTH, YEAR, Family, money
 from monochat_billing.accounts import AccountState, ahead, catch_up
@@ -27,6 +27,7 @@ from monochat_billing.lots import LotOrigin
 from monochat_billing.repositories import Storage, Wanted
 from monochat_billing.subscriptions import Subscription, SubscriptionState
 from tests.desk import START
+from tests.effort import one_in
 from tests.stall import MOVING, SHOP, SUSPENDING, Shop, days, shop_on
 
 LAWS: Final = attrs.evolve(
@@ -234,7 +235,7 @@ def told(made: Shop) -> tuple[object, ...]:
 class TestPartitions:
     """Any partition of time into runs and requests ends alike."""
 
-    @settings(max_examples=120)
+    @one_in(2)
     @given(scripts, st.lists(st.lists(st.floats(0, 1), max_size=3), max_size=12), st.data())
     def test_runs_in_between_change_nothing(
         self,
@@ -254,7 +255,7 @@ class TestPartitions:
         busy.wait(busy.clock.now)
         assert told(lazy) == told(busy)
 
-    @settings(max_examples=15)
+    @one_in(10)
     @given(scripts)
     def test_a_database_that_runs_every_day_ends_as_memory_that_never_did(
         self, script: list[tuple[int | str, Request]]
@@ -269,7 +270,7 @@ class TestPartitions:
             lazy.wait(END)
             assert told(lazy) == told(busy)
 
-    @settings(max_examples=60)
+    @one_in(2)
     @given(scripts)
     def test_the_books_stay_sound(self, script: list[tuple[int | str, Request]]) -> None:
         """And what comes back of a subscription is never more than was paid for it."""
@@ -289,7 +290,7 @@ class TestPartitions:
 class TestTheNextInstant:
     """``next_due_at`` is exactly where catch-up next does something."""
 
-    @settings(max_examples=100)
+    @one_in(2)
     @given(scripts)
     def test_is_the_minimum_of_what_is_ahead(self, script: list[tuple[int | str, Request]]) -> None:
         """Computed here once more, from each thing that can fall due."""
@@ -348,7 +349,7 @@ plans = st.one_of(
 class TestPlannedAndRevoked:
     """It is as if it had never been planned, whatever gave way to it."""
 
-    @settings(max_examples=100)
+    @one_in(2)
     @given(scripts, st.lists(plans, min_size=1, max_size=3), st.integers(0, 48))
     def test_leaves_no_trace(
         self, script: list[tuple[int | str, Request]], planned: list[Request], hours: int
@@ -415,7 +416,7 @@ class TestFacetsCommute:
     """Requests about different facets can be made in either order."""
 
     @pytest.mark.parametrize("pair", list(_PAIRS))
-    @settings(max_examples=20)
+    @one_in(8)
     @given(st.integers(0, 9 * 24), st.sampled_from([0, 1, 20, 40]))
     def test_both_orders_end_alike(self, pair: str, hours: int, later: int) -> None:
         """With enough money for both: the same subscription, balance and what is pending."""
