@@ -10,7 +10,7 @@ from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.adapters.sql._backends import Isolation
 from monochat_billing.repositories import Storage
 from monochat_billing.testing.storage_kit import Capability, StorageBench
-from tests.postgres import shared
+from tests.postgres import Server, shared
 
 
 @final
@@ -56,7 +56,7 @@ class SqliteInMemory(StorageBench):
 _TEMPLATE: Final = "kit_template"
 
 
-class _Served(StorageBench):
+class Served(StorageBench):
     """A database of its own for each place, on a server of the run, which a fixture starts."""
 
     has = frozenset(Capability)
@@ -80,7 +80,11 @@ class _Served(StorageBench):
                 connection.execute(
                     f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'"
                 )
-        return SqlStorage(server.url(name), isolation=self.isolation)
+        return self.connected(server, name)
+
+    def connected(self, server: Server, database: str) -> SqlStorage:
+        """Open a database that has the schema."""
+        return SqlStorage(server.url(database), isolation=self.isolation)
 
     def discard(self, place: Path) -> None:
         with shared(self.server).connect() as connection:
@@ -92,19 +96,19 @@ class _Served(StorageBench):
 
 
 @final
-class Postgres(_Served):
+class Postgres(Served):
     """The server of the run; it needs the fixture ``postgres_server``."""
 
 
 @final
-class Serializable(_Served):
+class Serializable(Served):
     """The same where SERIALIZABLE is what the database and the storage use."""
 
     isolation = "SERIALIZABLE"
 
 
 @final
-class NewerPostgres(_Served):
+class NewerPostgres(Served):
     """The newer server of the wheel; it needs the fixture ``newer_server``."""
 
     server = "newer"

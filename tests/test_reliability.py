@@ -157,6 +157,27 @@ class TestAServer:
                 connection.close()
             assert posted(storage) == 3_000_000
 
+    def test_l27_a_name_means_one_statement_whoever_prepared_it(self, postgres_url: str) -> None:
+        """A pooler gives sessions away in which others have prepared what they needed first."""
+        found = list[dict[str, bytes]]()
+        firsts: tuple[Callable[[SqlStorage], object], ...] = (
+            lambda storage: open_account(storage, funds="5"),
+            lambda storage: storage.read(lambda reader: reader.accounts()),
+        )
+        for first in firsts:
+            with SqlStorage(postgres_url) as storage:
+                first(storage)
+                debit(storage)
+                connection = storage._engine.raw_connection()
+                found.append(dict(connection.info["monochat_billing_pipeline"]._names))
+                connection.close()
+        mine, others = found
+        both = mine.keys() & others.keys()
+        assert both
+        assert list(mine) != list(others)
+        assert all(mine[text] == others[text] for text in both)
+        assert len({*mine.values(), *others.values()}) == len({*mine, *others})
+
     def test_l25_an_older_schema_is_upgraded_under_traffic(
         self, postgres_server: Server, database: str
     ) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import StaticPool
 
 from monochat_billing.adapters.sql import schema
-from monochat_billing.adapters.sql._pipeline import UNPREPARED
+from monochat_billing.adapters.sql._pipeline import PREPARED, UNPREPARED
 from monochat_billing.adapters.sql._shapes import PostgresShapes, Shapes, SqliteShapes
 from monochat_billing.adapters.sql._statements import Statements
 from monochat_billing.errors import InvalidInput, StorageError
@@ -190,8 +190,8 @@ class Postgres:
     one_connection = False
     pipelines = True
 
-    # Serialization, deadlock, lock timeout, a prepared statement that was forgotten.
-    _AGAIN: Final = frozenset({"40001", "40P01", "55P03", UNPREPARED})
+    # Serialization, deadlock, lock timeout, a prepared statement that was forgotten, or was not.
+    _AGAIN: Final = frozenset({"40001", "40P01", "55P03", UNPREPARED, PREPARED})
     _UNIQUE: Final = "23505"
     _NULL: Final = "23502"
 

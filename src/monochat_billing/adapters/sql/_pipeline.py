@@ -7,6 +7,7 @@ psycopg has a pipeline too. It looks for answers after every statement that it s
 much as the statements themselves; here nothing is waited for until all of them are sent.
 """
 
+import hashlib
 import select
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -24,6 +25,9 @@ UNPREPARED: Final = "26000"
 Psycopg lets the server forget all of a connection's after a ROLLBACK or a change of the schema, if
 it has prepared some of its own there. Nothing was done, so it is prepared anew and run again.
 """
+
+PREPARED: Final = "42P05"
+"""What a server says of a prepared statement that it has already: it is the same, by its name."""
 
 _REMEMBERED: Final = 256
 _INTEGERS: Final = frozenset({20, 21, 23, 1700})  # int8, int2, int4, numeric
@@ -46,6 +50,16 @@ def _numbered(text: str) -> bytes:
     return "".join([first, *numbered]).replace("%%", "%").encode()
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _name(text: str) -> bytes:
+    """Name a statement by what it says.
+
+    A pooler may give a session away in which somebody else has prepared statements of ours. Then a
+    name is unknown there, or means the same; it never is another statement.
+    """
+    return b"billing_" + hashlib.sha256(text.encode()).hexdigest()[:40].encode()
+
+
 def _sent(value: object) -> bytes | None:
     return None if value is None else str(value).encode()
 
@@ -65,7 +79,6 @@ class Pipeline:
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - psycopg, which is an extra
         self._connection = connection
         self._names: dict[str, bytes] = {}
-        self._named = 0
         self._poll = _poller(connection.fileno())
 
     def exchange(self, asks: Sequence[tuple[str, Sequence[object]]]) -> list[list[Row]]:
@@ -103,8 +116,7 @@ class Pipeline:
         else:
             name = self._names.get(text)
             if name is None:
-                self._named += 1
-                name = self._names[text] = f"billing_{self._named}".encode()
+                name = self._names[text] = _name(text)
                 pgconn.send_prepare(name, _numbered(text))
                 commands.append(text)
             pgconn.send_query_prepared(name, parameters)
@@ -142,15 +154,22 @@ class Pipeline:
                 if isinstance(command, int):
                     rows.append([])
             else:
-                unprepared = [one for one in commands[at:] if isinstance(one, str)]
-                for text in unprepared:
-                    del self._names[text]
                 place = next(one for one in commands[at:] if isinstance(one, int))
                 error = error_from_result(result)
-                if error.sqlstate == UNPREPARED:
-                    self._names.clear()
+                self._forget(commands, at, error.sqlstate)
                 raise Interrupted(place, error)
         return rows
+
+    def _forget(self, commands: Sequence[int | str], failed: int, state: str | None) -> None:
+        """Remember only what the server has prepared by all that it has said."""
+        kept = [one for one in commands[:failed] if isinstance(one, str)]
+        lost = [one for one in commands[failed:] if isinstance(one, str)]
+        if state == PREPARED:
+            del lost[0]
+        for text in lost:
+            del self._names[text]
+        if state == UNPREPARED:
+            self._names = {text: _name(text) for text in kept}
 
 
 def _read(result: Any) -> list[Row]:  # noqa: ANN401 - libpq's result
