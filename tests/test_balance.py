@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from monochat_billing.balance import (
     Balance,
     Books,
+    DebitMode,
     Entry,
     EntryKind,
     Memo,
@@ -21,6 +22,7 @@ from monochat_billing.balance import (
     open_balance,
 )
 from monochat_billing.errors import InsufficientFunds, InvalidInput, UnknownName
+from monochat_billing.holds import place_hold
 from monochat_billing.lots import ChargeKind, LotOrigin, burnable
 from monochat_billing.money import Money, money
 from tests.scene import START, books_with, lira, memo, posted, remaining
@@ -248,6 +250,14 @@ class TestDebitMany:
         assert posted(done.books) == "0"
         assert done.books.sequence == 4
 
+    def test_leaves_what_a_hold_has_set_aside(self) -> None:
+        """Of 10 with 4 held, 5 are paid: 5 remain, 4 of them for the hold alone."""
+        held = place_hold(books_with("10"), lira("4"), memo(), hold_id="h-1", expires_at=None)
+        done = debit_many(held.books, "TRY", [(5 * MICRO, "a"), (2 * MICRO, "b")], memo())
+        (lot,) = done.books.balance("TRY").lots
+        assert (lot.remaining, lot.pinned) == (5 * MICRO, 4 * MICRO)
+        assert [isinstance(one, Entry) for one in done.results] == [True, False]
+
     @pytest.mark.parametrize("units", [0, -1])
     def test_refuses_what_is_not_above_zero(self, units: int) -> None:
         """A negative item would make money."""
@@ -334,6 +344,15 @@ class TestGiveBack:
         assert back.entry.parts == ((2, 3 * MICRO),)
         only = debit(books, lira("5"), memo())
         assert give_back(only.books, lira("5"), only.shares, late, None) is None
+
+    def test_of_what_was_taken_on_credit_is_nobodys_paid_money(self) -> None:
+        """A debt of 30 was covered by 50 since: what comes back is spent, and never refunded."""
+        owed = debit(books_with(), lira("30"), memo(), DebitMode.FORCED)
+        books = credit(owed.books, lira("50"), memo(EntryKind.TOP_UP)).books
+        back = give_back(books, lira("30"), owed.shares, memo(), corrects=owed.entry.number)
+        assert back is not None
+        found = {lot.origin: lot.remaining for lot in back.books.balance("TRY").lots}
+        assert found == {LotOrigin.PAID: 20 * MICRO, LotOrigin.PROMOTIONAL: 30 * MICRO}
 
     @pytest.mark.parametrize("amount", ["0", "-1", "0.0000001"])
     def test_refuses_what_is_no_amount(self, amount: str) -> None:

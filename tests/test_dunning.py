@@ -32,6 +32,7 @@ from monochat_billing.events import RenewalFailed
 from monochat_billing.intervals import MONTH
 from monochat_billing.plans import AnchorRule
 from monochat_billing.subscriptions import SubscriptionState
+from monochat_billing.tax_regimes import TURKEY
 from monochat_billing.units import plain_text
 from tests.stall import (
     DECEMBER,
@@ -309,8 +310,9 @@ class TestOtherPolicies:
         assert made.of().state is SubscriptionState.SUSPENDED
         assert made.of().suspended_at == NOVEMBER
 
-    def test_a_period_shorter_than_the_grace(self) -> None:
-        """Money that comes when the period that was due is over begins a new one."""
+    @pytest.mark.parametrize("waited", [2 * DAY, 3 * DAY + timedelta(hours=1)], ids=str)
+    def test_a_period_shorter_than_the_grace(self, waited: timedelta) -> None:
+        """Money that comes when the period that was due is over, or ends, begins a new one."""
         daily = attrs.evolve(
             SHOP.product("growth"),
             prices=(attrs.evolve(SHOP.product("growth").prices[0], interval=days(1)[0]),),
@@ -321,10 +323,10 @@ class TestOtherPolicies:
         made.subscribe("growth", days(1)[0])
         start = made.clock.now
         made.wait(start + 2 * DAY)  # failed after a day, tried again a day later
-        made.wait(start + 3 * DAY + timedelta(hours=1))
+        made.wait(start + waited)
         made.fund("1000")
         assert made.of().state is SubscriptionState.ACTIVE
-        assert made.of().period.start == start + 3 * DAY + timedelta(hours=1)
+        assert made.of().period.start == start + waited
 
     def test_a_retry_pays_what_the_money_is_enough_for(self) -> None:
         """New money waits for the plan, which comes first; a retry judges each alone."""
@@ -339,6 +341,30 @@ class TestOtherPolicies:
         support = made.of(Family.SUPPORT)
         assert (support.state, support.period.start) == (SubscriptionState.ACTIVE, NOVEMBER)
         assert made.told()[-2:] == ["RenewalFailed", "SubscriptionRevived"]
+
+    def test_the_last_retry_comes_before_the_end_of_the_grace(self) -> None:
+        """Both at one instant: what the retry pays is not suspended."""
+        last = attrs.evolve(ALIKE[0], retries=days(7))
+        made = shop_on(MemoryStorage(), with_dunning(last), funds="1400")
+        made.subscribe("growth")
+        made.subscribe("priority")
+        made.wait(NOVEMBER)
+        made.fund("400")
+        made.wait(NOVEMBER + 7 * DAY)
+        assert made.of().state is SubscriptionState.SUSPENDED
+        assert made.of(Family.SUPPORT).state is SubscriptionState.ACTIVE
+        assert made.of(Family.SUPPORT).period.start == NOVEMBER
+        assert made.told().count("SubscriptionSuspended") == 1
+
+    def test_what_is_paid_late_is_taxed_as_on_the_day_it_fell_due(self) -> None:
+        """1,000 with 20 % inside."""
+        made = shop_on(MemoryStorage(), attrs.evolve(SHOP, tax=TURKEY), funds="1000")
+        made.subscribe("growth")
+        made.wait(NOVEMBER)
+        made.fund("1000")
+        split = made.of().charge.tax
+        assert split is not None
+        assert (split.net, split.tax) == (money("833.33", "TRY"), money("166.67", "TRY"))
 
     def test_a_retry_when_the_period_that_was_due_is_over(self) -> None:
         """A new period begins with it, and the day between costs nothing."""
@@ -408,6 +434,15 @@ class TestWhatMoneyPaysFirst:
         assert shop.of(Family.SUPPORT).state is SubscriptionState.PAST_DUE
         (left,) = shop.billing.subscriptions.dues("acme")
         assert str(left) == "400 TRY for priority since 2026-11-05"
+
+    def test_the_plan_renews_before_the_support_that_was_there_first(self, shop: Shop) -> None:
+        """They fall due at one instant, and there is money for one of them."""
+        shop.fund("2400")
+        shop.subscribe("priority")
+        shop.subscribe("growth")
+        shop.wait(NOVEMBER)
+        assert shop.of().state is SubscriptionState.ACTIVE
+        assert shop.of(Family.SUPPORT).state is SubscriptionState.PAST_DUE
 
     def test_what_is_owed_comes_before_that(self, shop: Shop) -> None:
         """A credit that was used is covered first."""

@@ -176,6 +176,25 @@ class TestCapturing:
         assert figures(desk) == ("3", "0", "3")
         assert sound(desk)
 
+    def test_the_smallest_excess_is_one(self, desk: Desk) -> None:
+        """A millionth above the hold is taken, too."""
+        fund(desk, "9")
+        asked = money("8.000001", "TRY")
+        done = desk.billing.holds.capture("acme", hold(desk, "8").id, amount=asked, key="c")
+        assert done.excess is not None
+        assert figures(desk)[0] == "0.999999"
+
+    def test_what_was_held_on_credit_is_owed(self, desk: Desk) -> None:
+        """4 of a limit of 10 are captured with nothing there; the next money covers them."""
+        desk.billing.balances.limit("acme", lira("10"), key="limit")
+        desk.billing.holds.capture("acme", hold(desk, "4").id, key="c")
+        balance = desk.billing.balances.list("acme")["TRY"]
+        assert (balance.text(balance.owed), figures(desk)[0]) == ("4", "-4")
+        fund(desk, "10")
+        balance = desk.billing.balances.list("acme")["TRY"]
+        assert (balance.owed, list(lots(balance).values())) == (0, [("6", "0")])
+        assert sound(desk)
+
     def test_can_be_paid_whatever_has_happened_since(self, desk: Desk) -> None:
         """The balance is overdrawn and frozen; what was held is still there."""
         fund(desk, "10")
@@ -206,6 +225,13 @@ class TestExtending:
         with pytest.raises(InvalidInput):
             extend("acme", placed.id, key="e3")
 
+    def test_more_of_it_ends_when_it_did(self, desk: Desk) -> None:
+        """Its end moves only where another one is asked for."""
+        fund(desk, "10")
+        placed = hold(desk, "4", ends=START + DAY)
+        grown = desk.billing.holds.extend("acme", placed.id, more=lira("1"), key="e")
+        assert (grown.left, grown.expires_at) == (5_000_000, START + DAY)
+
     def test_waits_longer(self, desk: Desk) -> None:
         """The new end counts, the old one does not."""
         fund(desk, "10")
@@ -228,6 +254,17 @@ class TestEnding:
         assert figures(desk) == ("10", "0", "10")
         with pytest.raises(IllegalTransition, match="RELEASED and cannot release"):
             desk.billing.holds.release("acme", placed.id, key="again")
+
+    def test_what_it_frees_covers_what_is_owed(self, desk: Desk) -> None:
+        """7 of a balance of 10 went below zero while all of it was held."""
+        fund(desk, "10")
+        placed = hold(desk, "10")
+        debit = desk.billing.balances.debit
+        debit("acme", lira("7"), reason="late", key="late", mode=DebitMode.FORCED)
+        desk.billing.holds.release("acme", placed.id, key="r")
+        balance = desk.billing.balances.list("acme")["TRY"]
+        assert (balance.owed, lots(balance)) == (0, {1: ("3", "0")})
+        assert sound(desk)
 
     def test_expires_at_its_instant_and_not_before(self, desk: Desk) -> None:
         """The end is exclusive, and it is recorded whoever comes by first."""

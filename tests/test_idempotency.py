@@ -143,6 +143,7 @@ class TestConflict:
             (subscribe, "product", "growth"),
             (subscribe, "interval", YEAR),
             (subscribe, "currency", "USD"),
+            (subscribe, "trial", False),
             (plan, "to", "enterprise"),
             (plan, "interval", MONTH),
             (plan, "timing", ChangeTiming.IMMEDIATE),

@@ -183,6 +183,12 @@ class TestRestore:
         assert left(back.lots) == {1: 30, 2: 100}
         assert back.lots[0].granted == 100
 
+    def test_brings_it_back_without_the_pins_of_then(self) -> None:
+        """What a hold had set aside when the share was paid has been captured since."""
+        done = burn((lot(1).left_with(100, 30),), 70, ChargeKind.OTHER, START)
+        (again,) = restore((), done.shares, 20, START).lots
+        assert (again.remaining, again.pinned) == (20, 0)
+
     def test_puts_it_in_its_place(self) -> None:
         """What comes back stands in burn order again."""
         first, second = lot(1, expires_at=START + DAY), lot(2)

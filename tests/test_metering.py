@@ -114,6 +114,14 @@ class TestModels:
         billing.run_due()
         assert spent(billing) == 24
 
+    def test_of_two_values_of_one_instant_the_later_said_counts(self) -> None:
+        """3 seats, put right to 8 at the same instant: 8 x 90 at the month's end."""
+        billing, clock = service(CATALOG)
+        billing.usage.record("acme", [record("first", "seat", 3), record("then", "seat", 8)])
+        clock.set("2026-11-01T00:00:00+00:00")
+        billing.run_due()
+        assert spent(billing) == 720
+
     def test_the_last_value_of_a_gauge_counts_and_the_highest_of_another(self) -> None:
         """Seats went 5, 9, 7 by their instants: 7 x 90; channels 2, 4, 1: 4 x 50, at once."""
         billing, clock = service(CATALOG)

@@ -617,7 +617,7 @@ class TestChange:
             credited=money(credited, "TRY"),
         )
         (line,) = done.lines
-        assert (line.capped, line.amount) == (capped, money("-10", "TRY") + money(credited, "TRY"))
+        assert (line.capped, done.net) == (capped, money("-10", "TRY") + money(credited, "TRY"))
 
 
 class TestPolicy:

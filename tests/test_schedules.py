@@ -23,7 +23,17 @@ from monochat_billing.intervals import WEEK
 from monochat_billing.schedule_commands import MOST_PENDING, Phase
 from monochat_billing.subscriptions import SubscriptionState
 from tests.desk import START
-from tests.stall import DECEMBER, JANUARY, NOVEMBER, SHOP, Shop, days, shop_on, storage_on
+from tests.stall import (
+    DECEMBER,
+    JANUARY,
+    NOVEMBER,
+    SHOP,
+    Shop,
+    days,
+    product,
+    shop_on,
+    storage_on,
+)
 
 DAY = timedelta(days=1)
 LATER = datetime(2026, 10, 20, 6, tzinfo=UTC)
@@ -126,6 +136,15 @@ class TestWhoGivesWay:
         schedule.pause("acme", "enterprise", at=DECEMBER + DAY, key="3")
         schedule.cancel("acme", "enterprise", at=JANUARY, key="4")
         assert shop.pending() == ["growth", "basic", "pause", "cancel"]
+
+    def test_starts_of_two_add_ons_coexist(self) -> None:
+        """At one instant: only a start of the same add-on would replace one."""
+        room = product("room", Family.ADD_ON, 1, "50")
+        catalog = attrs.evolve(SHOP, products=(*SHOP.products, room))
+        schedule = shop_on(MemoryStorage(), catalog).billing.schedule
+        for key, add_on in enumerate(["seat", "room", "seat"]):
+            schedule.subscribe("acme", add_on, MONTH, at=DECEMBER, key=f"s-{key}")
+        assert [one.to for one in schedule.list("acme")] == ["room", "seat"]
 
     def test_the_same_instant_replaces_within_its_facet(self, shop: Shop) -> None:
         """However it is named; the pause at that instant stays."""
