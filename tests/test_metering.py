@@ -303,6 +303,18 @@ class TestLate:
         assert (one.lapsed, one.prepaid, one.money) == (10_000, 0, money("15", "TRY"))
         assert left(billing, "monochat.message") == "10000"
 
+    def test_what_lapsed_pays_again_when_its_record_is_corrected(self) -> None:
+        """10,000 were lost and used late; 4,000 is right, so 6,000 of them pay for another."""
+        billing, clock = service(CATALOG)
+        clock.set("2026-11-06T00:00:00+00:00")
+        billing.usage.record("acme", [record("late", "monochat.message", 10_000, START)])
+        mended = billing.usage.correct("acme", "late", quantity=4_000, key="mend")
+        assert (mended.lapsed, mended.prepaid) == (4_000, 0)
+        billing.usage.record("acme", [record("more", "monochat.message", 6_000, START)])
+        (_, more) = billing.usage.records("acme", since=START, until=UNTIL)
+        assert (more.lapsed, more.prepaid, more.amount) == (6_000, 0, 0)
+        assert left(billing, "monochat.message") == "10000"
+
     def test_before_the_anchor_was_moved_it_counts_in_the_period_of_then(self) -> None:
         """October began on the 5th, whatever day the yearly plan of the 20th made the first.
 
