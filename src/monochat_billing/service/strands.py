@@ -11,10 +11,11 @@ thread of the loop's executor meanwhile. Needs the extra ``[async]``.
 
 import asyncio
 import sys
+import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, ParamSpec, TypeVar, cast, final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import attrs
 
@@ -36,27 +37,66 @@ T = TypeVar("T")
 _MICROSECONDS: Final = 10**6
 
 
-class _Strand(greenlet):  # type: ignore[misc] # greenlet may come without types
-    """Run one function; what it waits for goes to the task that has started it."""
+_IDLE: Final = object()
+"""What a strand says when its function has ended; whatever else it says is to be awaited."""
 
-    def __init__(self, work: Callable[[], object]) -> None:
-        current = getcurrent()
-        super().__init__(work, current)
-        self.gr_context = current.gr_context
+_KEPT: Final = 256
+
+
+class _Strand(greenlet):  # type: ignore[misc] # greenlet may come without types
+    """Run functions, one after the other; what they wait for goes to the task that has asked.
+
+    A strand that is new needs a stack of its own, which costs as much as a debit's own work in the
+    loop. So one that is idle is kept for the next task.
+    """
+
+    answer: Any = None
+    failure: BaseException | None = None
+
+    def run(self, work: Callable[[], object]) -> None:
+        """Run a function, and another one whenever there is one."""
+        while True:
+            try:
+                self.answer = work()
+            except BaseException as failure:  # noqa: BLE001 - it belongs to the task
+                self.failure = failure
+            del work
+            work = self.parent.switch(_IDLE)
+
+
+class _Idle(threading.local):
+    """Keep the idle strands of a thread; a strand can be switched to from its parent alone."""
+
+    def __init__(self) -> None:
+        self.strands: list[_Strand] = []
+
+
+_IDLE_HERE: Final = _Idle()
 
 
 async def in_strand(work: Callable[[], T]) -> T:
-    """Run ``work`` in a strand of its own, and give what it returns."""
-    strand = _Strand(work)
-    waited: Any = strand.switch()
-    while not strand.dead:
+    """Run ``work`` in a strand, and give what it returns."""
+    current, idle = getcurrent(), _IDLE_HERE.strands
+    strand = idle.pop() if idle and idle[-1].parent is current else _Strand(parent=current)
+    strand.gr_context = current.gr_context
+    waited: Any = strand.switch(work)
+    while waited is not _IDLE:
         try:
             answer = await waited
         except BaseException:  # noqa: BLE001 - it belongs into the strand, a cancellation too
             waited = strand.throw(*sys.exc_info())
         else:
             waited = strand.switch(answer)
-    return cast("T", waited)
+    answer, failure = strand.answer, strand.failure
+    strand.answer = strand.failure = strand.gr_context = None
+    if len(idle) < _KEPT:
+        idle.append(strand)
+    if failure is not None:
+        try:
+            raise failure
+        finally:
+            del failure
+    return cast("T", answer)
 
 
 def _wait(awaitable: Awaitable[T]) -> T:
@@ -132,6 +172,7 @@ class StrandLane:
     def __init__(self, settings: GroupCommit) -> None:
         self._settings = settings
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
+        self._last: tuple[ref[asyncio.AbstractEventLoop], _Queue] | None = None
 
     def run(self, command: Command, execute: Execute) -> Any:  # noqa: ANN401 - any verb's result
         """Run one command, together with whoever else is there; give its result or its error.
@@ -140,7 +181,7 @@ class StrandLane:
             StoreBusy: too many tasks wait already; nothing was written.
         """
         loop = asyncio.get_running_loop()
-        queue = self._queues.setdefault(loop, _Queue())
+        queue = self._queue_of(loop)
         if len(queue.waiting) >= self._settings.queue:
             raise StoreBusy("queue", f"{self._settings.queue} tasks wait already")
         answer = loop.create_future()
@@ -155,6 +196,16 @@ class StrandLane:
         finally:
             if not answer.done() and entry in queue.waiting:
                 queue.waiting.remove(entry)
+
+    def _queue_of(self, loop: asyncio.AbstractEventLoop) -> _Queue:
+        last = self._last
+        if last is not None and last[0]() is loop:
+            return last[1]
+        queue = self._queues.get(loop)
+        if queue is None:
+            queue = self._queues[loop] = _Queue()
+        self._last = (ref(loop), queue)
+        return queue
 
     async def _serve(self, queue: _Queue, execute: Execute) -> None:
         """Serve whoever waits until nobody does."""
