@@ -190,7 +190,14 @@ class TestTheReport:
 
     @pytest.mark.parametrize(
         "path",
-        ["no.such:Bench", "tests.broken_storages:Nothing", "tests.broken_storages:Around", "x", ""],
+        [
+            "no.such:Bench",
+            "monochat_billing.testing.storage_kit:StorageBench",
+            "tests.broken_storages:Nothing",
+            "tests.broken_storages:Around",
+            "x",
+            "",
+        ],
     )
     def test_a_path_without_a_bench_is_refused(
         self, path: str, capsys: pytest.CaptureFixture[str]

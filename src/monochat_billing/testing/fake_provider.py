@@ -8,6 +8,7 @@ knows nothing of the call, and some after, so that only the caller does not know
 
 import enum
 import threading
+from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from types import TracebackType
 from typing import Final, Self, final
@@ -48,7 +49,7 @@ _BEFORE: Final = {
 }
 
 
-class FakeProvider:
+class FakeProvider(ABC):
     """Serve a provider's protocol on 127.0.0.1 while the ``with`` block runs.
 
     ``calls`` lists the routes that were called, in their order. Subclasses name the route of a
@@ -72,13 +73,13 @@ class FakeProvider:
         with self._lock:
             self._script[route].extend(faults)
 
+    @abstractmethod
     def route(self, request: Request) -> str:
         """Name the route of a request; blank for one that the provider does not have."""
-        raise NotImplementedError(request.path)
 
+    @abstractmethod
     def act(self, route: str, request: Request) -> Response:
         """Do what the provider does."""
-        raise NotImplementedError(route)
 
     def __enter__(self) -> Self:
         self._closing.clear()

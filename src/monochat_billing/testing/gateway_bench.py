@@ -5,6 +5,7 @@ Does not own the cases (:mod:`monochat_billing.testing.gateway_kit`).
 """
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
@@ -115,7 +116,7 @@ class FailingStorage:
         return result
 
 
-class GatewayBench:
+class GatewayBench(ABC):
     """Let a case act as the buyer and the provider of one gateway.
 
     Subclass it. ``gateway``, :meth:`pay`, :meth:`callbacks` and :meth:`forged` are needed; what a
@@ -126,17 +127,17 @@ class GatewayBench:
     gateway: PaymentGateway
     secrets: Sequence[str] = ()
 
+    @abstractmethod
     def pay(self, checkout: Checkout, amount: Money | None = None) -> None:
         """Pay at the provider: what was ordered, or ``amount`` instead."""
-        raise NotImplementedError
 
+    @abstractmethod
     def callbacks(self, checkout: Checkout) -> Sequence[Callback]:
         """Give every callback that the provider has sent about a checkout, oldest first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forged(self, checkout: Checkout) -> Sequence[tuple[str, Callback]]:
         """Give callbacks that claim a payment and do not come from the provider, with a name."""
-        raise NotImplementedError
 
     def decline(self, checkout: Checkout) -> None:  # noqa: ARG002 - a subclass uses it
         """Let the buyer's bank refuse one attempt."""

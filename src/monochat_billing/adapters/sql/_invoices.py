@@ -4,6 +4,7 @@ Owns how invoices and the counters of their series are read and written.
 Does not own the tables (``schema``) or when a unit of work reads and writes them (``_unit``).
 """
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -72,12 +73,12 @@ class InvoiceReading:
         return tuple(each(schema.INVOICES, rows, invoice))
 
 
-class InvoiceWriting(InvoiceReading):
+class InvoiceWriting(InvoiceReading, ABC):
     """Issue invoices within one database transaction."""
 
+    @abstractmethod
     def require_loaded(self, account: str) -> None:
         """Refuse an account that this unit of work has not loaded."""
-        raise NotImplementedError
 
     def last_ordinal(self, counter: str) -> int:
         """Give the ordinal that a counter gave out last, and keep others from it until the end."""

@@ -11,8 +11,10 @@ import random
 import shutil
 import tempfile
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from inspect import isabstract
 from pathlib import Path
 from typing import Any, ClassVar, Final, final
 
@@ -47,7 +49,7 @@ RATES: Final = meta_rate_cards()
 _WIDE: Final = 10_000
 
 
-class StorageBench:
+class StorageBench(ABC):
     """Say how one kind of storage is opened, and what it can do.
 
     Subclass it at the top level of a module, so that other processes can import it by name; it is
@@ -58,13 +60,13 @@ class StorageBench:
     has: ClassVar[frozenset[Capability]] = frozenset()
     lacks: ClassVar[Mapping[Capability, str]] = {}
 
+    @abstractmethod
     def open(self, place: Path) -> Storage:
         """Open a storage at a place, an existing folder that is empty at first.
 
         Opening the same place again, here or in another process, finds what was stored. A storage
         that cannot be reopened does not have DURABLE, and gives a new and empty one every time.
         """
-        raise NotImplementedError
 
     def close(self, storage: Storage) -> None:
         """Let go of an open storage; a method ``close`` of its own is called if it has one."""
@@ -72,7 +74,7 @@ class StorageBench:
         if close is not None:
             close()
 
-    def discard(self, place: Path) -> None:
+    def discard(self, place: Path) -> None:  # noqa: B027 - a folder is removed by the desk
         """Remove what lies outside the folder, a server's database say; the folder is removed."""
 
     @property
@@ -108,7 +110,7 @@ def bench_at(path: str) -> StorageBench:
             found = getattr(found, name)
     except (ImportError, AttributeError, ValueError) as error:
         raise InvalidInput("bench", path, f"cannot be imported ({error})", remedy) from error
-    if not (isinstance(found, type) and issubclass(found, StorageBench)):
+    if not (isinstance(found, type) and issubclass(found, StorageBench)) or isabstract(found):
         raise InvalidInput("bench", path, "is no bench", remedy)
     return found()
 
