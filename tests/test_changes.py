@@ -222,14 +222,14 @@ class TestLongerInterval:
         quote = growing().preview("2026-10-26 09:00", "growth", YEAR)
         text = str(quote).splitlines()
         assert text[0] == (
-            "growth (1,499.00 TRY monthly) → growth (14,990.00 TRY yearly), other interval, "
+            "Growth (1,499.00 TRY monthly) → Growth (14,990.00 TRY yearly), other interval, "
             "2026-10-26 12:00 Europe/Istanbul"
         )
         assert "10 of 31 days, 2026-10-26 to 2026-11-04:" in text[1]
         assert "26.10.2026 - 04.11.2026 arası 31 günün 10 günü" in quote.explain("tr")
         assert "10/31" in text[1]
-        assert text[1].startswith("growth: Credit")
-        assert text[2].startswith("growth: Charge")
+        assert text[1].startswith("Growth: Credit")
+        assert text[2].startswith("Growth: Charge")
         assert text[3:] == [
             f"credit 483.55 TRY, charge 14,990.00 TRY, due 14,506.45 TRY; rule: {quote.rule}",
             "of the credit 80.59 TRY is KDV at 20%",
@@ -242,13 +242,14 @@ class TestLongerInterval:
         quote = growing().preview("2026-10-26 09:00", "growth", YEAR)
         head, credit, charge, *rest = quote.explain("tr").splitlines()
         assert head == (
-            "growth (1.499,00 TRY aylık) → growth (14.990,00 TRY yıllık), dönem değişikliği, "
+            "Growth (1.499,00 TRY aylık) → Growth (14.990,00 TRY yıllık), dönem değişikliği, "
             "26.10.2026 12:00 Europe/Istanbul"
         )
         assert "26.10.2026 - 04.11.2026 arası 31 günün 10 günü için iade" in credit
         assert "365 günün 365 günü için ücret" in charge
         assert rest == [
-            "iade 483,55 TRY, ücret 14.990,00 TRY, ödenecek 14.506,45 TRY; kural: " + quote.rule,
+            "iade 483,55 TRY, ücret 14.990,00 TRY, ödenecek 14.506,45 TRY; "
+            "kural: daha uzun dönem: hemen, yeni yenileme günüyle",
             "iadenin 80,59 TRY tutarı %20 KDV",
             "ücretin 2.498,33 TRY tutarı %20 KDV",
             "sonraki yenileme 26.10.2027 12:00 Europe/Istanbul: 14.990,00 TRY",
@@ -322,7 +323,7 @@ class TestAnUnchangedTarget:
         assert not quote.changes_anything
         assert figures(quote) == ("0", "0", "0")
         assert str(quote).splitlines() == [
-            "growth (1,499.00 TRY monthly): nothing changes, 2026-10-20 12:00 Europe/Istanbul",
+            "Growth (1,499.00 TRY monthly): nothing changes, 2026-10-20 12:00 Europe/Istanbul",
             "due 0.00 TRY",
             "next renewal 2026-11-05 09:00 Europe/Istanbul: 1,499.00 TRY",
         ]

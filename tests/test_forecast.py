@@ -95,7 +95,7 @@ class TestUpcoming:
         change = ahead(made, "2026-11-01").about_money[0]
         assert change.outcome is Outcome.FAILS
         assert "1821.58 short" in change.reason
-        assert change.ends().startswith("fails: acme: 2322.58 TRY asked, 501 available")
+        assert change.ends().startswith("fails: the balance does not cover it: 2,322.58 TRY needed")
 
     def test_credit_that_expires(self) -> None:
         """What is left of a promotion is lost; the line says from where."""

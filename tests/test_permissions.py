@@ -202,7 +202,7 @@ class TestMeters:
             Reason.UNITS_LEFT,
             Units(10_000, "monochat.message"),
         )
-        assert found.explain("tr") == "evet: 10.000 monochat.message kaldı"
+        assert found.explain("tr") == "evet: 10.000 mesaj kaldı"
 
     def test_then_money(self) -> None:
         made = scene("5", catalog=SAMPLE)

@@ -22,12 +22,13 @@ __all__ = ["Breach", "breaches"]
 class Breach:
     """Name one thing that a change would break: a limit that is exceeded or a feature that is lost.
 
-    ``check`` is None for a feature.
+    ``check`` is None for a feature; ``names`` are those of the product, by language.
     """
 
     product: str
     name: str
     check: LimitCheck | None = None
+    names: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
     @property
     def blocks(self) -> bool:
@@ -46,20 +47,21 @@ class Breach:
             InvalidInput: the locale is another.
 
         >>> Breach(product="basic", name="api").explain("tr")
-        'api, basic kapsamında değil'
+        'API, basic kapsamında değil'
         """
         words = Words(locale)
+        product = self.names.get(locale) or self.names.get("en") or self.product
         if self.check is None:
             return words.say(
-                "{name} is not part of {product}", name=self.name, product=self.product
+                "{name} is not part of {product}", name=words.term(self.name), product=product
             )
         over = mark("{product} limits {name}: {used} used, {over} above the limit of {most}")
         if self.check.charged:
             over = mark("{product} includes {most} {name}: {used} used, {over} charged as overage")
         return words.say(
             over,
-            product=self.product,
-            name=self.name,
+            product=product,
+            name=words.term(self.name),
             used=words.number(self.check.used),
             over=words.number(self.check.over),
             most=words.number(self.check.limit.most or 0),
@@ -85,6 +87,14 @@ def breaches(old: Product, new: Product, usage: Mapping[str, int]) -> tuple[Brea
     ['basic limits users: 7 used, 5 above the limit of 2', 'api is not part of basic']
     """
     checked = [check(limit, usage[limit.name]) for limit in new.limits if limit.name in usage]
-    above = [Breach(product=new.id, name=one.limit.name, check=one) for one in checked if one.over]
-    lost = [Breach(product=new.id, name=one.id) for one in old.features if not new.has(one.id)]
+    above = [
+        Breach(product=new.id, name=one.limit.name, check=one, names=new.names)
+        for one in checked
+        if one.over
+    ]
+    lost = [
+        Breach(product=new.id, name=one.id, names=new.names)
+        for one in old.features
+        if not new.has(one.id)
+    ]
     return (*above, *lost)

@@ -153,12 +153,13 @@ class CampaignLine:
         words = Words(locale)
         head = f"{category_words(self.category, words)}, {market_words(self.market, words)}"
         if self.free is not None:
-            return f"{head}: {self.messages} {free_words(self.free, locale)} ({self.card})"
+            free = free_words(self.free, locale)
+            return f"{head}: {words.number(self.messages)} {free} ({self.card})"
         if self.tier is not None:
             head = words.say("{text}, tier {tier}", text=head, tier=self.tier)
         rate = words.with_symbol(from_units(self.unit_rate, self.currency, DEFAULT_SCALE))
         total = words.with_symbol(self.amount)
-        return f"{head}: {self.messages} x {rate} = {total} ({self.card})"
+        return f"{head}: {words.number(self.messages)} x {rate} = {total} ({self.card})"
 
 
 class Coverage(StrEnum):

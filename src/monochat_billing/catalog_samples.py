@@ -16,6 +16,7 @@ from monochat_billing.money import money
 from monochat_billing.prices import OneOffPrice, Price
 from monochat_billing.products import Family, Feature, Grant, OneOff, Product
 from monochat_billing.tax_regimes import TURKEY
+from monochat_billing.translations import mark
 
 __all__ = ["sample_catalog"]
 
@@ -201,7 +202,7 @@ def sample_catalog() -> Catalog:
         id="monochat-sample",
         version="2026-10-01",
         products=(*_plans(), *_support_packages()),
-        note="Sample catalog: all prices are invented.",
+        note=mark("Sample catalog: all prices are invented."),
         one_offs=(
             _pack("messages-5k", 5_000, "5.000 mesaj", "5,000 messages", "600", "16"),
             _pack("messages-25k", 25_000, "25.000 mesaj", "25,000 messages", "2500", "66"),

@@ -7,6 +7,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, final
 
@@ -100,6 +101,7 @@ class ChangeQuote:
     renewal: Money | None = None
     lost: Money | None = None
     breaches: tuple[Breach, ...] = ()
+    names: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict, hash=False)
 
     @property
     def changes_anything(self) -> bool:
@@ -131,7 +133,10 @@ class ChangeQuote:
             at=_local(self.next_renewal_at, self.anchor.zone, words),
             amount=words.money(renewal),
         )
-        lines = [f"{self.product_of(line)}: {line.explain(locale)}" for line in self.lines]
+        lines = [
+            f"{self._name(self.product_of(line), words)}: {line.explain(locale)}"
+            for line in self.lines
+        ]
         sums = self._sums(words)
         return "\n".join([self._head(words), *lines, *sums, following, *self._warned(words)])
 
@@ -144,16 +149,24 @@ class ChangeQuote:
 
     def _head(self, words: Words) -> str:
         at = _local(self.effective_at, self.anchor.zone, words)
-        current = _offer(self.from_quantity, self.from_product, self.from_price, words)
+        current = _offer(
+            self.from_quantity, self._name(self.from_product, words), self.from_price, words
+        )
         if not self.changes_anything:
             return words.say("{current}: nothing changes, {at}", current=current, at=at)
         return words.say(
             "{current} → {target}, {kind}, {at}",
             current=current,
-            target=_offer(self.to_quantity, self.to_product, self.to_price, words),
+            target=_offer(
+                self.to_quantity, self._name(self.to_product, words), self.to_price, words
+            ),
             kind=words.say(self._kind),
             at=at,
         )
+
+    def _name(self, product: str, words: Words) -> str:
+        names = self.names.get(product, {})
+        return names.get(words.locale) or names.get("en") or product
 
     @property
     def _kind(self) -> str:
@@ -174,7 +187,7 @@ class ChangeQuote:
                 credit=words.money(self.credit),
                 charge=words.money(self.charge),
                 due=words.money(self.due_now),
-                rule=self.rule,
+                rule=words.rule(self.rule),
             )
         ]
         taxes = (

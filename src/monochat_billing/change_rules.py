@@ -25,6 +25,7 @@ from monochat_billing.prices import Price
 from monochat_billing.products import Direction, Family, Product
 from monochat_billing.proration_policies import DEFAULT_POLICY, ChargeRule, policy_named
 from monochat_billing.tables import table
+from monochat_billing.translations import mark_in
 
 __all__ = [
     "CONDITIONS",
@@ -234,37 +235,37 @@ def _word(value: object) -> str:
 
 DEFAULT_RULES: tuple[ChangeRule, ...] = (
     ChangeRule(
-        name="downgrade at period end",
+        name=mark_in("rule", "downgrade at period end"),
         direction=Direction.DOWNGRADE,
         timing=ChangeTiming.END_OF_PERIOD,
         anchor=AnchorRule.RESET,
     ),
     ChangeRule(
-        name="leaving a free price: at once, new anchor",
+        name=mark_in("rule", "leaving a free price: at once, new anchor"),
         from_free=True,
         timing=ChangeTiming.IMMEDIATE,
         anchor=AnchorRule.RESET,
     ),
     ChangeRule(
-        name="longer interval: at once, new anchor",
+        name=mark_in("rule", "longer interval: at once, new anchor"),
         interval_change=IntervalChange.LONGER,
         timing=ChangeTiming.IMMEDIATE,
         anchor=AnchorRule.RESET,
     ),
     ChangeRule(
-        name="shorter interval at period end",
+        name=mark_in("rule", "shorter interval at period end"),
         interval_change=IntervalChange.SHORTER,
         timing=ChangeTiming.END_OF_PERIOD,
         anchor=AnchorRule.RESET,
     ),
     ChangeRule(
-        name="upgrade at once, prorated",
+        name=mark_in("rule", "upgrade at once, prorated"),
         direction=Direction.UPGRADE,
         timing=ChangeTiming.IMMEDIATE,
         anchor=AnchorRule.KEEP,
     ),
     ChangeRule(
-        name="sidegrade at once, prorated",
+        name=mark_in("rule", "sidegrade at once, prorated"),
         timing=ChangeTiming.IMMEDIATE,
         anchor=AnchorRule.KEEP,
     ),

@@ -52,6 +52,7 @@ _PAID_IN: Final = re.compile(r"top-up by (?P<gateway>.+)")
 _BOUGHT: Final = re.compile(r"(?:(?P<many>\d+) x )?(?P<product>.+)")
 _UNUSED: Final = re.compile(r"(?P<why>unused time|withdrawal|end) of (?P<product>.+)")
 _PACK_LEFT: Final = re.compile(r"(?P<left>\d+) of (?P<whole>\d+) unused: (?P<pack>.+)")
+_CHANGED: Final = re.compile(r"(?P<product>.+) has changed")
 _CORRECTED: Final = re.compile(r"(?P<meter>.+) corrected")
 _FIXED: Final = {
     (EntryKind.BREAKAGE, "lot expired"): mark("was not used in time"),
@@ -140,6 +141,9 @@ def _bought(text: str, words: Words, product: Callable[[str], str]) -> str:
 
 
 def _voided(text: str, words: Words, product: Callable[[str], str]) -> str:
+    changed = _CHANGED.fullmatch(text)
+    if changed is not None:
+        return words.say("{product} has changed", product=product(changed["product"]))
     found = _PACK_LEFT.fullmatch(text)
     if found is None:
         return text

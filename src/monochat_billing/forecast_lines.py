@@ -19,6 +19,7 @@ from monochat_billing.events import Event, RenewalFailed, ScheduledChangeFailed
 from monochat_billing.lots import LotOrigin
 from monochat_billing.money import Money, negate, total
 from monochat_billing.plans import AnyCatalog, known_product
+from monochat_billing.refusals import explain_outcome
 from monochat_billing.scheduling import Due, DueKind, ScheduleAction, ScheduledChange
 from monochat_billing.subscriptions import SubscriptionState
 from monochat_billing.tax import TaxLine
@@ -84,10 +85,10 @@ def amount_words(value: Amount, words: Words) -> str:
     """Write money with its currency's code, or units with their meter, as a language does.
 
     >>> amount_words(Units(5000, "monochat.message"), Words("tr"))
-    '5.000 monochat.message'
+    '5.000 mesaj'
     """
     if isinstance(value, Units):
-        return f"{words.number(value.count)} {value.unit}"
+        return f"{words.number(value.count)} {words.term(value.unit)}"
     return words.money(value)
 
 
@@ -180,7 +181,7 @@ class ForecastLine:
         if self.shortfall is not None:
             return words.say("fails: {amount} short", amount=words.money(self.shortfall))
         if self.reason:
-            return words.say("fails: {reason}", reason=self.reason)
+            return words.say("fails: {reason}", reason=explain_outcome(self.reason, words.locale))
         return words.say("is not paid")
 
     def _success(self, words: Words) -> str:

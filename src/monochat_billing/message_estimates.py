@@ -187,7 +187,7 @@ def _use_text(use: MeterUse, words: Words) -> str:
         text = _USE_SHORT if use.overage is None else _USE_PAID
     return words.say(
         text,
-        meter=use.meter,
+        meter=words.term(use.meter),
         units=words.number(use.units),
         prepaid=words.number(use.prepaid),
         short=words.number(use.short),
@@ -272,7 +272,7 @@ class SendAnswer:
         return words.say(
             _BLOCKS[self.block],
             product=self.names.get(words.locale) or self.names.get("en", ""),
-            meter="" if use is None else use.meter,
+            meter="" if use is None else words.term(use.meter),
             units="" if use is None else words.number(use.units),
             prepaid="" if use is None else words.number(use.prepaid),
             worst=words.money(found.worst),

@@ -185,7 +185,7 @@ class Overview:
             yield text.limits(self.limits)
         yield text.entries(self.last_entries)
         if self.catalog_note:
-            yield Section(rows=((self.catalog_note,),))
+            yield Section(rows=((text.words.say(self.catalog_note),),))
 
     def _product_of(self, change: ScheduledChange) -> str:
         return next(
@@ -194,7 +194,7 @@ class Overview:
 
     def _notice(self, one: Notice, page: PageText) -> str:
         words = page.words
-        text = one.name
+        text = words.term(one.name)
         if one.kind is NoticeKind.RUNS_DRY:
             return next(run.explain(words.locale) for run in self.runways if run.unit == one.unit)
         if one.kind is NoticeKind.WILL_FAIL:

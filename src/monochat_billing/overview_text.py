@@ -118,7 +118,9 @@ class PageText:
             self._column([one.held for one in lines]),
             self._column([one.available for one in lines]),
         ]
-        rows = tuple((one.unit, *cells) for one, *cells in zip(lines, *columns, strict=True))
+        rows = tuple(
+            (self.words.term(one.unit), *cells) for one, *cells in zip(lines, *columns, strict=True)
+        )
         return Section(
             heads=(say("balance"), ">" + say("posted"), ">" + say("held"), ">" + say("available")),
             rows=rows,
@@ -132,7 +134,7 @@ class PageText:
         rows = tuple(
             (
                 say(_ORIGINS[lot.origin]),
-                lot.unit,
+                self.words.term(lot.unit),
                 remaining,
                 granted,
                 self._usable(lot),
@@ -155,7 +157,7 @@ class PageText:
         say, say_in = self.words.say, self.words.say_in
         left = self._column([one.left_value for one in holds])
         rows = tuple(
-            (one.id, one.unit, amount, self.moment(one.expires_at), one.reason)
+            (one.id, self.words.term(one.unit), amount, self.moment(one.expires_at), one.reason)
             for one, amount in zip(holds, left, strict=True)
         )
         heads = (
@@ -243,7 +245,7 @@ class PageText:
         say, say_in, number = self.words.say, self.words.say_in, self.words.number
         rows = tuple(
             (
-                one.limit.name,
+                self.words.term(one.limit.name),
                 number(one.used),
                 say("unlimited") if one.limit.most is None else number(one.limit.most),
                 self._room(one),
@@ -269,7 +271,7 @@ class PageText:
                 self.moment(one.effective_at),
                 kind_words(one.kind, self.words),
                 amount,
-                one.unit,
+                self.words.term(one.unit),
                 balance,
                 reason_words(one, self.words, self.product),
             )

@@ -177,7 +177,7 @@ class Permission:
 
 def _amount(value: Amount, words: Words) -> str:
     if isinstance(value, Units):
-        return f"{words.number(value.count)} {value.unit}"
+        return f"{words.number(value.count)} {words.term(value.unit)}"
     return words.money(value)
 
 

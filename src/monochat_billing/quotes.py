@@ -195,6 +195,7 @@ def quote_change(
         keeps_price=price is not None,
         lost=sums.lost,
         breaches=broken,
+        names={one.id: one.names for one in (judged.old, judged.product)},
         credit_tax=sums.credit_tax,
         charge_tax=sums.charge_tax,
         paid_by=sums.paid_by,

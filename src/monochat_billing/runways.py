@@ -124,11 +124,11 @@ class Runway:
         words = Words(locale)
         if self.until is None:
             day = words.local_day(self.horizon, self.zone)
-            text = words.say("{unit}: lasts beyond {day}", unit=self.unit, day=day)
+            text = words.say("{unit}: lasts beyond {day}", unit=words.term(self.unit), day=day)
         elif self.line is not None:
             text = words.say(
                 "{unit}: lasts until {day}: {what} {outcome}",
-                unit=self.unit,
+                unit=words.term(self.unit),
                 day=words.local_day(self.until, self.zone),
                 what=self.line.what(locale),
                 outcome=self.line.ends(locale),
@@ -136,7 +136,7 @@ class Runway:
         else:
             text = words.say(
                 "{unit}: lasts until {day}, then usage cannot be paid",
-                unit=self.unit,
+                unit=words.term(self.unit),
                 day=words.local_day(self.until, self.zone),
             )
         return text + self._pace(words)
@@ -149,7 +149,7 @@ class Runway:
             amount = words.rate(rate, self.unit)
         else:
             count = words.number(round_ratio(rate.numerator, rate.denominator))
-            amount = f"{count} {self.unit}"
+            amount = f"{count} {words.term(self.unit)}"
         return " " + words.say("(at {amount} a day)", amount=amount)
 
     def __str__(self) -> str:

@@ -26,6 +26,7 @@ from monochat_billing.rounding import round_ratio
 from monochat_billing.translations import (
     check_locale,
     mark,
+    mark_in,
     translate,
     translate_in,
     translate_plural,
@@ -45,6 +46,24 @@ _INTERVALS: Final = {
     HALF_YEAR: mark("half-yearly"),
     YEAR: mark("yearly"),
 }
+
+# What limits, features and meters are called where they have the usual names.
+_TERMS: Final = frozenset(
+    (
+        mark_in("term", "api"),
+        mark_in("term", "automations"),
+        mark_in("term", "broadcasts"),
+        mark_in("term", "channels"),
+        mark_in("term", "contacts"),
+        mark_in("term", "guidance"),
+        mark_in("term", "hours"),
+        mark_in("term", "messages"),
+        mark_in("term", "monochat.message"),
+        mark_in("term", "response-time"),
+        mark_in("term", "single-sign-on"),
+        mark_in("term", "users"),
+    )
+)
 
 
 @final
@@ -73,6 +92,22 @@ class Words:
     def say_plural(self, one: str, many: str, count: int, /, **values: object) -> str:
         """Give the form that ``count`` takes; in the sentence it is ``{count}``, grouped."""
         return translate_plural(one, many, count, self.locale, count=self.number(count), **values)
+
+    def term(self, name: str) -> str:
+        """Name a limit, a feature or a meter; what has no usual name stays as it is.
+
+        >>> Words("tr").term("users"), Words("en").term("users"), Words("tr").term("robots")
+        ('kullanıcı', 'users', 'robots')
+        """
+        return self.say_in("term", name) if name in _TERMS else name
+
+    def rule(self, name: str) -> str:
+        """Name a rule of the default rule table; one of the host's own stays as it is.
+
+        >>> Words("tr").rule("upgrade at once, prorated"), Words("tr").rule("promo")
+        ('hemen yükseltme, orantılı', 'promo')
+        """
+        return self.say_in("rule", name) if name else ""
 
     def amount(self, value: Money) -> str:
         """Write an amount without its currency, with at least the minor digits.
