@@ -140,6 +140,15 @@ class TestRules:
 class TestRefills:
     """A refill is due at the threshold, counts what is coming, and gets above it."""
 
+    def test_takes_what_a_balance_can_hold(self) -> None:
+        """Twenty millions are no more special than twenty; what fits no balance is refused."""
+        big, huge = money("20000000", "TRY"), money("9000000000000", "TRY")
+        rule = RefillRule(threshold=big, target=money("50000000.000001", "TRY"))
+        assert rule.due(money("19999999.5", "TRY")) == money("30000000.500001", "TRY")
+        assert ThresholdRule(thresholds=(big, huge)).thresholds == (big, huge)
+        with pytest.raises(InvalidInput, match=r"threshold: .* is too large"):
+            RefillRule(threshold=money("99999999999999", "TRY", scale=2), amount=big)
+
     def test_it_asks_as_often_as_it_takes(self) -> None:
         rule = RefillRule(threshold=money("100", "TRY"), amount=money("50", "TRY"))
         assert rule.due(money("100", "TRY")) == money("50", "TRY")

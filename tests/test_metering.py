@@ -393,6 +393,16 @@ class TestLate:
 class TestCorrections:
     """A correction ends where the right record would have ended."""
 
+    def test_what_is_taken_back_counts_less_towards_a_minimum(self) -> None:
+        """24 of a minimum of 20 become 4 by a correction, and 16 are missing at the end."""
+        billing, clock = service(CATALOG)
+        billing.usage.record("acme", [record("a", "bot.run", 60)])
+        billing.usage.correct("acme", "a", quantity=10, key="mend")
+        assert spent(billing) == 4
+        clock.set("2026-11-02T00:00:00+00:00")
+        billing.run_due()
+        assert spent(billing) == 20
+
     def test_a_correction_goes_back_to_the_lots_that_paid(self) -> None:
         """The promotion paid first and gets its part back last."""
         billing, _ = service(CATALOG)

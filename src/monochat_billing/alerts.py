@@ -20,8 +20,8 @@ import attrs
 
 from monochat_billing.errors import InvalidInput
 from monochat_billing.lots import ChargeKind
-from monochat_billing.money import MAX_SCALE
-from monochat_billing.units import Amount, count_of, plain_text, unit_of
+from monochat_billing.money import to_finest
+from monochat_billing.units import Amount, Units, count_of, plain_text, unit_of
 
 __all__ = ["Crossings", "Direction", "Ladder", "Report", "ThresholdRule"]
 
@@ -140,7 +140,7 @@ _NOTHING: Final = Crossings((), _NO_STEPS)
 
 def _counted(value: Amount, field: str) -> int:
     unit_of(value, field=field)
-    return count_of(value, MAX_SCALE, field=field)
+    return value.count if isinstance(value, Units) else to_finest(value, field=field)
 
 
 def _amounts(values: Iterable[Amount]) -> tuple[Amount, ...]:

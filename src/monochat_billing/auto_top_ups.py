@@ -23,12 +23,14 @@ from monochat_billing.errors import InvalidInput
 from monochat_billing.events import AutomaticTopUpPaused, Event, TopUpRequested
 from monochat_billing.gateways import PaymentMode
 from monochat_billing.money import (
+    MAX_SCALE,
     Money,
     add,
     amount_text,
     from_units,
     minor_digits,
     subtract,
+    to_finest,
     to_units,
 )
 from monochat_billing.periods import MONTH, BillingAnchor
@@ -254,8 +256,8 @@ def _capped(
 def _payable(amount: Money) -> Money:
     """Round up to the currency's minor unit: what is asked for has to be payable, and suffice."""
     digits = minor_digits(amount.currency)
-    fine = to_units(amount, 12)
-    coarse = 10 ** (12 - digits)
+    fine = to_finest(amount)
+    coarse = 10 ** (MAX_SCALE - digits)
     return from_units(-(-fine // coarse), amount.currency.code, digits)
 
 

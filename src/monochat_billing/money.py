@@ -66,6 +66,7 @@ __all__ = [
     "round_ratio",
     "round_units",
     "subtract",
+    "to_finest",
     "to_units",
     "total",
 ]
@@ -253,6 +254,24 @@ def to_units(value: Money, scale: int = DEFAULT_SCALE, *, field: str = "value") 
     if -MAX_UNITS <= units <= MAX_UNITS:
         return units
     return _bounded(units, field=field)
+
+
+def to_finest(value: Money, *, field: str = "value") -> int:
+    """Convert exactly to integer units of ``10 ** -MAX_SCALE`` major units, to compare and step by.
+
+    It takes whatever fits a balance of the default scale, beyond the 64 bits of its own units.
+
+    Raises:
+        InvalidInput: as :func:`to_units`.
+
+    >>> to_finest(money("20000000.000001", "TRY"))
+    20000000000001000000
+    """
+    if not isinstance(value, Money):
+        raise InvalidInput(field, value, "is not Money", "build it with money('12.50', 'TRY')")
+    units = _units_of(value.amount, MAX_SCALE, field=field)
+    _bounded(abs(units) // _POWERS[MAX_SCALE - DEFAULT_SCALE], field=field)
+    return units
 
 
 def from_units(units: int, currency: str | Currency, scale: int = DEFAULT_SCALE) -> Money:

@@ -13,7 +13,7 @@ from typing import final
 import attrs
 
 from monochat_billing.errors import InvalidInput
-from monochat_billing.money import MAX_SCALE, Money, amount_text, from_units, to_units
+from monochat_billing.money import MAX_SCALE, Money, amount_text, from_units, to_finest
 
 __all__ = ["RefillRule"]
 
@@ -96,4 +96,4 @@ class RefillRule:
             raise InvalidInput(
                 field, str(value), "is not in the threshold's currency", "use one currency"
             )
-        return to_units(value, MAX_SCALE, field=field)
+        return to_finest(value, field=field)
