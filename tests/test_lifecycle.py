@@ -628,7 +628,7 @@ class TestCancel:
             "preview": lambda: billing.subscriptions.preview("acme", of=one, quantity=2),
             "schedule": lambda: billing.schedule.cancel("acme", one, key="again"),
         }
-        with pytest.raises(UnknownName, match="is not held by 'acme'; use one of none"):
+        with pytest.raises(UnknownName, match="is not held by 'acme'; subscribe first"):
             asked[verb]()
 
     def test_supersedes_what_was_planned(self, shop: Desk) -> None:

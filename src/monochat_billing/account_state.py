@@ -25,6 +25,7 @@ from monochat_billing.rating import UsageRecord
 from monochat_billing.recurrences import Recurrence
 from monochat_billing.scheduling import Due, DueKind, ScheduledChange, due_items
 from monochat_billing.subscriptions import Subscription
+from monochat_billing.texts import one_of
 from monochat_billing.watches import Watch, notice
 
 __all__ = ["Account", "AccountState", "ChargedUsage", "Step", "noticed", "require_account"]
@@ -165,12 +166,12 @@ class AccountState:
         holding = holding or [one for one in live if one.product == name]
         if len(holding) == 1:
             return holding[0]
-        names = ", ".join(f"{one.id} ({one.product})" for one in holding or live)
+        names = [f"{one.id} ({one.product})" for one in holding or live]
         raise UnknownName(
             "subscription",
             name,
             "is held more than once" if holding else f"is not held by {self.account.id!r}",
-            f"use one of {names or 'none: subscribe first'}",
+            one_of(names, "subscribe first"),
         )
 
     def next_due(self) -> Due | None:

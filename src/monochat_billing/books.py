@@ -25,6 +25,7 @@ from monochat_billing.entries import DebitMode, Entry, EntryKind, Exchange, Memo
 from monochat_billing.errors import IllegalTransition, InsufficientFunds, InvalidInput, UnknownName
 from monochat_billing.lots import DEBT, ChargeKind, Lot, Share, debt_share
 from monochat_billing.money import DEFAULT_SCALE, MAX_UNITS, Money, from_units
+from monochat_billing.texts import one_of
 from monochat_billing.units import Amount, amount_in, count_of, plain_text, unit_of
 
 __all__ = [
@@ -217,7 +218,7 @@ class Books:
                 "currency",
                 unit,
                 f"is not a balance of {self.account!r}",
-                f"use one of {', '.join(self.balances) or 'none: open a balance first'}",
+                one_of(self.balances, "open a balance first"),
             ) from None
 
     def of(self, amount: Amount) -> Balance:

@@ -30,6 +30,7 @@ from monochat_billing.prices import OneOffPrice, Price, yearly_amount
 from monochat_billing.products import Direction, Family, OneOff, Product
 from monochat_billing.tax import Pricing, Tax
 from monochat_billing.tax_regimes import TaxRegime
+from monochat_billing.texts import one_of
 from monochat_billing.units import Units
 
 __all__ = ["Catalog", "DirectionBasis", "catalog_mistakes"]
@@ -146,12 +147,12 @@ class Catalog:
         for one in self.one_offs:
             if one.id == one_off_id:
                 return one
-        known = ", ".join(one.id for one in self.one_offs) or "none: the catalog has none"
+        known = [one.id for one in self.one_offs]
         raise UnknownName(
             "one_off",
             one_off_id,
             f"is not in catalog {self.id} {self.version}",
-            f"use one of {known}",
+            one_of(known, "the catalog has none"),
         )
 
     def meter(self, meter_id: str) -> Meter:
@@ -169,7 +170,7 @@ class Catalog:
             "meter",
             meter_id,
             f"is not in catalog {self.id} {self.version}",
-            f"use one of {', '.join(self.meters) or 'none: the catalog has none'}",
+            one_of(self.meters, "the catalog has none"),
         )
 
     @property

@@ -24,6 +24,7 @@ from monochat_billing.periods import BillingAnchor
 from monochat_billing.products import Family, Product
 from monochat_billing.tables import table
 from monochat_billing.tax import Tax
+from monochat_billing.texts import one_of
 
 __all__ = [
     "WAIT_FOR_MONEY",
@@ -319,7 +320,7 @@ def _unknown(where: str, policy: DunningPolicy, ids: set[str]) -> Iterator[Inval
                 f"{where}.{field}",
                 name,
                 f"is not in the catalog, so the policy {policy.name!r} cannot apply",
-                f"use one of {', '.join(sorted(ids)) or 'none yet'}",
+                one_of(sorted(ids), "the catalog has none yet"),
             )
 
 

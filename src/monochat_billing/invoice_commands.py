@@ -26,7 +26,7 @@ from monochat_billing.invoicing import (
 )
 from monochat_billing.money import Money
 from monochat_billing.profiles import BillingProfile
-from monochat_billing.texts import check_line
+from monochat_billing.texts import check_line, one_of
 from monochat_billing.top_ups import RefundState
 
 __all__ = ["Issue", "credit_invoice", "invoice_top_up", "issued", "parties_of", "refunded"]
@@ -165,8 +165,8 @@ def refunded(
         raise UnknownName("top_up", top_up, "does not exist", "list the top-ups")
     one = next((each for each in found.refunds if each.id == refund), None)
     if one is None:
-        names = ", ".join(each.id for each in found.refunds) or "none: nothing was refunded"
-        raise UnknownName("refund", refund, f"is not of top-up {top_up!r}", f"use one of {names}")
+        remedy = one_of([each.id for each in found.refunds], "nothing of it was refunded")
+        raise UnknownName("refund", refund, f"is not of top-up {top_up!r}", remedy)
     if known is not None:
         raise IllegalTransition("refund", refund, f"credited as {known.number}", "be credited")
     if one.state is not RefundState.DONE:

@@ -36,6 +36,7 @@ from monochat_billing.gateways import (
     Refund,
 )
 from monochat_billing.money import Money, amount_text
+from monochat_billing.texts import one_of
 from monochat_billing.top_ups import (
     TOP_UP_MOVES,
     UNSETTLED,
@@ -292,12 +293,12 @@ def dismiss(
 def _unresolved(top_up: TopUp, payment: str, action: str) -> QuarantinedPayment:
     found = top_up.quarantined(payment)
     if found is None:
-        known = ", ".join(one.payment for one in top_up.quarantine)
+        known = [one.payment for one in top_up.quarantine]
         raise UnknownName(
             "payment",
             payment,
             f"is no quarantined payment of top-up {top_up.id!r}",
-            f"use one of {known or 'none: nothing was set aside'}",
+            one_of(known, "nothing was set aside"),
         )
     if found.resolution is not None:
         raise IllegalTransition("quarantined payment", payment, found.resolution, f"be {action}")

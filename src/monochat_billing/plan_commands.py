@@ -42,7 +42,7 @@ from monochat_billing.scheduling import (
 )
 from monochat_billing.starts import Alignment
 from monochat_billing.subscriptions import Subscription, SubscriptionState
-from monochat_billing.texts import check_line
+from monochat_billing.texts import check_line, one_of
 
 __all__ = [
     "ChangeResult",
@@ -396,7 +396,7 @@ def check_limit(
         "limit",
         limit,
         f"limits nothing that account {state.account.id!r} subscribes to",
-        f"use one of {', '.join(known) or 'none: nothing is limited'}",
+        one_of(known, "nothing is limited"),
     )
 
 

@@ -41,6 +41,7 @@ from monochat_billing.prices import (
     price_in_force,
     started_at,
 )
+from monochat_billing.texts import one_of
 
 __all__ = [
     "Direction",
@@ -272,10 +273,8 @@ class Product:
         try:
             return self._by_limit[name]
         except (KeyError, TypeError):
-            known = ", ".join(self._by_limit) or "none: the product has no limits"
-            raise UnknownName(
-                "limit", name, f"is not a limit of {self.id}", f"use one of {known}"
-            ) from None
+            remedy = one_of(self._by_limit, "the product has no limits")
+            raise UnknownName("limit", name, f"is not a limit of {self.id}", remedy) from None
 
     def check(self, limit: str, used: int) -> LimitCheck:
         """Say how a usage stands to one of the limits.

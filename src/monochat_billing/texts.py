@@ -1,15 +1,16 @@
 """Texts: what may stand as an id, and what as a line that people read.
 
 Owns the two checks that every text of a caller passes before anything is decided, so that every
-storage can keep it.
+storage can keep it, and the remedy that lists what would have been known.
 Does not own what a text means.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from monochat_billing.errors import InvalidInput
 
-__all__ = ["LONGEST_LINE", "check_identity", "check_line"]
+__all__ = ["LONGEST_LINE", "check_identity", "check_line", "one_of"]
 
 _LONGEST_IDENTITY: Final = 200
 LONGEST_LINE: Final = 500
@@ -63,3 +64,15 @@ def check_line(value: Any, field: str) -> str:  # noqa: ANN401 - as above
             f"pass at most {LONGEST_LINE} printable characters",
         )
     return value
+
+
+def one_of(names: Iterable[str], otherwise: str) -> str:
+    """Write the remedy for an unknown name: those that there are, or what to do without any.
+
+    >>> one_of(["basic", "growth"], "subscribe first")
+    'use one of basic, growth'
+    >>> one_of([], "subscribe first")
+    'subscribe first'
+    """
+    listed = ", ".join(names)
+    return f"use one of {listed}" if listed else otherwise

@@ -35,7 +35,7 @@ from monochat_billing.payments import (
 )
 from monochat_billing.postings import posting_events
 from monochat_billing.refunds import Returned
-from monochat_billing.texts import check_identity
+from monochat_billing.texts import check_identity, one_of
 from monochat_billing.top_up_policies import ChargebackPolicy, RefundPolicy, TopUpPolicy
 from monochat_billing.top_ups import DisputeState, RefundState, Resolution, TopUpRefund
 
@@ -357,10 +357,8 @@ def stop_automatic(state: AccountState, name: str) -> Step:
     rules = state.account.automatic
     ended = next((one for one in rules if one.name == name), None)
     if ended is None:
-        known = ", ".join(one.name for one in rules)
-        raise UnknownName(
-            "name", name, "is no automatic top-up of this account", f"use one of {known or 'none'}"
-        )
+        remedy = one_of([one.name for one in rules], "it has none: automate one first")
+        raise UnknownName("name", name, "is no automatic top-up of this account", remedy)
     account = attrs.evolve(state.account, automatic=tuple(one for one in rules if one is not ended))
     return Step(attrs.evolve(state, account=account), result=ended)
 

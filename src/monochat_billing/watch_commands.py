@@ -12,7 +12,7 @@ import attrs
 from monochat_billing.accounts import AccountState, Step
 from monochat_billing.alerts import ThresholdRule
 from monochat_billing.errors import InvalidInput, UnknownName
-from monochat_billing.texts import check_identity
+from monochat_billing.texts import check_identity, one_of
 from monochat_billing.watches import Watch, with_watch
 
 __all__ = ["unwatch", "watch"]
@@ -50,12 +50,7 @@ def unwatch(state: AccountState, name: str) -> Step:
     watches = state.account.watches
     ended = next((one for one in watches if one.name == name), None)
     if ended is None:
-        known = ", ".join(one.name for one in watches)
-        raise UnknownName(
-            "name",
-            name,
-            "is no watch of this account",
-            f"use one of {known or 'none: watch first'}",
-        )
+        remedy = one_of([one.name for one in watches], "it has none: watch first")
+        raise UnknownName("name", name, "is no watch of this account", remedy)
     account = attrs.evolve(state.account, watches=tuple(one for one in watches if one is not ended))
     return Step(attrs.evolve(state, account=account), result=ended)

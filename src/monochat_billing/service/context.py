@@ -25,7 +25,7 @@ from monochat_billing.rating import RateCards
 from monochat_billing.repositories import Loaded, Reader, Storage, Wanted
 from monochat_billing.service.group_commit import Runner
 from monochat_billing.service.pipeline import Command, execute
-from monochat_billing.texts import check_identity
+from monochat_billing.texts import check_identity, one_of
 from monochat_billing.top_up_policies import TopUpPolicy
 from monochat_billing.units import Amount, Units
 
@@ -219,5 +219,5 @@ class Context:
                 "gateway",
                 name,
                 "is not configured",
-                f"use one of {', '.join(self.gateways) or 'none: pass gateways to Billing'}",
+                one_of(self.gateways, "pass it in gateways to Billing"),
             ) from None

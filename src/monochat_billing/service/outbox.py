@@ -11,7 +11,7 @@ from monochat_billing.errors import IllegalTransition, InvalidInput, UnknownName
 from monochat_billing.outbox_storage import OutboxCursor, OutboxUnit
 from monochat_billing.repositories import RecordedEvent, UnitOfWork, Wanted
 from monochat_billing.service.context import Context
-from monochat_billing.texts import check_identity
+from monochat_billing.texts import check_identity, one_of
 
 __all__ = ["Delivery", "Outbox"]
 
@@ -107,10 +107,8 @@ class Outbox:
         def work(unit: OutboxUnit) -> None:
             found.clear()
             if consumer not in unit.consumers():
-                known = ", ".join(unit.consumers()) or "none: subscribe it first"
-                raise UnknownName(
-                    "consumer", consumer, "has not been subscribed", f"use one of {known}"
-                )
+                remedy = one_of(unit.consumers(), "subscribe it first")
+                raise UnknownName("consumer", consumer, "has not been subscribed", remedy)
             cursors = unit.claim(consumer, now=now, until=now + lease, lease=name, limit=accounts)
             for one in cursors:
                 told = unit.events(one.account, after=one.acknowledged, limit=events)
