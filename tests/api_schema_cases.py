@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 
 from examples.api.app import create_app
+from examples.seller import INVOICING
 from monochat_billing import MONTH, Billing, sample_catalog
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.adapters.sandbox import SandboxGateway
@@ -25,7 +26,11 @@ def service() -> Billing:
     """Give a service in whose books there is something to find."""
     gateway = SandboxGateway(SECRET, page_url="http://127.0.0.1:9")
     billing = Billing(
-        catalog=sample_catalog(), storage=MemoryStorage(), clock=Clock(), gateways=[gateway]
+        catalog=sample_catalog(),
+        storage=MemoryStorage(),
+        clock=Clock(),
+        gateways=[gateway],
+        invoicing=INVOICING,
     )
     for account in ("acme", "0"):
         billing.accounts.open(account, zone="Europe/Istanbul", currencies=["TRY"], profile=PROFILE)

@@ -15,13 +15,13 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from examples.billing_page.__main__ import SELLER, open_account
+from examples.billing_page.__main__ import open_account
 from examples.billing_page.app import create_app
 from examples.billing_page.visit import Site
+from examples.seller import INVOICING
 from monochat_billing import Billing, sample_catalog
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.adapters.sandbox import SandboxGateway, SandboxPage
-from monochat_billing.invoicing import InvoicePolicy, TaxPoint
 from monochat_billing.repositories import Storage
 from tests.desk import SECRET, Clock
 
@@ -56,7 +56,7 @@ def build(storage: Storage, url: str, payment_url: str) -> Running:
         catalog=sample_catalog(),
         storage=storage,
         gateways=[SandboxGateway(SECRET, page_url=payment_url)],
-        invoicing=InvoicePolicy(seller=SELLER, tax_point=TaxPoint.ON_TOP_UP),
+        invoicing=INVOICING,
         clock=clock,
     )
     open_account(billing)

@@ -1,4 +1,27 @@
-"""The API: which address asks which verb. What only passes through stands in a table."""
+"""Prepaid balances, plans and usage of one account each, over HTTP and JSON.
+
+**Amounts** are decimal text with their currency, such as `{"amount": "12.50", "currency": "TRY"}`,
+never numbers. **Instants** are ISO 8601 with an offset.
+
+**Every command has an `Idempotency-Key`.** Choose one per intent, such as `export-771`. The same
+key with the same body gives the first answer again, for ever, also when that was a refusal; with
+another body it is a conflict (409). After a lost answer or a 503, send it again as it was.
+
+**A change of plan is shown, then done.** `POST /quotes` shows what it costs and keeps the quote
+under the request's key; `POST /changes` with that key does exactly that, or answers 409.
+
+**Reads have an `ETag`.** Send it back as `If-None-Match` and get 304 while nothing has changed.
+`PUT /profile` takes the account's `ETag` as `If-Match` and answers 412 when somebody was faster.
+
+**Refusals are problem details** (RFC 9457, `application/problem+json`): `type`, `title`, `status`,
+`detail`, and the fields of the error. `in_doubt` tells of a 503 whether it may have been done.
+
+**Lists are paged** by `after` and `limit`; the `next` of a statement is the `after` of its next
+page.
+"""
+
+# The text above is what the OpenAPI document says of itself. Below: which address asks which verb;
+# what only passes through stands in a table.
 
 import hashlib
 import inspect
@@ -15,7 +38,6 @@ from starlette.exceptions import HTTPException
 
 import monochat_billing as library
 from examples.api import problems, wire
-from monochat_billing.repositories import UnitOfWork
 
 _TABLE: Final = (
     # address below /accounts/{account}, verb, its arguments in body or address, what is shown
@@ -85,8 +107,8 @@ def _serve(method: str, path: str, verb: str, names: str, attributes: str = "") 
 
     def ask(request: Request, **given: Any) -> object:  # noqa: ANN401 - what was asked
         given |= given.pop("body", {})
-        asked = {one: given[one] for one in given if one in known}
-        found = attrgetter(verb)(request.app.state.billing)(**asked)
+        do = attrgetter(verb)(request.app.state.billing)
+        found = do(**{one: given[one] for one in given if one in known})
         if isinstance(found, library.ChangeQuote):
             request.app.state.quotes.append(found)
         return _read(request, answer, found) if method == "GET" else found
@@ -95,9 +117,11 @@ def _serve(method: str, path: str, verb: str, names: str, attributes: str = "") 
     given = [known[one] if one in names.split() else inspect.Parameter(one, only) for one in asked]
     signed = [one.replace(kind=only, annotation=asked[one.name]) for one in given]
     ask.__signature__ = inspect.Signature(signed)  # type: ignore[attr-defined]  # FastAPI reads it
-    ask.__name__, ask.__doc__ = verb, str(source.__doc__).partition("\n")[0]
+    ask.__name__ = verb + (path.replace("/", ".") if attributes else "")
+    about: dict[str, Any] = {"tags": [noun or path.split("/")[1]], "response_model": answer}
+    about["summary"] = str(source.__doc__).partition("\n")[0].replace("``", "")
     code = 201 if method == "POST" else 200
-    router.add_api_route(path, ask, methods=[method], status_code=code, response_model=answer)
+    router.add_api_route(path, ask, methods=[method], status_code=code, **about)
 
 
 for _row in _TABLE:
@@ -110,7 +134,7 @@ def update_profile(
     """Give another billing profile; with If-Match, only to the account as the caller saw it."""
     billing: library.Billing = request.app.state.billing
 
-    def update(unit: UnitOfWork) -> library.Account:
+    def update(unit: Any) -> library.Account:  # noqa: ANN401 - what the storage gives
         within = billing.using(unit)  # looked at and changed in one transaction
         found = within.accounts.get(account)
         seen = match == "*" or _rendered(wire.shown(library.Account), found)[1] in match
@@ -150,7 +174,8 @@ def anybody() -> None:
 
 def create_app(billing: library.Billing, authorize: Callable[..., Any] = anybody) -> FastAPI:
     """Build the API on a service. ``authorize`` is a dependency of every address but callbacks."""
-    app = FastAPI(title="monochat-billing", version="1", redoc_url=None)
+    app = FastAPI(title="Billing", version="1", description=__doc__, redoc_url=None)
+    app.router.generate_unique_id_function = attrgetter("name")
     app.state.billing, app.state.quotes = billing, deque(maxlen=1000)
     app.include_router(router, dependencies=[Depends(authorize)])
     app.post("/gateways/{gateway}/callbacks", include_in_schema=False)(receive)

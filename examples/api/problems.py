@@ -6,7 +6,6 @@ rest goes to the log.
 
 import logging
 import re
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ from starlette.exceptions import HTTPException
 from examples.api.wire import plain
 from monochat_billing import errors
 
-_STATUS: Final[Mapping[type, int]] = {
+_STATUS: Final[dict[type, int]] = {
     errors.UnknownName: 404,
     errors.InvalidInput: 422,
     errors.InsufficientFunds: 402,
@@ -29,21 +28,31 @@ _STATUS: Final[Mapping[type, int]] = {
 }
 _MEDIA_TYPE: Final = "application/problem+json"
 _SCHEMA: Final = {"type": "object", "required": ["type", "title", "status", "detail"]}
-_CONTENT: Final = {_MEDIA_TYPE: {"schema": _SCHEMA}}
-PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"description": HTTPStatus(status).phrase, "content": _CONTENT}
-    for status in (400, 402, 403, 404, 409, 412, 422, 500, 503)
-}
-"""What every operation may answer beside its result, for OpenAPI."""
 _DOUBT: Final = "in doubt, repeat with the same key"
-_REMEDY: Final = "send it as /openapi.json describes it"
+
+
+def _documented(status: int) -> dict[str, Any]:
+    """Tell of a status which errors it stands for, with an example, for OpenAPI."""
+    kinds = [kind for kind, one in _STATUS.items() if one == status]
+    phrase = HTTPStatus(status).phrase
+    said = " ".join(f"{one.__doc__}".partition("\n")[0] for one in kinds) or phrase
+    name = kinds[0].__name__ if kinds else phrase.title().replace(" ", "")
+    content = {"schema": _SCHEMA, "example": _told(name, status, said)}
+    return {"description": said, "content": {_MEDIA_TYPE: content}}
+
+
+def _told(name: str, status: int, detail: str) -> dict[str, Any]:
+    slug = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+    told = {"title": slug.replace("-", " ").capitalize(), "status": status, "detail": detail}
+    return {"type": f"urn:monochat-billing:{slug}", **told}
 
 
 def _problem(name: str, status: int, detail: str, headers: Any = None, **more: Any) -> JSONResponse:  # noqa: ANN401 - members of any kind
-    slug = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
-    told = {"title": slug.replace("-", " ").capitalize(), "status": status, "detail": detail}
-    body = {**more, "type": f"urn:monochat-billing:{slug}", **told}
-    return JSONResponse(body, status, headers, _MEDIA_TYPE)
+    return JSONResponse({**more, **_told(name, status, detail)}, status, headers, _MEDIA_TYPE)
+
+
+PROBLEMS: Final[Any] = {one: _documented(one) for one in sorted({400, 412, *_STATUS.values()})}
+"""What every operation may answer beside its result, for OpenAPI."""
 
 
 def answer(request: Request, error: Exception) -> JSONResponse:
@@ -60,10 +69,10 @@ def answer(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, RequestValidationError):  # the first mistake, as InvalidInput tells it
         first = error.errors()[0]
         field, absent = ".".join(map(str, first["loc"][1:])), first["type"] == "missing"
-        more = {"field": field, "value": None if absent else str(first["input"])}
-        more |= {"problem": first["msg"], "remedy": _REMEDY}
+        value, remedy = None if absent else str(first["input"]), "send it as /openapi.json says"
+        wrong = errors.InvalidInput(field, value, first["msg"], remedy)
         status = 400 if absent and first["loc"][0] == "header" else 422  # 400: without a key
-        return _problem("InvalidInput", status, f"{field}: {first['msg']}; {_REMEDY}", **more)
+        return _problem("InvalidInput", status, str(wrong), **plain(wrong))
     if not isinstance(error, HTTPException):
         return _problem("InternalServerError", 500, _DOUBT, in_doubt=True)
     name = HTTPStatus(error.status_code).phrase.title().replace(" ", "")

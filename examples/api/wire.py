@@ -13,7 +13,7 @@ from types import GenericAlias, NoneType
 from typing import Annotated, Any, Final, Optional, get_args, get_origin, get_type_hints
 
 import attrs
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, create_model
 
 import monochat_billing as library
 from monochat_billing.event_root import Event
@@ -40,12 +40,6 @@ def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - a case for each kind of
     return str(value)
 
 
-def _instant(value: object) -> datetime:
-    if not isinstance(value, str) or (at := datetime.fromisoformat(value)).tzinfo is None:
-        raise ValueError("is no instant: write it like 2026-10-05T09:00:00+03:00")
-    return at
-
-
 class Amount(BaseModel, extra="forbid"):
     """An exact amount as decimal text; what is counted has its meter's name for a currency."""
 
@@ -58,18 +52,19 @@ _SAID: Final = Annotated[str, BeforeValidator(lambda say: say())]
 _DEFAULTS: Final[Mapping[Any, Any]] = {inspect.Parameter.empty: ..., attrs.NOTHING: {}}
 TAKEN: Final[dict[Any, Any]] = {
     int: Annotated[int, Field(strict=True, ge=0, le=2**53)],
-    datetime: Annotated[datetime, BeforeValidator(_instant)],
+    datetime: Annotated[AwareDatetime, BeforeValidator(lambda at: datetime.fromisoformat(str(at)))],
     Fraction: Annotated[str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$")],
     Mapping[str, str]: dict[str, str],
     library.Money: Annotated[Amount, AfterValidator(lambda one: library.money(**dict(one)))],
     library.BillingInterval: Annotated[str, AfterValidator(library.BillingInterval.parse)],
 }
 """What stands in a body for a type of the library."""
-_TEXT: Final = Annotated[str, BeforeValidator(str)]
 _SHOWN: Final[dict[Any, Any]] = {
     library.Money: Annotated[Amount, BeforeValidator(plain)],
     Event: Annotated[Any, BeforeValidator(lambda one: {"type": type(one).__name__, **plain(one)})],
-    **dict.fromkeys((Fraction, library.BillingInterval, library.TaxId), _TEXT),
+    **dict.fromkeys(
+        (Fraction, library.BillingInterval, library.TaxId), Annotated[str, BeforeValidator(str)]
+    ),
 }
 _ATTRIBUTES: Final[Mapping[str, str]] = {
     "Account": "id zone currencies opened_at profile",
@@ -111,7 +106,7 @@ def taken(source: Callable[..., Any], names: str = "") -> Any:  # noqa: ANN401 -
         default = known[name].default
         fields[name] = wire(hints[name], TAKEN), _DEFAULTS.get(default, default)
     title = source.__qualname__.replace(".", "_")
-    model = create_model(title, __config__=ConfigDict(extra="forbid"), **fields)
+    model = create_model(title, __config__={"extra": "forbid"}, **fields)
     return Annotated[model, AfterValidator(lambda one: made(**dict(one)))]
 
 
@@ -127,7 +122,7 @@ def shown(kind: Any, names: str = "") -> Any:  # noqa: ANN401 - as above
         hints = get_type_hints(said.fget if isinstance(said, property) else kind)
         hint = hints.get("return" if isinstance(said, property) else of)
         fields[name] = _SAID if callable(said) else wire(hint, _SHOWN), Field(validation_alias=of)
-    model = create_model(kind.__name__, __config__=ConfigDict(from_attributes=True), **fields)
+    model = create_model(kind.__name__, __config__={"from_attributes": True}, **fields)
     return model if names else _SHOWN.setdefault(kind, model)
 
 

@@ -17,27 +17,13 @@ import uvicorn
 from examples.billing_page.app import create_app
 from examples.billing_page.refunds import send_back
 from examples.billing_page.visit import Site
-from monochat_billing import (
-    MONTH,
-    Address,
-    Billing,
-    BillingError,
-    BillingProfile,
-    TaxId,
-    TaxIdKind,
-    sample_catalog,
-)
+from examples.seller import INVOICING
+from monochat_billing import MONTH, Billing, BillingError, sample_catalog
 from monochat_billing.adapters.sandbox import SandboxGateway, SandboxPage
 from monochat_billing.adapters.sql import SqlStorage
-from monochat_billing.invoicing import InvoicePolicy, TaxPoint
 
 ACCOUNT: Final = "acme"
 RATES: Final = {"USD": Fraction(42)}  # invented; a host asks its central bank
-SELLER: Final = BillingProfile(
-    business_name="MonoChat Yazılım A.Ş. (örnek)",
-    address=Address(line="Büyükdere Cad. 1", district="Şişli", city="İstanbul", post_code="34394"),
-    tax_id=TaxId(kind=TaxIdKind.VKN, number="4540536920", tax_office="Zincirlikuyu"),
-)
 
 
 def main() -> None:
@@ -74,7 +60,7 @@ def serve(database: str, port: int, payment_port: int) -> None:
             catalog=sample_catalog(),
             storage=storage,
             gateways=[SandboxGateway(secret, page_url=page.url)],
-            invoicing=InvoicePolicy(seller=SELLER, tax_point=TaxPoint.ON_TOP_UP),
+            invoicing=INVOICING,
         )
         open_account(billing)
         site = Site(
