@@ -1,7 +1,7 @@
 """Write the pages that the code itself knows best: state tables, floors, modules, face.
 
-Owns what lies under ``docs/reference/drawn``, which is written anew for every build, pages that no
-toctree names yet, and links that leave the documentation.
+Owns what lies under ``docs/reference/drawn``, which is written anew for every build, and links that
+leave the documentation.
 Does not own any sentence about the library: those are docstrings and pages.
 """
 
@@ -272,17 +272,6 @@ def draw(_app: Sphinx) -> None:
 
 
 # ---------------------------------------------------------------------------------------- pages
-def name_the_rest(app: Sphinx, docname: str, content: list[str]) -> None:
-    """Put pages that no toctree names yet into the index, in place of ``.. the rest``."""
-    if docname != "index":
-        return
-    named = "\n".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("index.md"))
-    lines = {line.strip() for line in named.splitlines()}
-    flat = (one for one in sorted(app.env.found_docs) if "/" not in one)
-    rest = [one for one in flat if one not in lines and one != "index"]
-    content[0] = content[0].replace("<!-- the rest -->", "\n".join(rest))
-
-
 def keep_inside(app: Sphinx, doctree: nodes.document) -> None:
     """Show a link to a folder of the repository as its text: the site has no such page."""
     page = DOCS / app.env.docname
@@ -322,7 +311,6 @@ class OwnNames(PythonDomain):
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the above to a build."""
     app.connect("builder-inited", draw)
-    app.connect("source-read", name_the_rest)
     app.connect("doctree-read", keep_inside)
     app.connect("autodoc-process-docstring", name_the_members)
     app.add_domain(OwnNames, override=True)
