@@ -11,6 +11,7 @@ import pytest
 from monochat_billing import (
     Catalog,
     CatalogVersions,
+    DebitMode,
     Family,
     InvalidCatalog,
     InvalidInput,
@@ -434,6 +435,35 @@ class TestWhatMoneyPaysFirst:
         assert shop.of(Family.SUPPORT).state is SubscriptionState.PAST_DUE
         (left,) = shop.billing.subscriptions.dues("acme")
         assert str(left) == "400 TRY for priority since 2026-11-05"
+
+    @pytest.mark.parametrize(
+        ("amount", "pays", "waits", "left"),
+        [
+            ("500", ["300 owed"], ["1000 growth", "400 priority"], "200"),
+            ("100", ["100 owed"], ["200 owed", "1000 growth", "400 priority"], "-200"),
+            ("1350", ["300 owed", "1000 growth"], ["400 priority"], "50"),
+            ("2000", ["300 owed", "1000 growth", "400 priority"], [], "300"),
+        ],
+    )
+    def test_a_preview_of_a_top_up_says_so(
+        self, shop: Shop, amount: str, pays: list[str], waits: list[str], left: str
+    ) -> None:
+        """And the money then does just that."""
+        shop.fund("1400")
+        shop.subscribe("growth")
+        shop.subscribe("priority")
+        shop.billing.balances.debit(
+            "acme", money("300", "TRY"), reason="late", key="late", mode=DebitMode.FORCED
+        )
+        shop.wait(NOVEMBER)
+        shown = shop.billing.top_ups.preview("acme", money(amount, "TRY"))
+        assert [f"{plain_text(one.amount)} {one.product or 'owed'}" for one in shown.pays] == pays
+        assert [f"{plain_text(one.amount)} {one.product or 'owed'}" for one in shown.waits] == waits
+        assert shown.available == money(left, "TRY")
+        shop.fund(amount)
+        assert shop.billing.subscriptions.dues("acme") == shown.waits
+        (line,) = shop.billing.overview("acme").balances
+        assert line.available == shown.available
 
     def test_the_plan_renews_before_the_support_that_was_there_first(self, shop: Shop) -> None:
         """They fall due at one instant, and there is money for one of them."""

@@ -37,6 +37,7 @@ from monochat_billing.gateways import (
 )
 from monochat_billing.money import Money, amount_text
 from monochat_billing.texts import one_of
+from monochat_billing.top_up_policies import Bonus
 from monochat_billing.top_ups import (
     TOP_UP_MOVES,
     UNSETTLED,
@@ -53,6 +54,7 @@ __all__ = [
     "UNSETTLED",
     "CallbackAnswer",
     "Checkout",
+    "CreditedWorth",
     "Payment",
     "PaymentGateway",
     "PaymentStatus",
@@ -60,6 +62,7 @@ __all__ = [
     "TopUp",
     "TopUpMove",
     "TopUpState",
+    "credit_worth",
     "dismiss",
     "expire",
     "resolve_by_credit",
@@ -190,37 +193,62 @@ def settle(
 
 
 def _credited(books: Books, top_up: TopUp, payment: str, memo: Memo) -> Settlement:
-    """Credit what the top-up is worth, and the bonus that was promised on top of it."""
-    posted = credit(books, top_up.value, memo)
-    books, entries = posted.books, posted.entries
-    bonus: int | None = None
-    if top_up.bonus is not None:
-        granted = credit(
-            books,
-            top_up.bonus.amount,
-            attrs.evolve(memo, kind=EntryKind.GRANT, reason="bonus on a top-up"),
-            top_up.bonus.terms(memo.effective_at),
-        )
-        books, bonus = granted.books, granted.entry.number
-        entries = (*entries, *granted.entries)
+    done = credit_worth(books, top_up.value, top_up.bonus, memo)
     settled = TopUpSettled(
         account=top_up.account,
         at=memo.effective_at,
         top_up=top_up.id,
         gateway=top_up.gateway,
         amount=top_up.value,
-        entry=posted.entry.number,
+        entry=done.entry,
     )
     return Settlement(
         top_up=attrs.evolve(
             top_up.moved(TopUpMove.CREDIT),
             payment=payment,
-            entry=posted.entry.number,
-            bonus_entry=bonus,
+            entry=done.entry,
+            bonus_entry=done.bonus,
         ),
-        books=books,
-        entries=entries,
+        books=done.books,
+        entries=done.entries,
         events=(settled,),
+    )
+
+
+@final
+@attrs.frozen(kw_only=True)
+class CreditedWorth:
+    """Return the books after money and its bonus came in; both are named by their entries."""
+
+    books: Books
+    entry: int
+    bonus: int | None
+    entries: tuple[Entry, ...]
+
+
+def credit_worth(books: Books, value: Money, bonus: Bonus | None, memo: Memo) -> CreditedWorth:
+    """Credit what a top-up is worth, and the bonus that was promised on top of it.
+
+    Raises:
+        IllegalTransition: the balance is closed.
+        InvalidInput: an amount is not above zero or does not fit the balance's scale.
+        UnknownName: the account has no balance in that currency.
+    """
+    posted = credit(books, value, memo)
+    if bonus is None:
+        number = posted.entry.number
+        return CreditedWorth(books=posted.books, entry=number, bonus=None, entries=posted.entries)
+    granted = credit(
+        posted.books,
+        bonus.amount,
+        attrs.evolve(memo, kind=EntryKind.GRANT, reason="bonus on a top-up"),
+        bonus.terms(memo.effective_at),
+    )
+    return CreditedWorth(
+        books=granted.books,
+        entry=posted.entry.number,
+        bonus=granted.entry.number,
+        entries=(*posted.entries, *granted.entries),
     )
 
 

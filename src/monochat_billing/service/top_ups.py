@@ -19,6 +19,7 @@ from monochat_billing.payments import Checkout, Payment, PaymentGateway, TopUp, 
 from monochat_billing.service.automatic import AutomaticTopUps
 from monochat_billing.service.context import fingerprint_of
 from monochat_billing.top_up_commands import PaymentReceipt
+from monochat_billing.top_up_previews import TopUpPreview, preview_top_up
 
 __all__ = ["Reconciliation", "TopUps"]
 
@@ -115,6 +116,22 @@ class TopUps(AutomaticTopUps):
             content=content,
         )
         return self._open(account, started.id, buyer, first=started.id == fresh)
+
+    def preview(self, account: str, amount: Money) -> TopUpPreview:
+        """Show what a top-up of ``amount`` would bring and pay first, before it is started.
+
+        It is computed by the code that credits a payment; nothing is stored.
+
+        Raises:
+            IllegalTransition: the balance is closed.
+            InvalidInput: the amount is not above zero or finer than the currency's minor unit, or
+                the service's policy does not take it.
+            UnknownName: there is no such account or balance.
+        """
+        state = self._context.view(account).state
+        return preview_top_up(
+            state, amount, now=state.account.as_of, policy=self._context.top_up_policy
+        )
 
     def open(self, account: str, top_up: str, *, buyer: Buyer = NOBODY) -> Checkout:
         """Open the checkout of a top-up that is stored already, such as an automatic one.
