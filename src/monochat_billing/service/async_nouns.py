@@ -221,6 +221,7 @@ class AsyncTopUps(Noun):
     compare_settlement = lifted(TopUps.compare_settlement)
     get = lifted(TopUps.get)
     open = lifted(TopUps.open)
+    preview = lifted(TopUps.preview)
     receive = lifted(TopUps.receive)
     reconcile = lifted(TopUps.reconcile)
     refund = lifted(TopUps.refund)

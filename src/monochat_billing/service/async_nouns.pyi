@@ -72,6 +72,7 @@ from monochat_billing.subscription_commands import CancelReport
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.top_up_commands import PaymentReceipt, RefundReceipt
 from monochat_billing.top_up_policies import RefundPolicy
+from monochat_billing.top_up_previews import TopUpPreview
 from monochat_billing.top_ups import Resolution
 from monochat_billing.transfers import Rate
 from monochat_billing.units import Amount, Units
@@ -1538,6 +1539,18 @@ class AsyncTopUps(Noun):
             InvalidInput: the gateway does not take it.
             UnknownName: the account has no such top-up, or its gateway is not configured.
             GatewayError: the gateway did not answer as agreed; in doubt.
+        """
+
+    async def preview(self, account: str, amount: Money) -> TopUpPreview:
+        """Show what a top-up of ``amount`` would bring and pay first, before it is started.
+
+        It is computed by the code that credits a payment; nothing is stored.
+
+        Raises:
+            IllegalTransition: the balance is closed.
+            InvalidInput: the amount is not above zero or finer than the currency's minor unit, or
+                the service's policy does not take it.
+            UnknownName: there is no such account or balance.
         """
 
     async def receive(
