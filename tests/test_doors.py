@@ -12,9 +12,11 @@ from monochat_billing import (
     BillingProfile,
     ChangeTiming,
     ForgedCallback,
+    IdempotencyConflict,
     InvalidInput,
     MessageCategory,
     Money,
+    ScheduledChange,
     TaxId,
     TaxIdKind,
     UnknownName,
@@ -93,6 +95,18 @@ DOORS: list[tuple[str, type[InvalidInput], str, Callable[[Desk], object]]] = [
     ),
     ("no actor", InvalidInput, "actor", lambda d: plan(d, actor=None)),
     ("a timing in other words", InvalidInput, "timing", lambda d: plan(d, timing="LATER")),
+    (
+        "an instant with the period's end",
+        InvalidInput,
+        "at",
+        lambda d: plan(d, timing=ChangeTiming.END_OF_PERIOD, at=datetime(2027, 1, 1, tzinfo=UTC)),
+    ),
+    (
+        "an instant that is missing",
+        InvalidInput,
+        "at",
+        lambda d: plan(d, timing=ChangeTiming.AT, at=None),
+    ),
     ("an interval in words", InvalidInput, "interval", lambda d: plan(d, interval="MONTH")),
     (
         "a reference that is no text",
@@ -250,3 +264,27 @@ class TestDoors:
             )
         assert caught.value.field == "tax_id.number"
         assert caught.value.remedy
+
+
+class TestWhenIsDerived:
+    """Without a timing, an instant means AT, and none the end of the period."""
+
+    @pytest.fixture
+    def subscribed(self, desk: Desk) -> Desk:
+        desk.billing.subscriptions.subscribe("acme", "basic", MONTH, key="s")
+        return desk
+
+    def test_an_instant_alone(self, subscribed: Desk) -> None:
+        at = datetime(2027, 1, 1, tzinfo=UTC)
+        planned = plan(subscribed, at=at)
+        assert isinstance(planned, ScheduledChange)
+        assert (planned.timing, planned.at) == (ChangeTiming.AT, at)
+        assert plan(subscribed, at=at, timing=ChangeTiming.AT) == planned, "the same request"
+
+    def test_nothing_at_all(self, subscribed: Desk) -> None:
+        planned = plan(subscribed)
+        assert isinstance(planned, ScheduledChange)
+        assert (planned.timing, planned.at) == (ChangeTiming.END_OF_PERIOD, None)
+        assert plan(subscribed, timing=ChangeTiming.END_OF_PERIOD) == planned, "the same request"
+        with pytest.raises(IdempotencyConflict):
+            plan(subscribed, at=datetime(2027, 1, 1, tzinfo=UTC))

@@ -71,8 +71,11 @@ class TestStatements:
         fund(desk)
         desk.clock.now = RENEWAL + timedelta(days=3)
         effective = desk.billing.balances.statement("acme", "TRY", since=START + timedelta(days=1))
-        told = [(one.entry.kind.value, one.at) for one in effective.lines]
-        assert told == [("BREAKAGE", RENEWAL - timedelta(days=2)), ("PLAN_FEE", RENEWAL)]
+        told = [(one.entry.number, one.entry.kind.value, one.at) for one in effective.lines]
+        assert told == [
+            (5, "BREAKAGE", RENEWAL - timedelta(days=2)),
+            (7, "PLAN_FEE", RENEWAL),  # 6: what was left of the plan's messages expired
+        ]
         assert (effective.opening, effective.closing) == (lira("3701"), lira("2002"))
         recorded = desk.billing.balances.statement(
             "acme", "TRY", since=START + timedelta(days=1), reading=RECORDED
@@ -86,7 +89,10 @@ class TestStatements:
         late = desk.billing.balances.statement(
             "acme", "TRY", since=desk.clock.now, reading=RECORDED
         )
-        assert [one.entry.kind.value for one in late.lines] == ["BREAKAGE", "PLAN_FEE"]
+        assert [(one.entry.number, one.entry.kind.value) for one in late.lines] == [
+            (5, "BREAKAGE"),
+            (7, "PLAN_FEE"),
+        ]
 
     def test_it_agrees_with_the_overview(self, desk: Desk) -> None:
         fund(desk)
