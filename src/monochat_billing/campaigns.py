@@ -256,6 +256,19 @@ class Affordable:
     next_units: int | None
     currency: str
 
+    def explain(self, locale: str = "en") -> str:
+        """Say for a customer how often the mix can be sent, and what that costs.
+
+        Raises:
+            InvalidInput: there are no sentences in that language.
+        """
+        words = Words(locale)
+        return words.say(
+            "{count} times for {amount}",
+            count=words.number(self.repeats),
+            amount=words.money(self.cost),
+        )
+
     def __str__(self) -> str:
         return f"{self.repeats} times for {amount_text(self.cost)} {self.currency}"
 

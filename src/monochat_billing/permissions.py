@@ -85,7 +85,7 @@ _SENTENCES: Final = {
     Reason.NOT_SUBSCRIBED: mark("nothing that is subscribed to includes it"),
     Reason.UNPAID: mark("the renewal of {product} is not paid: top up"),
     Reason.SUSPENDED: mark("{product} is suspended until it is paid: top up"),
-    Reason.PAUSED: mark("{product} is paused"),
+    Reason.PAUSED: mark("{product} is paused: resume it first"),
     Reason.ENDED: mark("{product} has ended"),
     Reason.LIMIT_REACHED: mark("the limit of {product} is reached"),
     Reason.NOTHING_LEFT: mark("nothing is left: top up"),

@@ -5,18 +5,23 @@
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, final
 
 import attrs
 
 from monochat_billing.balance import Entry
+from monochat_billing.catalog_versions import AnyCatalog
+from monochat_billing.entry_words import kind_words, product_words, reason_words
 from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import check_zone
 from monochat_billing.money import MAX_UNITS
 from monochat_billing.readings import EntrySource, Place, Reading, Window
 from monochat_billing.tables import WIDTH, table
-from monochat_billing.units import Amount, amount_in, plain_text
+from monochat_billing.translations import mark
+from monochat_billing.units import Amount, Units, amount_in, plain_text
+from monochat_billing.wording import Words
 
 __all__ = ["LONGEST_PAGE", "Cursor", "Statement", "StatementLine", "statement"]
 
@@ -104,6 +109,16 @@ class StatementLine:
     balance: Amount
 
 
+_INSTANTS: Final = {
+    Reading.AS_EFFECTIVE: mark("effective"),
+    Reading.AS_RECORDED: mark("recorded"),
+}
+
+
+def _written(value: Amount, words: Words) -> str:
+    return words.number(value.count) if isinstance(value, Units) else words.amount(value)
+
+
 @final
 @attrs.frozen(kw_only=True)
 class Statement:
@@ -116,7 +131,8 @@ class Statement:
     ``archived`` is above zero where the statement has no bound and entries up to that number were
     archived: it begins behind them, at ``since``.
 
-    Printing it gives lines of at most 100 columns with instants in the account's time zone.
+    Printing it gives lines of at most 100 columns with instants in the account's time zone;
+    :meth:`explain` gives them in the words of a customer's language.
     """
 
     account: str
@@ -152,6 +168,62 @@ class Statement:
                 "",
                 f"in {plain_text(self.credited)}, out {plain_text(self.debited)} {self.unit}",
             ]
+        )
+
+    def explain(self, locale: str = "en", catalog: AnyCatalog | None = None) -> str:
+        """Lay it out for a customer, in lines of at most 100 columns.
+
+        With a ``catalog`` it names products, without one they have their ids.
+
+        Raises:
+            InvalidInput: there are no sentences in that language.
+        """
+        words = Words(locale)
+        at = self.until or (self.lines[-1].at if self.lines else self.since)
+        product = str if at is None else product_words(catalog, at, words)
+        since, until = (
+            "" if one is None else words.moment(one, self.zone) for one in (self.since, self.until)
+        )
+        opening = words.say("opening")
+        closing = words.say("closing") if self.next is None else words.say("carried over")
+        archived = ""
+        if self.archived:
+            count = words.number(self.archived)
+            archived = words.say("entries 1 to {count} are archived", count=count)
+        rows = [
+            ("", since, opening, "", _written(self.opening, words), archived),
+            *(self._told(line, words, product) for line in self.lines),
+            ("", until, closing, "", _written(self.closing, words), ""),
+        ]
+        heads = (
+            ">#",
+            words.say(_INSTANTS[self.reading]),
+            words.say("entry"),
+            ">" + words.say("amount"),
+            ">" + words.say("balance"),
+            words.say("reason"),
+        )
+        sums = words.say(
+            "in {credited}, out {debited} {unit}",
+            credited=_written(self.credited, words),
+            debited=_written(self.debited, words),
+            unit=words.term(self.unit),
+        )
+        first, last = since or words.say("the beginning"), until or words.say("now")
+        title = f"{self.account}: {words.term(self.unit)}, {first} – {last}, {self.zone}"
+        return "\n".join([title, "", table(heads, rows), "", sums])
+
+    def _told(
+        self, line: StatementLine, words: Words, product: Callable[[str], str]
+    ) -> tuple[str, ...]:
+        entry = line.entry
+        return (
+            str(entry.number),
+            words.moment(line.at, self.zone),
+            kind_words(entry.kind, words),
+            f"{'+' if entry.amount > 0 else ''}{_written(entry.value, words)}",
+            _written(line.balance, words),
+            reason_words(entry, words, product),
         )
 
     def _before(self) -> str:

@@ -10,8 +10,9 @@ Every function takes the account's state (caught up to ``now``) and returns a
 meant is named by the subscription's id, or by the product that it holds.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import final
+from typing import Final, final
 
 import attrs
 
@@ -24,11 +25,12 @@ from monochat_billing.errors import IllegalTransition, UnknownName
 from monochat_billing.events import SubscriptionCanceled
 from monochat_billing.money import Money, amount_text
 from monochat_billing.plan_commands import subscribe
-from monochat_billing.plans import AnyCatalog, renewal_price
+from monochat_billing.plans import AnyCatalog, known_product, renewal_price
 from monochat_billing.schedule_endings import revoke_change, superseded_events
 from monochat_billing.scheduling import Facet, ScheduleAction, superseded_by_immediate
 from monochat_billing.subscriptions import Subscription
 from monochat_billing.texts import check_line
+from monochat_billing.wording import Words
 
 __all__ = [
     "CancelReport",
@@ -39,13 +41,17 @@ __all__ = [
 ]
 
 
+_REFUNDING: Final = frozenset({CancelMode.REFUND, CancelMode.WITHDRAWAL})
+
+
 @final
 @attrs.frozen(kw_only=True)
 class CancelReport:
     """Return what a cancel did.
 
     ``credit`` went back to the balance. ``refundable`` of it came from what was paid and can be
-    refunded to who paid it: the most that the host may ask for.
+    refunded to who paid it: the most that the host may ask for. ``names`` are the product's, by
+    language.
     """
 
     subscription: Subscription
@@ -53,6 +59,25 @@ class CancelReport:
     credit: Money
     refundable: Money
     entries: tuple[Entry, ...] = ()
+    names: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+
+    def explain(self, locale: str = "en") -> str:
+        """Say for a customer what ends and what comes back, line by line.
+
+        Raises:
+            InvalidInput: there are no sentences in that language.
+        """
+        words = Words(locale)
+        name = self.names.get(locale) or self.names.get("en") or self.subscription.product
+        lines = [words.say("{product} ends at once", product=name)]
+        if not self.credit.amount:
+            return "\n".join([*lines, words.say("nothing comes back")])
+        amount = words.money(self.credit)
+        lines.append(words.say("{amount} goes back to the balance", amount=amount))
+        if self.mode in _REFUNDING:
+            most = words.money(self.refundable)
+            lines.append(words.say("up to {amount} of it can be refunded to who paid", amount=most))
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         credit, code = amount_text(self.credit), self.credit.currency.code
@@ -96,6 +121,7 @@ def cancel_subscription(
         credit=told.credit,
         refundable=told.refundable,
         entries=decision.entries,
+        names=known_product(catalog, one.product, now).names,
     )
     return attrs.evolve(step, result=report)
 
