@@ -1,13 +1,17 @@
 """Branches: futures of one account, from a live one on any storage or from a simulation."""
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
 
 import pytest
 
 from monochat_billing import MONTH, InvalidInput, UnknownName, money
+from monochat_billing.adapters.sql import SqlStorage
+from monochat_billing.adapters.sql.archiving import archive_entries
 from monochat_billing.balance import EntryKind
 from monochat_billing.counters import MeterRecord
-from monochat_billing.simulation import Charge, Step, TopUp, Use, simulate
+from monochat_billing.simulation import Charge, Step, Subscribe, TopUp, Use, simulate
 from monochat_billing.simulation.branches import (
     DO_NOTHING,
     Branch,
@@ -19,7 +23,8 @@ from monochat_billing.simulation.branches import (
     upgrade_today,
 )
 from monochat_billing.simulation.forks import copy_account
-from tests.desk import Desk
+from monochat_billing.simulation.pasts import Past
+from tests.desk import PROFILE, Clock, Desk, build
 from tests.test_simulation import a_year, message
 
 DAY = timedelta(days=1)
@@ -91,6 +96,36 @@ class TestAFork:
             (one.kind, one.unit, one.amount, one.effective_at) for one in foreseen.ledger.entries
         ]
         assert told == [(one.kind, one.unit, one.amount, one.effective_at) for one in lived]
+
+    def test_goes_on_where_old_entries_are_archived(self, tmp_path: Path) -> None:
+        """The copy has the entries that are left, and lives on as the origin does."""
+        with SqlStorage(f"sqlite:///{tmp_path / 'billing.db'}") as storage:
+            storage.upgrade()
+            desk = build(storage, Clock(), lambda: desk)
+            desk.billing.accounts.open("acme", zone="UTC", currencies=["TRY"], profile=PROFILE)
+            desk.top_up("30000")
+            for number in range(6):
+                desk.clock.advance(days=1)
+                export = money("10", "TRY")
+                desk.billing.balances.debit("acme", export, reason="export", key=f"d-{number}")
+            desk.clock.advance(days=400)
+            last = desk.billing.balances.credit(
+                "acme", money("5", "TRY"), reason="gift", key="gift"
+            )
+            archive_entries(storage, "acme", desk.clock.now - 300 * DAY, StringIO())
+            copy = copy_account(storage, "acme")
+            assert copy.read(lambda reader: reader.entries("acme")) == (last,)
+            assert copy.read(lambda reader: reader.entries("acme", after=last.number)) == ()
+            (future,) = branch_out(
+                Origin.live(desk.billing, "acme"),
+                [Branch("plan", [Subscribe("growth", MONTH)])],
+                until=desk.clock.now + 40 * DAY,
+            ).futures
+            assert future.cost("TRY") == money(2 * 1499, "TRY")
+            assert next(future.facts()).number == 9
+            assert future.ledger.balance("TRY")[-1][1] == money(29_945 - 2 * 1499, "TRY")
+            with pytest.raises(InvalidInput, match="archived"):
+                Past.of(desk.billing, "acme")
 
     def test_of_a_stranger_is_refused(self, desk: Desk) -> None:
         """Only what is there can be forked, and not before now."""

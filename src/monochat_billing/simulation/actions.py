@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, final
 import attrs
 
 from monochat_billing.adapters.sandbox import SandboxGateway, payment_id, sign_callback
-from monochat_billing.balance import DebitMode
+from monochat_billing.balance import PAID, DebitMode, Terms
 from monochat_billing.cancellations import CancelMode
 from monochat_billing.counters import MeterRecord
 from monochat_billing.errors import InvalidInput
@@ -71,6 +71,11 @@ def _check_amount(amount: object, field: str) -> None:
         raise InvalidInput(field, amount, "is no amount above zero", 'pass money("100", "TRY")')
 
 
+def _check_ahead(on: datetime | None, field: str, at: datetime) -> None:
+    if on is not None and utc(on, field=field) <= at:
+        raise InvalidInput(field, on.isoformat(), f"is not after {at.isoformat()}", "plan ahead")
+
+
 @final
 @attrs.frozen
 class TopUp:
@@ -108,10 +113,11 @@ class TopUp:
 @final
 @attrs.frozen
 class Credit:
-    """Credit an amount without a payment, such as an opening balance."""
+    """Credit an amount without a payment, such as an opening balance; ``terms`` are its lot's."""
 
     amount: Money
     reason: str = "opening balance"
+    terms: Terms = PAID
 
     def check(self, catalog: AnyCatalog, rates: RateCards | None, at: datetime) -> None:  # noqa: ARG002 - as above
         """Refuse an amount that is not above zero."""
@@ -119,7 +125,9 @@ class Credit:
 
     def perform(self, billing: Billing, account: str, key: str) -> object:
         """Credit it."""
-        return billing.balances.credit(account, self.amount, reason=self.reason, key=key)
+        return billing.balances.credit(
+            account, self.amount, reason=self.reason, terms=self.terms, key=key
+        )
 
     def __str__(self) -> str:
         amount = f"{amount_text(self.amount)} {self.amount.currency.code}"
@@ -193,6 +201,7 @@ class Change:
     interval: BillingInterval | None = None
     timing: ChangeTiming | None = None
     of: str | None = None
+    quantity: int | None = None
 
     def check(self, catalog: AnyCatalog, rates: RateCards | None, at: datetime) -> None:  # noqa: ARG002 - as above
         """Refuse a product that the catalog does not know."""
@@ -205,7 +214,13 @@ class Change:
     def perform(self, billing: Billing, account: str, key: str) -> object:
         """Preview and change."""
         quote = billing.subscriptions.preview(
-            account, to=self.to, interval=self.interval, timing=self.timing, of=self.of, key=key
+            account,
+            to=self.to,
+            interval=self.interval,
+            timing=self.timing,
+            of=self.of,
+            quantity=self.quantity,
+            key=key,
         )
         return billing.subscriptions.change(quote)
 
@@ -226,10 +241,7 @@ class ScheduleChange:
     def check(self, catalog: AnyCatalog, rates: RateCards | None, at: datetime) -> None:  # noqa: ARG002 - as above
         """Refuse an unknown product, or an instant that is not ahead."""
         catalog.at(at).product(self.to)
-        if self.on is not None and utc(self.on, field="schedule.on") <= at:
-            raise InvalidInput(
-                "schedule.on", self.on.isoformat(), f"is not after {at.isoformat()}", "plan ahead"
-            )
+        _check_ahead(self.on, "schedule.on", at)
 
     def perform(self, billing: Billing, account: str, key: str) -> object:
         """Schedule it."""
@@ -247,19 +259,21 @@ class ScheduleChange:
 @final
 @attrs.frozen
 class Cancel:
-    """End what is held: now with a ``mode``, or with its period where there is none."""
+    """End what is held: now with a ``mode``, or with its period, or the instant ``on``."""
 
     what: str
     mode: CancelMode | None = None
+    on: datetime | None = None
 
     def check(self, catalog: AnyCatalog, rates: RateCards | None, at: datetime) -> None:  # noqa: ARG002 - as above
-        """Refuse a product that the catalog does not know."""
+        """Refuse an unknown product, or an instant that is not ahead."""
         catalog.at(at).product(self.what)
+        _check_ahead(self.on, "cancel.on", at)
 
     def perform(self, billing: Billing, account: str, key: str) -> object:
         """Cancel, or schedule the cancel."""
         if self.mode is None:
-            return billing.schedule.cancel(account, self.what, key=key)
+            return billing.schedule.cancel(account, self.what, at=self.on, key=key)
         return billing.subscriptions.cancel(account, self.what, mode=self.mode, key=key)
 
     def __str__(self) -> str:

@@ -21,8 +21,8 @@ same expected steps (usage, top-ups) happen in all of them, behind what the bran
 ... )
 >>> for future in compared.futures:
 ...     print(f"{future.branch.name}: {future.cost('TRY').amount}")
-do nothing: 17988
-growth yearly: 14990
+do nothing: 16489
+growth yearly: 13491
 >>> print(compared.difference("do nothing", "growth yearly"))
 first difference at 2027-01-01 00:00Z
 > #4 2027-01-01 00:00Z PRORATION_CREDIT +1499 TRY → 50000 unused time of growth
@@ -199,10 +199,14 @@ class Divergence:
 @final
 @attrs.frozen(kw_only=True)
 class Future:
-    """Hold one branch and what it leaves behind, counted from the fork on."""
+    """Hold one branch and what it leaves behind, counted from the fork on.
+
+    ``forked`` is the number of the last entry that the origin had.
+    """
 
     branch: Branch
     since: datetime
+    forked: int
     run: Run = attrs.field(repr=False)
 
     @property
@@ -213,11 +217,11 @@ class Future:
 
     def cost(self, unit: str) -> Money:
         """Give what the branch costs in a currency from the fork on."""
-        return self.ledger.cost(unit, self.since)
+        return self.ledger.cost(unit, self.since, self.forked)
 
     def paid_in(self, unit: str) -> Money:
         """Give what is paid in through gateways from the fork on."""
-        return self.ledger.paid_in(unit, self.since)
+        return self.ledger.paid_in(unit, self.since, self.forked)
 
     @property
     def days_without_service(self) -> Fraction:
@@ -226,7 +230,7 @@ class Future:
 
     def facts(self) -> Iterator[Entry]:
         """Yield what was posted from the fork on, in the order of posting."""
-        return (one for one in self.ledger.entries if one.recorded_at >= self.since)
+        return (one for one in self.ledger.entries if one.number > self.forked)
 
 
 @final
@@ -334,7 +338,8 @@ def branch_out(
         raise InvalidInput("branches", names, "has a name twice", "give each its own name")
     storage = origin.copy()
     loaded = storage.read(lambda reader: reader.load([Wanted(origin.account)]))
-    account = require_account(loaded[origin.account].state, origin.account).account
+    state = require_account(loaded[origin.account].state, origin.account)
+    account = state.account
     simulated = SimulatedAccount(id=account.id, zone=account.zone, currencies=account.currencies)
     steps = tuple(expected)
     scenarios: Mapping[str, Scenario] = {
@@ -353,7 +358,17 @@ def branch_out(
         unit=unit or account.currencies[0],
         since=origin.at,
         until=utc(until, field="until"),
-        futures=tuple([_run(storage, origin, one, scenarios[one.name]) for one in branches]),
+        futures=tuple(
+            [
+                Future(
+                    branch=one,
+                    since=origin.at,
+                    forked=state.books.sequence,
+                    run=_run(storage, origin, scenarios[one.name]),
+                )
+                for one in branches
+            ]
+        ),
     )
 
 
@@ -362,10 +377,9 @@ def _joined(origin: Origin, branch: Branch, expected: Sequence[Step]) -> list[St
     return [*at_once, *sorted((*branch.steps, *expected), key=lambda one: one.at)]
 
 
-def _run(storage: Storage, origin: Origin, branch: Branch, scenario: Scenario) -> Future:
+def _run(storage: Storage, origin: Origin, scenario: Scenario) -> Run:
     own = copy_account(storage, origin.account)
-    run = Simulation(scenario, storage=own, name=f"fork-{origin.at:%Y%m%d%H%M%S%f}").run()
-    return Future(branch=branch, since=origin.at, run=run)
+    return Simulation(scenario, storage=own, name=f"fork-{origin.at:%Y%m%d%H%M%S%f}").run()
 
 
 def _divergence(left: Sequence[Entry], right: Sequence[Entry]) -> Divergence | None:

@@ -7,6 +7,8 @@ storage has, from one consistent view, so that the origin is neither changed nor
 What is copied: the account with its books and all lots, subscriptions, schedule, holds, messages,
 counters, usage, entries and events, and the purchases of its packs. What is not: idempotency keys
 of other commands, checkouts that are open, and invoices; in a fork nobody pays or repeats those.
+Of an account whose oldest entries are archived, the copy has those that are left; its balances,
+lots and all that comes are the same.
 """
 
 from datetime import UTC, datetime
@@ -25,12 +27,11 @@ from monochat_billing.repositories import (
     Reader,
     RecordedEvent,
     Storage,
-    UnitOfWork,
     Wanted,
 )
 from monochat_billing.texts import check_identity
 
-__all__ = ["copy_account"]
+__all__ = ["copy_account", "everything_of"]
 
 _PAGE: Final = 1000
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,18 +57,16 @@ def copy_account(source: Storage, account: str) -> MemoryStorage:
     ['acme']
     """
     check_identity(account, "account")
-    changes = source.read(lambda reader: _everything(reader, account))
-    copy = MemoryStorage()
-
-    def work(unit: UnitOfWork) -> None:
-        unit.load([Wanted(account)])
-        unit.save([changes])
-
-    copy.write(work)
-    return copy
+    changes = source.read(lambda reader: everything_of(reader, account))
+    return MemoryStorage.holding(changes)
 
 
-def _everything(reader: Reader, account: str) -> Changes:
+def everything_of(reader: Reader, account: str) -> Changes:
+    """Read everything that a copy of an account takes along, as one change from nothing.
+
+    Raises:
+        UnknownName: there is no such account.
+    """
     lots = tuple(reader.lots(account))
     records = _metered(reader, account)
     messages = _messages(reader, account)
@@ -143,8 +142,10 @@ def _messages(reader: Reader, account: str) -> tuple[Message, ...]:
 
 def _entries(reader: Reader, account: str) -> tuple[Entry, ...]:
     found: list[Entry] = []
-    while page := reader.entries(account, after=len(found), limit=_PAGE):
+    last = 0  # the oldest may be archived, so numbers are no count
+    while page := reader.entries(account, after=last, limit=_PAGE):
         found += page
+        last = page[-1].number
     return tuple(found)
 
 

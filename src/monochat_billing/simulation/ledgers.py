@@ -92,11 +92,14 @@ class Ledger:
         """Give the account's id."""
         return self.state.account.id
 
-    def since(self, at: datetime) -> Iterator[tuple[Entry, EntryKind]]:
-        """Yield the entries that are costs from ``at`` on, each with the kind of cost."""
+    def since(self, at: datetime, after: int = 0) -> Iterator[tuple[Entry, EntryKind]]:
+        """Yield the entries that are costs from ``at`` on, each with the kind of cost.
+
+        Those up to the number ``after`` are left out: they were there before.
+        """
         by_number = {one.number: one for one in self.entries}
         for one in self.entries:
-            if one.effective_at < at:
+            if one.effective_at < at or one.number <= after:
                 continue
             kind = cost_kind(one, by_number.get(one.corrects or 0))
             if kind is not None:
@@ -111,22 +114,28 @@ class Ledger:
         scale = self._scale(unit)
         return {kind: from_units(units, unit, scale) for kind, units in sorted(found.items())}
 
-    def cost(self, unit: str, since: datetime | None = None) -> Money:
-        """Give the sum of :meth:`costs`."""
+    def cost(self, unit: str, since: datetime | None = None, after: int = 0) -> Money:
+        """Give the sum of :meth:`costs`, without the entries up to the number ``after``."""
         units = [
             -entry.amount
-            for entry, _ in self.since(since or self.state.account.opened_at)
+            for entry, _ in self.since(since or self.state.account.opened_at, after)
             if entry.unit == unit
         ]
         return from_units(sum(units), unit, self._scale(unit))
 
-    def paid_in(self, unit: str, since: datetime | None = None) -> Money:
-        """Give what was paid in through gateways, less what went back, from ``since`` on."""
+    def paid_in(self, unit: str, since: datetime | None = None, after: int = 0) -> Money:
+        """Give what was paid in through gateways, less what went back, from ``since`` on.
+
+        Entries up to the number ``after`` are left out.
+        """
         start = since or self.state.account.opened_at
         units = sum(
             one.amount
             for one in self.entries
-            if one.unit == unit and one.kind in _PAID_IN and one.effective_at >= start
+            if one.unit == unit
+            and one.kind in _PAID_IN
+            and one.effective_at >= start
+            and one.number > after
         )
         return from_units(units, unit, self._scale(unit))
 

@@ -5,7 +5,8 @@
 
 The past is an account's recorded usage, month by local month, with the plan, the support package
 and their intervals as they are held now. It is priced twice, under the terms of today and those
-that are planned, as if they had held throughout; so nothing but the prices differs.
+that are planned, as if they had held throughout; so nothing but the prices differs. Plan changes,
+packs and other rules are lived again by ``replays``.
 
 >>> from datetime import UTC
 >>> from monochat_billing.plans import sample_catalog
@@ -19,7 +20,7 @@ acme: 21,588.00 TRY → 21,588.00 TRY, no difference
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, final
 
 import attrs
 
@@ -35,7 +36,7 @@ from monochat_billing.simulation.frames import Frame
 from monochat_billing.simulation.profiles import UsageProfile
 from monochat_billing.wording import Words
 
-__all__ = ["PastUsage", "Repriced", "Repricing", "reprice", "reprice_fleet"]
+__all__ = ["PastUsage", "PricedTwice", "Repriced", "Repricing", "reprice", "reprice_fleet"]
 
 _PAGE: Final = 1000
 
@@ -104,9 +105,19 @@ class Repriced:
     fees: tuple[Money, Money] | None = None
 
     @property
+    def was(self) -> Money:
+        """Give what it costs under the terms before."""
+        return self.before.total
+
+    @property
+    def now(self) -> Money:
+        """Give what it costs under the terms after."""
+        return self.after.total
+
+    @property
     def difference(self) -> Money:
         """Give what the account would pay more; less is negative."""
-        return subtract(self.after.total, self.before.total)
+        return subtract(self.now, self.was)
 
     def reasons(self, locale: str = "en") -> tuple[str, ...]:
         """Say line by line what costs something else, and what is in the way only now."""
@@ -144,21 +155,53 @@ class Repriced:
         return self.explain()
 
 
+class PricedTwice(Protocol):
+    """Offer one account's past under two terms: repriced, or lived again."""
+
+    @property
+    def account(self) -> str:
+        """Name the account."""
+        ...
+
+    @property
+    def was(self) -> Money:
+        """Give what it costs under the terms before."""
+        ...
+
+    @property
+    def now(self) -> Money:
+        """Give what it costs under the terms after."""
+        ...
+
+    @property
+    def difference(self) -> Money:
+        """Give what the account would pay more."""
+        ...
+
+    def reasons(self, locale: str = "en") -> tuple[str, ...]:
+        """Say why."""
+        ...
+
+    def explain(self, locale: str = "en") -> str:
+        """Say both sums, and why."""
+        ...
+
+
 @final
 @attrs.frozen(kw_only=True)
 class Repricing:
     """Hold a whole base repriced: who pays more, who less, and the sum."""
 
-    lines: tuple[Repriced, ...]
+    lines: tuple[PricedTwice, ...]
 
     @property
-    def dearer(self) -> tuple[Repriced, ...]:
+    def dearer(self) -> tuple[PricedTwice, ...]:
         """Give the accounts that would pay more, the largest difference first."""
         found = [one for one in self.lines if one.difference.amount > 0]
         return tuple(sorted(found, key=lambda one: -one.difference.amount))
 
     @property
-    def cheaper(self) -> tuple[Repriced, ...]:
+    def cheaper(self) -> tuple[PricedTwice, ...]:
         """Give the accounts that would pay less, the largest difference first."""
         found = [one for one in self.lines if one.difference.amount < 0]
         return tuple(sorted(found, key=lambda one: one.difference.amount))
@@ -181,8 +224,8 @@ class Repricing:
         rows = [
             (
                 one.account,
-                one.before.total,
-                one.after.total,
+                one.was,
+                one.now,
                 one.difference,
                 "; ".join(one.reasons(locale)),
             )

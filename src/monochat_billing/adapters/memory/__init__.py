@@ -13,7 +13,7 @@ from typing import Final, TypeVar, final
 from monochat_billing.adapters.memory._shelf import Shelf
 from monochat_billing.adapters.memory._unit import Unit
 from monochat_billing.errors import StorageMisuse
-from monochat_billing.repositories import Reader, UnitOfWork
+from monochat_billing.repositories import Changes, Reader, UnitOfWork
 
 __all__ = ["MemoryStorage"]
 
@@ -36,6 +36,16 @@ class MemoryStorage:
         self._shelf = Shelf()
         self._writing = False
         self._process = os.getpid()
+
+    @classmethod
+    def holding(cls, changes: Changes) -> "MemoryStorage":
+        """Begin with one account as another storage has it; what it has archived is not here.
+
+        Nothing is compared: what was read from one consistent view is taken over.
+        """
+        storage = cls()
+        storage._shelf.apply(changes)
+        return storage
 
     def read(self, work: Callable[[Reader], T]) -> T:
         """Run ``work`` on the books as they are; no change happens meanwhile.

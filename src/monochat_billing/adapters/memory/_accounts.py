@@ -44,6 +44,11 @@ class KeptAccount:
     metered: dict[str, MeteredUsage] = attrs.field(factory=dict)
     told: int = 0
 
+    @property
+    def gone(self) -> int:
+        """Count the entries before the first one here, as a copy of an archived account lacks."""
+        return self.entries[0].number - 1 if self.entries else 0
+
     def history(self, unit: str) -> History:
         """Give the entries of a unit; what is new is sorted in when somebody asks."""
         for place in range(self.told, len(self.entries)):  # islice would walk the whole past
@@ -172,10 +177,11 @@ class KeptAccount:
 
     def with_corrections(self, asked: Iterable[int]) -> dict[int, Entry]:
         """Find entries by number, and all that correct them."""
-        numbers = {number for number in asked if 0 < number <= len(self.entries)}
+        gone = self.gone
+        numbers = {number for number in asked if gone < number <= gone + len(self.entries)}
         for number in tuple(numbers):
             numbers.update(self.corrections.get(number, ()))
-        return {number: self.entries[number - 1] for number in sorted(numbers)}
+        return {number: self.entries[number - gone - 1] for number in sorted(numbers)}
 
     def with_lots_of(self, entries: Iterable[Entry]) -> Books:
         """Put every lot that these entries name among the lots of its balance, spent ones too."""

@@ -30,7 +30,7 @@ class MemoryReader(Pending):
 
     def entries(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Entry]:
         kept = self._shelf.accounts.get(account)
-        return tuple(kept.entries[page_of(after, limit)]) if kept else ()
+        return tuple(kept.entries[page_of(after - kept.gone, limit)]) if kept else ()
 
     def last_entries(self, account: str, limit: int) -> Sequence[Entry]:
         kept = self._shelf.accounts.get(account)
