@@ -77,6 +77,42 @@ class TestTheTexts:
         assert unknown == {}
 
 
+VERB = re.compile(r"\bbilling\.[\w.]+(?=\()")
+COMMAND = re.compile(r"^\$ ([\w ]+?)(?:  |$)", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+TRANSLATED = {"README.md": "README.tr.md", "docs/tutorial.md": "docs/tutorial.tr.md"}
+
+
+def outline(text: str) -> dict[str, list[str]]:
+    """Return what two languages of a document have in common, whatever the words."""
+    prose = BLOCK.sub("", text)
+    return {
+        "headings": re.findall(r"^#+(?= )", prose, re.MULTILINE),
+        "blocks": fences(text),
+        "commands": COMMAND.findall(text),
+        "verbs": VERB.findall(text),
+        "links": sorted(
+            {one.partition("#")[0].replace(".tr.md", ".md") for one in LINK.findall(prose)}
+        ),
+    }
+
+
+@pytest.mark.parametrize("english", sorted(TRANSLATED))
+class TestTheTranslations:
+    """What is written in two languages says the same in both."""
+
+    def test_have_the_same_outline(self, english: str) -> None:
+        """Sections, code blocks, commands and verbs follow each other alike, and no link lacks."""
+        first = outline((ROOT / english).read_text(encoding="utf-8"))
+        second = outline((ROOT / TRANSLATED[english]).read_text(encoding="utf-8"))
+        assert first["headings"]
+        assert first["verbs"]
+        missing = set(first.pop("links")) - set(second.pop("links"))
+        assert missing == set()
+        assert first == second
+
+
 class TestTheCheckItself:
     """The patterns see what they are there for."""
 
