@@ -4,15 +4,18 @@ Owns the names and fields of the events of accounts, profiles and invoices.
 Does not own delivery (:mod:`monochat_billing.events` says where they go).
 """
 
+from datetime import datetime
 from typing import final
 
 import attrs
 
 from monochat_billing.event_root import Event
 from monochat_billing.money import Money
+from monochat_billing.units import Amount
 
 __all__ = [
     "AccountOpened",
+    "FallsDueSoon",
     "InvoiceIssued",
     "ProfileErased",
     "ProfileUpdated",
@@ -26,6 +29,25 @@ class AccountOpened(Event):
 
     zone: str
     currencies: tuple[str, ...]
+
+
+@final
+@attrs.frozen(kw_only=True)
+class FallsDueSoon(Event):
+    """Something falls due at ``due_at``: a word of it, once, some days ahead.
+
+    ``what`` is RENEWAL, TRIAL_END or LOT_EXPIRY, ``subject`` the id of the subscription or lot.
+    ``outcome`` says how it will end as things stand: DONE, FAILS with the ``shortfall``, LOST.
+    ``amount`` is what will be charged or lost, None where nothing is.
+    """
+
+    what: str
+    subject: str
+    product: str
+    due_at: datetime
+    outcome: str
+    amount: Amount | None = None
+    shortfall: Money | None = None
 
 
 @final

@@ -10,6 +10,7 @@ carry a recipient's number, a tax id or a secret.
 
 from monochat_billing.account_events import (
     AccountOpened,
+    FallsDueSoon,
     InvoiceIssued,
     ProfileErased,
     ProfileUpdated,
@@ -94,6 +95,7 @@ __all__ = [
     "DisputeWon",
     "EntryReversed",
     "Event",
+    "FallsDueSoon",
     "HoldExpired",
     "InvoiceIssued",
     "LotExpired",
@@ -174,6 +176,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     LotExpired,
     LotVoided,
     EntryReversed,
+    FallsDueSoon,
     HoldExpired,
     BalanceOverdrawn,
     BalanceMoved,

@@ -147,6 +147,7 @@ class AsyncOutbox(Noun):
 class AsyncOutlook(Noun):
     """Offer the verbs of :class:`Billing` itself to tasks."""
 
+    announce = lifted(Billing.announce)
     events = lifted(Billing.events)
     may_use = lifted(Billing.may_use)
     overview = lifted(Billing.overview)

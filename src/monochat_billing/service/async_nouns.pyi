@@ -60,6 +60,7 @@ from monochat_billing.runways import Runway
 from monochat_billing.schedule_commands import Phase
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.send_commands import SendHold, SentMessage, SentReport
+from monochat_billing.service.announcing import AnnouncementReport
 from monochat_billing.service.billing import RunReport
 from monochat_billing.service.lifting import Noun
 from monochat_billing.service.messages import Received
@@ -899,6 +900,19 @@ class AsyncOutbox(Noun):
 
 class AsyncOutlook(Noun):
     """Offer the verbs of :class:`Billing` itself to tasks."""
+
+    async def announce(self, *, within: timedelta = ...) -> AnnouncementReport:
+        """Tell every account of what falls due within that time, each thing once.
+
+        It writes a :class:`~monochat_billing.events.FallsDueSoon` to the outbox for each renewal,
+        end of a trial and credit that will be lost, with what it costs and how it will end as
+        things stand. A thing that was told stays told, also where the time is another one the next
+        day; what moves to another instant is told again. Run it once a day, beside
+        :meth:`run_due`; accounts with nothing ahead are not visited.
+
+        Raises:
+            InvalidInput: ``within`` is not above zero.
+        """
 
     async def events(
         self, account: str, *, after: int = 0, limit: int = 100

@@ -1,7 +1,7 @@
 """The face: one object with a noun for everything that a host asks of billing."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, final
 
 import attrs
@@ -18,6 +18,7 @@ from monochat_billing.plans import AnyCatalog, UsageReader
 from monochat_billing.rating import RateCards
 from monochat_billing.repositories import Reader, RecordedEvent, Storage, Wanted
 from monochat_billing.service.accounts import Accounts
+from monochat_billing.service.announcing import AnnouncementReport, announce_all
 from monochat_billing.service.balances import Balances
 from monochat_billing.service.context import Context, new_id, utc_now
 from monochat_billing.service.group_commit import GroupCommit, Lane
@@ -39,6 +40,7 @@ __all__ = ["Billing", "RunReport"]
 
 _PAGE: Final = 1000
 _ADVANCED_TOGETHER: Final = 100
+_SOON: Final = timedelta(days=3)
 
 
 @final
@@ -239,6 +241,20 @@ class Billing(Outlook):
         except CorruptBooks as error:
             return attrs.evolve(report, failed=(*report.failed, (account, error)))
         return report.plus(steps)
+
+    def announce(self, *, within: timedelta = _SOON) -> AnnouncementReport:
+        """Tell every account of what falls due within that time, each thing once.
+
+        It writes a :class:`~monochat_billing.events.FallsDueSoon` to the outbox for each renewal,
+        end of a trial and credit that will be lost, with what it costs and how it will end as
+        things stand. A thing that was told stays told, also where the time is another one the next
+        day; what moves to another instant is told again. Run it once a day, beside
+        :meth:`run_due`; accounts with nothing ahead are not visited.
+
+        Raises:
+            InvalidInput: ``within`` is not above zero.
+        """
+        return announce_all(self._context, within)
 
     def events(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
         """Give up to ``limit`` events of the outbox numbered above ``after``, oldest first."""
