@@ -114,9 +114,13 @@ class Server:
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of the server's programs as its owner."""
+        self.run_any(str(self.bin / program), *arguments)
+
+    def run_any(self, program: str, *arguments: str) -> None:
+        """Run any program as the server's owner."""
         owner = _owner()
         done = subprocess.run(
-            [str(self.bin / program), *arguments],
+            [program, *arguments],
             cwd=self.folder,
             env={**os.environ, "LC_ALL": "C", "HOME": str(self.folder)},
             check=False,
@@ -191,9 +195,7 @@ class Server:
 
     def slaughter(self) -> None:
         """Kill every process of the server, with no chance to write anything."""
-        postmaster = self.pid()
-        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-        processes = [postmaster, *map(int, children)]
+        processes = self.processes()
         for process in processes:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
@@ -206,6 +208,21 @@ class Server:
         (self.data / "postmaster.pid").unlink()
         for left in self.folder.glob(".s.PGSQL.*"):
             left.unlink()
+
+    def limit_files(self, largest: int | str) -> None:
+        """Let no file of the server grow beyond so many bytes, as a disk does that is full."""
+        for process in self.processes():
+            try:
+                self.run_any("/usr/bin/prlimit", f"--pid={process}", f"--fsize={largest}:unlimited")
+            except RuntimeError:
+                if _lives(process):  # a backend may have ended meanwhile
+                    raise
+
+    def processes(self) -> list[int]:
+        """Give the postmaster and all of its children."""
+        postmaster = self.pid()
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        return [postmaster, *map(int, children)]
 
     def pid(self) -> int:
         """Give the postmaster's process."""

@@ -12,6 +12,7 @@ import pytest
 from monochat_billing import MONTH, Billing, ChangeTiming, money, sample_catalog
 from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.adapters.sql.__main__ import main
+from monochat_billing.adapters.sql._backends import Isolation
 from monochat_billing.adapters.sql._unit import SqlUnit
 from monochat_billing.adapters.sql.guarding import guard_entries, is_guarded, unguard_entries
 from monochat_billing.adapters.sql.moving import export_account, import_account
@@ -50,13 +51,14 @@ def full(tmp_path: Path, clock: Clock) -> Iterator[tuple[SqlStorage, Billing, Cl
     storage.close()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", pytest.param("serializable", marks=pytest.mark.deep)])
 def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStorage]:
     """Give an empty database to move to."""
     url = f"sqlite:///{tmp_path / 'there.db'}"
-    if request.param == "postgres":
+    if request.param != "sqlite":
         url = request.getfixturevalue("postgres_url")
-    with SqlStorage(url) as storage:
+    isolation: Isolation = "SERIALIZABLE" if request.param == "serializable" else "READ COMMITTED"
+    with SqlStorage(url, isolation=isolation) as storage:
         storage.upgrade()
         yield storage
 

@@ -1,11 +1,13 @@
 """What an operation costs on PostgreSQL, in round trips, statements and plans."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from monochat_billing import Billing, sample_catalog
 from monochat_billing.adapters.sql import SqlStorage, _pipeline
@@ -112,6 +114,17 @@ class TestRoundTrips:
 
 
 ACCOUNTS = ("acme", "globex")
+LANGUAGE = re.compile(
+    "ALL|AND|AS|BIGINT|BY|CASE|CAST|COLLATE|CONFLICT|DELETE|DESC|DO|ELSE|END|FOR|FROM|GROUP|IN|INSERT|"
+    "INTO|JOIN|JSONB|LEFT|LIMIT|LOCKED|NOT|NOTHING|ON|OR|ORDER|OUTER|SELECT|SET|SKIP|SMALLINT|TEXT|"
+    "THEN|UNION|UPDATE|VALUES|VARCHAR|WHEN|WHERE"
+)
+FUNCTIONS = {
+    *("any", "coalesce", "count", "max", "min", "sum", "unnest"),
+    *("jsonb_array_elements", "jsonb_extract_path_text"),
+}
+NAMES = {"anon_1", "part"}
+"""What statements call their own parts."""
 OF_ALL_ACCOUNTS = {"outbox.begin", "outbox.begin_now"}
 """What is about every account there is: a consumer's first word."""
 
@@ -132,6 +145,23 @@ class TestPlans:
                     continue
                 plan = _plan(connection, one)
                 assert "Seq Scan on billing_" not in plan, f"{statement}\n{one.text}\n{plan}"
+
+    def test_l28_statements_use_no_more_of_the_language_than_this(self) -> None:
+        """What speaks PostgreSQL's protocol has these; sequences and advisory locks it may not.
+
+        A word that is new here is a decision: whoever keeps accounts on many shards needs it, too.
+        """
+        backend = Postgres(make_url("postgresql+psycopg://here/billing"), None)
+        found = [
+            re.sub(r"'[^']*'", "", text)
+            for _, one in _statements(backend.statements)
+            for text in (one.text, one.bulk or "")
+        ]
+        assert len(found) > 100
+        words = {one for text in found for one in re.findall(r"\b[A-Z]{2,}\b", text)}
+        assert [one for one in sorted(words) if not LANGUAGE.fullmatch(one)] == []
+        called = {one for text in found for one in re.findall(r"\b([a-z]\w*)\(", text)}
+        assert called - NAMES == FUNCTIONS
 
     def test_what_is_compiled_is_shared(self, storage: SqlStorage) -> None:
         backend = storage._backend

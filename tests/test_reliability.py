@@ -14,16 +14,19 @@ import pytest
 import sqlalchemy
 from alembic import command
 
+from monochat_billing.accounts import AccountState
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.adapters.sql import VERSION_TABLE, SqlStorage, _migrate
+from monochat_billing.adapters.sql._backends import Isolation
 from monochat_billing.errors import (
     InsufficientFunds,
     SchemaMismatch,
     StorageError,
     StorageMisuse,
 )
-from tests.factories import debiting, lira, load, open_account, state_of, stored
-from tests.postgres import Server
+from monochat_billing.repositories import Changes
+from tests.factories import and_then, debiting, lira, load, open_account, state_of, stored
+from tests.postgres import Server, server
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,6 +37,14 @@ def debit(storage: MemoryStorage | SqlStorage) -> None:
 
 def posted(storage: MemoryStorage | SqlStorage) -> int:
     return state_of(stored(storage)).books.balance("TRY").posted
+
+
+def a_thousand(state: AccountState) -> Changes:
+    """Debit a lira, a thousand times."""
+    changes = debiting(state, lira("1"))
+    for _ in range(999):
+        changes = and_then(changes, debiting(changes.after, lira("1")))
+    return changes
 
 
 def run(code: str, *arguments: object) -> str:
@@ -146,6 +157,34 @@ class TestAServer:
             debit(storage)
             assert posted(storage) == 4_000_000
 
+    @pytest.mark.deep
+    def test_l17_a_server_whose_disk_is_full(self) -> None:
+        """A table that cannot grow: a typed error, nothing half written, and on it goes."""
+        with server() as place, SqlStorage(place.url()) as storage:
+            storage.upgrade()
+            open_account(storage, funds="100000")
+            with place.connect() as connection:  # an entry fills a page, so that few fill a file
+                connection.execute("ALTER TABLE billing_entries SET (fillfactor = 10)")
+            full = 16 << 20  # a segment of the log, which has to be written still
+            place.limit_files(full)
+            done = 0
+            for _ in range(100):
+                try:
+                    storage.write(lambda unit: unit.save([a_thousand(state_of(load(unit)))]))
+                except StorageError as error:
+                    assert "could not extend file" in str(error)  # noqa: PT017 - after many
+                    break
+                done += 1
+            assert 0 < done < 100
+            with place.connect() as connection:
+                assert connection.execute("SELECT count(*) FROM billing_entries").fetchone() == (
+                    done * 1000 + 1,
+                )
+            assert posted(storage) == (100_000 - done * 1000) * 1_000_000
+            place.limit_files("unlimited")
+            debit(storage)
+            assert posted(storage) == (100_000 - done * 1000 - 1) * 1_000_000
+
     def test_l21_a_forgotten_statement_is_prepared_anew(self, postgres_url: str) -> None:
         """Whatever made a server forget what was prepared, nothing was done and it is run again."""
         with SqlStorage(postgres_url) as storage:
@@ -178,8 +217,11 @@ class TestAServer:
         assert all(mine[text] == others[text] for text in both)
         assert len({*mine.values(), *others.values()}) == len({*mine, *others})
 
+    @pytest.mark.parametrize(
+        "isolation", ["READ COMMITTED", pytest.param("SERIALIZABLE", marks=pytest.mark.deep)]
+    )
     def test_l25_an_older_schema_is_upgraded_under_traffic(
-        self, postgres_server: Server, database: str
+        self, postgres_server: Server, database: str, isolation: Isolation
     ) -> None:
         """Those who call meanwhile are refused or served, and the money is spent once."""
         url = postgres_server.url(database)
@@ -192,7 +234,7 @@ class TestAServer:
         refused, wrong = threading.Barrier(4), list[BaseException]()
 
         def spend() -> None:
-            with SqlStorage(url) as storage:
+            with SqlStorage(url, isolation=isolation) as storage:
                 tried = 0
                 while True:
                     try:
@@ -214,7 +256,7 @@ class TestAServer:
         for thread in threads:
             thread.start()
         refused.wait()
-        with SqlStorage(url) as storage:
+        with SqlStorage(url, isolation=isolation) as storage:
             storage.upgrade()
             open_account(storage, funds="40")
             for thread in threads:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from monochat_billing.testing.storage_kit import STORAGE_CASES, StorageBench
-from tests.storage_benches import Memory, Postgres, SqliteFile
+from tests.storage_benches import Memory, Postgres, Serializable, SqliteFile
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
-COLUMNS: list[type[StorageBench]] = [Memory, SqliteFile, Postgres]
+COLUMNS: list[type[StorageBench]] = [Memory, SqliteFile, Postgres, Serializable]
 WORDS = {"kit", "test", "deep", "–", "open"}
 TEST = re.compile(r"def test_(l\d\d)_\w+")
 
@@ -36,7 +36,7 @@ class TestTheMatrix:
 
     def test_it_has_every_row_once(self) -> None:
         assert list(rows()) == [f"L{number:02}" for number in range(1, 29)]
-        assert {cell for cells in rows().values() for cell in cells[1:4]} <= WORDS
+        assert {cell for cells in rows().values() for cell in cells[1:5]} <= WORDS
 
     @pytest.mark.parametrize("row", [f"L{number:02}" for number in range(1, 29)])
     def test_a_row_is_held(self, row: str) -> None:
@@ -58,7 +58,7 @@ class TestTheMatrix:
             PAGE.read_text(encoding="utf-8").partition("### What is open")[2].partition("\n## ")[0]
         )
         named = set(re.findall(r"\*\*(L\d\d)\*\*", text))
-        assert named == {row for row, cells in rows().items() if "open" in cells[1:4]}
+        assert named == {row for row, cells in rows().items() if "open" in cells[1:5]}
 
     def test_every_row_of_the_kit_is_in_the_table(self) -> None:
         """And says so in at least one column."""

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, final
@@ -57,9 +58,17 @@ class Nursery:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the nursery; its children end with the pipe that they speak into."""
+        """End the nursery; its children end with the pipe that they speak into.
+
+        Nothing more is read: a child that writes on, because its case has failed, would never be
+        done.
+        """
         self._process.kill()
-        self._process.communicate()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):  # an order that nobody has taken
+                    pipe.close()
+        self._process.wait()
 
     def start(self, job: str, names: list[str], **facts: Any) -> dict[str, int]:  # noqa: ANN401 - JSON
         """Fork a child for each name, wait until all are ready, and give their process ids."""
