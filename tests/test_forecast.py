@@ -134,6 +134,15 @@ class TestUpcoming:
         assert len(units) + len(found.about_money) == len(found.lines)
         assert all(isinstance(one.amount, Money) for one in found.about_money)
 
+    def test_units_are_told_under_the_product_that_brings_them(self) -> None:
+        """Another subscription falls due at the same instant, and brings none."""
+        made = scene("5000", catalog=SAMPLE)
+        made.subscribe(START, "growth")
+        made.subscribe(START, "priority")
+        made.plan(START, "community")
+        units = [one for one in ahead(made, "2026-11-06").lines if one.amount and one.kind is None]
+        assert [one.product for one in units] == ["growth"]
+
     def test_what_follows_an_unpaid_renewal(self) -> None:
         """Retries, then the end of the grace: suspended, as the sample catalog says."""
         made = scene("1499", catalog=SAMPLE)

@@ -233,7 +233,9 @@ class _Link:
             name for name, one in after.items() if name != subject and before.get(name) is not one
         ]
         kind = self.due.kind
-        own = [entry for entry in self.step.entries if _owner(entry) not in others]
+        # What another subscription brings or loses at the same instant is told under its name.
+        apart = {name for name in after if name != subject and kind is not DueKind.LOT_EXPIRY}
+        own = [one for one in self.step.entries if _owner(one) not in apart.union(others)]
         if kind is DueKind.LOT_EXPIRY:
             yield from map(self._breakage, own)
         elif subject in before or subject in after:
@@ -244,6 +246,10 @@ class _Link:
         for name in others:
             entries = [entry for entry in self.step.entries if _owner(entry) == name]
             yield self._about(name, entries)
+            yield from self._units(name, entries)
+        owners = dict.fromkeys(map(_owner, self.step.entries))
+        for name in [one for one in owners if one in apart and one not in others]:
+            entries = [entry for entry in self.step.entries if _owner(entry) == name]
             yield from self._units(name, entries)
 
     def _breakage(self, entry: Entry) -> ForecastLine:
