@@ -15,7 +15,7 @@ from monochat_billing import (
 from monochat_billing.adapters.whatsapp import meta_rate_cards
 from monochat_billing.simulation import Simulation, simulate
 from monochat_billing.simulation.pasts import Past
-from monochat_billing.simulation.replays import Terms, replay, replay_fleet
+from monochat_billing.simulation.replays import Tariff, replay, replay_fleet
 from monochat_billing.simulation.runs import Run
 from tests.desk import Desk
 from tests.test_branches import lived_in
@@ -23,7 +23,7 @@ from tests.test_repricing import dearer
 from tests.test_simulation import a_year
 
 PLENTY = money("100000", "TRY")
-TODAY = Terms(sample_catalog(), meta_rate_cards())
+TODAY = Tariff(sample_catalog(), meta_rate_cards())
 
 
 def past_of(opening: str = "30000") -> tuple[Run, Past]:
@@ -103,7 +103,7 @@ class TestAReplay:
         15 of March's 31 days go back at the first change, 23 of 31 at the cancel in October:
         725.32 and 1,112.16 of 1,499, which is 773.71 and 1,186.35 of 1,599.
         """
-        found = replay(past_of()[1], TODAY, Terms(dearer(), TODAY.rates), extra=PLENTY)
+        found = replay(past_of()[1], TODAY, Tariff(dearer(), TODAY.rates), extra=PLENTY)
         assert found.explain().splitlines()[1:] == [
             "plan: Growth, monthly: 10,493.00 TRY → 11,193.00 TRY",
             "unused time: Growth: -1,837.48 TRY → -1,960.06 TRY",
@@ -114,7 +114,7 @@ class TestAReplay:
 
         12 of 31 days of 5,999 go back where days count, and 11 days with 19 hours, to the second.
         """
-        found = replay(past_of()[1], TODAY, Terms(ruled("by-second"), TODAY.rates), extra=PLENTY)
+        found = replay(past_of()[1], TODAY, Tariff(ruled("by-second"), TODAY.rates), extra=PLENTY)
         assert found.reasons() == ("unused time: Enterprise: -2,322.19 TRY → -2,281.88 TRY",)
         part = Fraction(11 * 24 + 19, 31 * 24)
         assert round(5999 * part, 2) == Fraction("2281.88")
@@ -128,7 +128,7 @@ class TestAReplay:
             )
             for one in sample_catalog().products
         )
-        tenfold = Terms(attrs.evolve(sample_catalog(), products=products), TODAY.rates)
+        tenfold = Tariff(attrs.evolve(sample_catalog(), products=products), TODAY.rates)
         past = past_of("6000")[1]
         poor = replay(past, TODAY, tenfold)
         assert poor.newly_refused
@@ -140,7 +140,7 @@ class TestAReplay:
     def test_of_a_base_is_ranked(self) -> None:
         """Several pasts, by any executor, in one table with the reasons."""
         pasts = [past_of(opening)[1] for opening in ("30000", "6000")]
-        found = replay_fleet(pasts, TODAY, Terms(dearer(), TODAY.rates))
+        found = replay_fleet(pasts, TODAY, Tariff(dearer(), TODAY.rates))
         assert len(found.lines) == 2
         assert found.difference.amount == sum(one.difference.amount for one in found.lines)
         assert "Growth, monthly" in str(found)
@@ -151,4 +151,4 @@ class TestAReplay:
         few = tuple(one for one in sample_catalog().products if one.id != "priority")
         lacking = attrs.evolve(sample_catalog(), products=few)
         with pytest.raises(UnknownName, match="priority"):
-            replay(past_of()[1], TODAY, Terms(lacking))
+            replay(past_of()[1], TODAY, Tariff(lacking))

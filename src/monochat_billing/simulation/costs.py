@@ -39,7 +39,7 @@ from monochat_billing.rounding import HALF_UP
 from monochat_billing.simulation.choices import Choice, Cost, CostLine, Obstacle
 from monochat_billing.simulation.meter_costs import MeterMonth, charged_months
 from monochat_billing.simulation.prepaid import PrepaidUnits
-from monochat_billing.simulation.profiles import UsageProfile
+from monochat_billing.simulation.profiles import MessageKind, UsageProfile
 from monochat_billing.tax import Tax
 from monochat_billing.tiers import Tier
 
@@ -78,6 +78,7 @@ class CostTerms:
         self._bases: dict[tuple[Choice, int], tuple[tuple[CostLine, ...], tuple[int, ...]]] = {}
         self._terms: dict[tuple[str, BillingInterval], MeterTerms] = {}
         self._rates: dict[tuple[str, BillingInterval, str, int], _Rated] = {}
+        self._fees: dict[tuple[MessageKind, int], int] = {}
 
     @property
     def now(self) -> Catalog:
@@ -134,21 +135,33 @@ class CostTerms:
         return found
 
     def fees(self, profile: UsageProfile) -> Money | None:
-        """Sum what the provider takes for the messages of all months; None without a rate card."""
+        """Sum what the provider takes for the messages of all months; None without a rate card.
+
+        Raises:
+            InvalidInput: a market or a category is in no card of that month.
+        """
         if self.rates is None:
             return None
         units = 0
         for number in range(len(profile.months)):
-            for (category, market), messages in profile.messages.items():
-                record = UsageRecord(
-                    id="m",
-                    meter=self.rates.meter,
-                    occurred_at=self.month(number),
-                    market=market,
-                    category=category,
-                )
-                units += messages * rate(record, self.rates, self.zone).units
+            for kind, messages in profile.mix(number).items():
+                units += messages * self._fee(self.rates, kind, number)
         return from_units(units, self.rates.currency, DEFAULT_SCALE)
+
+    def _fee(self, rates: RateCards, kind: MessageKind, month: int) -> int:
+        """Give what the provider takes for one message, in millionths."""
+        found = self._fees.get((kind, month))
+        if found is None:
+            category, market = kind
+            record = UsageRecord(
+                id="m",
+                meter=rates.meter,
+                occurred_at=self.month(month),
+                market=market,
+                category=category,
+            )
+            found = self._fees[kind, month] = rate(record, rates, self.zone).units
+        return found
 
     def _money(self, units: int) -> Money:
         return from_units(units, self.currency, DEFAULT_SCALE)

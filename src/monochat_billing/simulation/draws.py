@@ -16,7 +16,7 @@ so it does not matter who draws it, or in which order.
 (True, False)
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final, final
 
@@ -33,6 +33,7 @@ _MASK: Final = (1 << 64) - 1
 _GAMMA: Final = 0x9E3779B97F4A7C15
 _SIDES: Final = 1 << 20
 _DICE: Final = 4
+_MIX: Final = 0x6D6978
 _MOST_MONTHS: Final = 120
 
 
@@ -91,13 +92,15 @@ def _share(value: Any, field: str) -> Fraction:  # noqa: ANN401 - refuses what i
     return found
 
 
-def _spread(value: Any) -> Fraction:  # noqa: ANN401 - as above
-    found = exact(value, field="spread")
+def _spread(value: Any, field: str = "spread") -> Fraction:  # noqa: ANN401 - as above
+    found = exact(value, field=field)
     if found > 1:
-        raise InvalidInput(
-            "spread", str(found), "would let usage fall below zero", "pass 1 or less"
-        )
+        raise InvalidInput(field, str(found), "would let usage fall below zero", "pass 1 or less")
     return found
+
+
+def _mix_spread(value: Any) -> Fraction:  # noqa: ANN401 - as above
+    return _spread(value, "mix_spread")
 
 
 def _chance(value: Any) -> Fraction:  # noqa: ANN401 - as above
@@ -134,8 +137,9 @@ class UsageModel:
     2 %). ``seasons`` are factors that repeat, from the first month on. ``spread`` is how far a
     month may lie from what is expected, as a share of it. With a probability of ``burst_chance`` a
     month has a campaign, which adds ``burst_size`` times what is expected. ``mix`` says of which
-    kinds messages are, by weight; the parts always sum to the whole. Everything is exact; usage is
-    rounded half-up to whole units.
+    kinds, category and market, the messages of ``mixed`` (the first meter where it is empty) are,
+    by weight; ``mix_spread`` is how far each weight may lie from it in a month, as a share of it.
+    The parts always sum to the whole. Everything is exact; usage is rounded half-up to whole units.
 
     Raises:
         InvalidInput: usage could fall below zero, there is none, or a number is not exact.
@@ -153,7 +157,9 @@ class UsageModel:
     burst_chance: Fraction = attrs.field(default=Fraction(0), converter=_chance)
     burst_size: Fraction = attrs.field(default=Fraction(1), converter=_size)
     counts: Mapping[str, int] = attrs.field(factory=dict)
-    mix: Mapping[MessageKind, int] = attrs.field(factory=dict)
+    mix: Mapping[MessageKind, int] = attrs.field(factory=dict, converter=dict)
+    mix_spread: Fraction = attrs.field(default=Fraction(0), converter=_mix_spread)
+    mixed: str = ""
 
     def __attrs_post_init__(self) -> None:
         if not self.base:
@@ -163,6 +169,10 @@ class UsageModel:
         if type(self.months) is not int or not 1 <= self.months <= _MOST_MONTHS:
             raise InvalidInput("months", self.months, "is no span", f"pass 1 to {_MOST_MONTHS}")
         UsageProfile([self.base], self.counts, self.mix)
+        if self.mix and not any(self.mix.values()):
+            raise InvalidInput("mix", 0, "has no weight above zero", "pass a weight for each kind")
+        if self.mixed and self.mixed not in self.base:
+            raise InvalidInput("mixed", self.mixed, "is no meter of base", "name one of base")
 
     def expected(self, month: int) -> Fraction:
         """Give the factor by which a month's usage is expected to differ from the base."""
@@ -186,4 +196,37 @@ class UsageModel:
                     for meter, units in self.base.items()
                 }
             )
-        return UsageProfile(months, self.counts, self.mix)
+        return UsageProfile(months, self.counts, mixes=self._mixes(months, seed, number))
+
+    def _mixes(
+        self, months: Sequence[Mapping[str, int]], seed: int, number: int
+    ) -> list[Mapping[MessageKind, int]]:
+        """Split each month's messages by kind; from dice of their own, so usage does not change."""
+        if not self.mix:
+            return []
+        dice = Dice(seed ^ _MIX, number)
+        meter = self.mixed or next(iter(self.base))
+        kinds = list(UsageProfile([{}], {}, self.mix).messages.items())
+        return [
+            dict(
+                zip(
+                    (kind for kind, _ in kinds),
+                    _split(month[meter], [w * dice.around(self.mix_spread) for _, w in kinds]),
+                    strict=True,
+                )
+            )
+            for month in months
+        ]
+
+
+def _split(whole: int, weights: Sequence[Fraction]) -> list[int]:
+    """Split a number by weight, by largest remainder; the parts sum to it."""
+    total = sum(weights)
+    if not total:
+        weights, total = [Fraction(1)] * len(weights), Fraction(len(weights))
+    shares = [whole * one / total for one in weights]
+    parts = [one.__floor__() for one in shares]
+    by_rest = sorted(range(len(parts)), key=lambda place: parts[place] - shares[place])
+    for place in by_rest[: whole - sum(parts)]:
+        parts[place] += 1
+    return parts

@@ -35,7 +35,16 @@ from monochat_billing.errors import InvalidInput
 from monochat_billing.percentages import Percentage
 from monochat_billing.tiers import Tier
 
-__all__ = ["MOST_PIECES", "Bend", "Line", "Span", "charge_on", "line_of", "transactions_on"]
+__all__ = [
+    "MOST_PIECES",
+    "Bend",
+    "Line",
+    "Span",
+    "charge_on",
+    "line_of",
+    "too_many",
+    "transactions_on",
+]
 
 _ZERO: Final = Fraction(0)
 _ONE: Final = Fraction(1)

@@ -29,8 +29,7 @@ __all__ = ["PrepaidUnits"]
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
-Least = Callable[[Any, Any], Any]
-"""Find the lesser of two quantities."""
+_Least = Callable[[Any, Any], Any]
 
 
 @final
@@ -50,7 +49,7 @@ class PrepaidUnits:
         return self._months[number]
 
     def above(
-        self, choice: Choice, used: Iterable[Any], meter: str, least: Least = min
+        self, choice: Choice, used: Iterable[Any], meter: str, least: _Least = min
     ) -> list[Any]:
         """Give, month by month, the units that neither the allowance nor a pack pays for.
 
@@ -86,7 +85,7 @@ class PrepaidUnits:
         return _NEVER if valid is None else self._anchor.bound(valid, 1)
 
     def _grant(
-        self, choice: Choice, meter: str, number: int, pools: list["_Pool"], least: Least
+        self, choice: Choice, meter: str, number: int, pools: list["_Pool"], least: _Least
     ) -> None:
         """Bring the units of an allowance whose period begins in this month."""
         granted = self._granted(choice, meter, number)
@@ -114,7 +113,7 @@ class PrepaidUnits:
         return None
 
 
-def _carried(left: Any, rollover: Rollover, least: Least) -> Any:  # noqa: ANN401 - numbers, or what adds up like them
+def _carried(left: Any, rollover: Rollover, least: _Least) -> Any:  # noqa: ANN401 - numbers, or what adds up like them
     """Carry over as :meth:`Rollover.carried` does, in whatever is counted in."""
     if rollover.maximum == 0:
         return 0

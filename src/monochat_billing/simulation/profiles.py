@@ -74,13 +74,18 @@ def _mix(value: Mapping[Any, int]) -> Mapping[MessageKind, int]:
     return found
 
 
+def _all_mixes(value: Iterable[Mapping[Any, int]]) -> tuple[Mapping[MessageKind, int], ...]:
+    return tuple([_mix(one) for one in value])
+
+
 @final
 @attrs.frozen
 class UsageProfile:
     """Hold how much of each meter is used in each month, in whole units, from the first on.
 
     ``counts`` is what is in use of what plans limit: users, channels, contacts. ``messages`` is
-    one month's mix by category and market, for the provider's fee, which no plan changes.
+    one month's mix by category and market, for the provider's fee, which no plan changes; where it
+    is not the same in every month, ``mixes`` has that of each.
     ``transactions`` says in how many equal parts a month's usage of a meter comes, one where it
     does not: percentage fees are charged part by part, everything else by the sum.
 
@@ -92,6 +97,13 @@ class UsageProfile:
     counts: Mapping[str, int] = attrs.field(factory=dict, converter=_counts)
     messages: Mapping[MessageKind, int] = attrs.field(factory=dict, converter=_mix)
     transactions: Mapping[str, int] = attrs.field(factory=dict, converter=_parts)
+    mixes: tuple[Mapping[MessageKind, int], ...] = attrs.field(default=(), converter=_all_mixes)
+
+    def __attrs_post_init__(self) -> None:
+        if self.mixes and len(self.mixes) != len(self.months):
+            raise InvalidInput(
+                "mixes", len(self.mixes), "is not one for each month", f"pass {len(self.months)}"
+            )
 
     @classmethod
     def steady(
@@ -202,6 +214,10 @@ class UsageProfile:
     def total(self, meter: str) -> int:
         """Give how much of a meter is used in all months."""
         return sum(month.get(meter, 0) for month in self.months)
+
+    def mix(self, month: int) -> Mapping[MessageKind, int]:
+        """Give a month's messages by category and market, counted from zero."""
+        return self.mixes[month] if self.mixes else self.messages
 
     def parts(self, meter: str) -> int:
         """Give in how many equal parts a month's usage of a meter comes."""

@@ -21,7 +21,7 @@ that the money did not suffice for.
 ...         Step(at, "acme", Subscribe("growth", MONTH)),
 ...     ],
 ... )
->>> same = Terms(sample_catalog())
+>>> same = Tariff(sample_catalog())
 >>> print(replay(past, same, same))
 acme: 2,998.00 TRY → 2,998.00 TRY, no difference
 """
@@ -45,12 +45,12 @@ from monochat_billing.simulation.runs import Outcome, Run, simulate
 from monochat_billing.simulation.scenarios import Step
 from monochat_billing.wording import Words
 
-__all__ = ["Replayed", "Terms", "replay", "replay_fleet"]
+__all__ = ["Replayed", "Tariff", "replay", "replay_fleet"]
 
 
 @final
 @attrs.frozen
-class Terms:
+class Tariff:
     """Say under what a past is lived: a catalog with its rules, and rate cards of messages."""
 
     catalog: AnyCatalog = attrs.field(repr=False)
@@ -153,7 +153,12 @@ def _costs(run: Run, account: str, unit: str, locale: str) -> dict[str, Money]:
 
 
 def replay(
-    past: Past, before: Terms, after: Terms, *, unit: str | None = None, extra: Money | None = None
+    past: Past,
+    before: Tariff,
+    after: Tariff,
+    *,
+    unit: str | None = None,
+    extra: Money | None = None,
 ) -> Replayed:
     """Live one past under two terms; amounts are compared in ``unit``, its first currency if None.
 
@@ -177,8 +182,8 @@ def replay(
 
 def replay_fleet(
     pasts: Iterable[Past],
-    before: Terms,
-    after: Terms,
+    before: Tariff,
+    after: Tariff,
     *,
     unit: str | None = None,
     extra: Money | None = None,
@@ -196,6 +201,6 @@ def replay_fleet(
 
 
 def _replayed(
-    before: Terms, after: Terms, unit: str | None, extra: Money | None, past: Past
+    before: Tariff, after: Tariff, unit: str | None, extra: Money | None, past: Past
 ) -> Replayed:
     return replay(past, before, after, unit=unit, extra=extra)

@@ -19,6 +19,7 @@ Fraction(17, 50)
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any, Final, final
 
 import attrs
@@ -71,12 +72,16 @@ def nearest_rank(values: Sequence[int], share: Fraction) -> int:
 @final
 @attrs.frozen
 class CostOdds:
-    """Hold what one choice costs in each draw, in the order of the draws, in millionths."""
+    """Hold what one choice costs in each draw, in the order of the draws, in millionths.
+
+    ``months`` has the cost of each month of each draw.
+    """
 
     choice: Choice
     currency: str
     costs: tuple[int, ...] = attrs.field(repr=False)
     served: tuple[bool, ...] = attrs.field(repr=False)
+    months: tuple[tuple[int, ...], ...] = attrs.field(default=(), repr=False)
 
     def quantile(self, share: object) -> Money:
         """Give the cost that is not exceeded in that share of the draws.
@@ -86,6 +91,21 @@ class CostOdds:
         """
         units = nearest_rank(sorted(self.costs), _share(share, "share"))
         return from_units(units, self.currency, DEFAULT_SCALE)
+
+    def band(self, share: object) -> tuple[Money, ...]:
+        """Give the cost from the start to each month's end that a share of the draws keeps to.
+
+        Raises:
+            InvalidInput: the share is not exact, or not from 0 to 1.
+        """
+        wanted = _share(share, "share")
+        sums = zip(*(accumulate(one) for one in self.months), strict=True)
+        return tuple(
+            [
+                from_units(nearest_rank(sorted(one), wanted), self.currency, DEFAULT_SCALE)
+                for one in sums
+            ]
+        )
 
     @property
     def mean(self) -> Fraction:
@@ -101,9 +121,30 @@ class CostOdds:
 @final
 @attrs.frozen(kw_only=True)
 class Odds:
-    """Hold choices side by side under the same draws."""
+    """Hold choices side by side under the same draws.
+
+    ``ends`` are the instants at which the months end. ``fees`` are what the provider takes for the
+    messages of each draw, in millionths of ``fee_currency``, where the terms have rate cards and
+    the model a mix; no choice changes them.
+    """
 
     choices: tuple[CostOdds, ...]
+    ends: tuple[datetime, ...] = attrs.field(default=(), repr=False)
+    fees: tuple[int, ...] = attrs.field(default=(), repr=False)
+    fee_currency: str = ""
+
+    def fee_quantile(self, share: object) -> Money:
+        """Give the provider's fees that are not exceeded in that share of the draws.
+
+        Raises:
+            InvalidInput: the share is not from 0 to 1, or there are no fees.
+        """
+        if not self.fees:
+            raise InvalidInput(
+                "fees", (), "are not known", "give the terms rates=, and the model a mix="
+            )
+        units = nearest_rank(sorted(self.fees), _share(share, "share"))
+        return from_units(units, self.fee_currency, DEFAULT_SCALE)
 
     def of(self, choice: Choice) -> CostOdds:
         """Give the odds of one choice.
@@ -167,19 +208,32 @@ def compare_odds(
     listed = tuple(choices)
     if not listed:
         raise InvalidInput("choices", (), "is empty", "pass at least one Choice")
-    costs: dict[Choice, list[int]] = {one: [] for one in listed}
-    served: dict[Choice, list[bool]] = {one: [] for one in listed}
+    found: dict[Choice, list[_Drawn]] = {one: [] for one in listed}
+    fees: list[Money] = []
     for number in range(_check_draws(draws)):
         profile = model.draw(seed, number)
-        for one in listed:
-            found = terms.cost(one, profile)
-            costs[one].append(to_units(found.total))
-            served[one].append(found.possible)
+        for choice, drawn in found.items():
+            cost = terms.cost(choice, profile)
+            months = tuple(map(to_units, cost.months))
+            drawn.append((to_units(cost.total), cost.possible, months))
+        fee = terms.fees(profile) if model.mix else None
+        if fee is not None:
+            fees.append(fee)
     return Odds(
         choices=tuple(
-            [CostOdds(one, terms.currency, tuple(costs[one]), tuple(served[one])) for one in costs]
-        )
+            [
+                CostOdds(one, terms.currency, *zip(*drawn, strict=True))
+                for one, drawn in found.items()
+            ]
+        ),
+        ends=tuple([terms.month(number + 1) for number in range(model.months)]),
+        fees=tuple([to_units(one) for one in fees]),
+        fee_currency=fees[0].currency.code if fees else "",
     )
+
+
+_Drawn = tuple[int, bool, tuple[int, ...]]
+"""What a choice costs in one draw, whether it serves, and the cost of each month."""
 
 
 @final
