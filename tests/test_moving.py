@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -21,16 +22,25 @@ from tests.desk import Clock, Desk, build
 from tests.test_invoicing import BY_CHARGE
 
 
-@pytest.fixture
-def full(tmp_path: Path, clock: Clock) -> Iterator[tuple[SqlStorage, Billing, Clock]]:
-    """Give a SQLite file with two accounts on which a lot has happened."""
-    storage = SqlStorage(f"sqlite:///{tmp_path / 'here.db'}")
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Clock]:
+    """Give a SQLite file with two accounts on which a lot has happened, and when that ended."""
+    path, clock = tmp_path_factory.mktemp("lived") / "here.db", Clock()
+    with SqlStorage(f"sqlite:///{path}") as storage:
 
-    def again() -> Desk:
-        return build(storage, clock, again)
+        def again() -> Desk:
+            return build(storage, clock, again)
 
-    desk = again()
-    billing = Billing(catalog=sample_catalog(), storage=storage, clock=clock, invoicing=BY_CHARGE)
+        live(again(), service(storage, clock), clock)
+    return path, clock
+
+
+def service(storage: SqlStorage, clock: Clock) -> Billing:
+    return Billing(catalog=sample_catalog(), storage=storage, clock=clock, invoicing=BY_CHARGE)
+
+
+def live(desk: Desk, billing: Billing, clock: Clock) -> None:
+    """Let a lot happen."""
     for account in ("acme", "other"):
         desk.billing.accounts.open(
             account, zone="Europe/Istanbul", currencies=["TRY"], profile=BY_CHARGE.seller
@@ -47,8 +57,18 @@ def full(tmp_path: Path, clock: Clock) -> Iterator[tuple[SqlStorage, Billing, Cl
     billing.run_due()
     for account in ("acme", "other"):
         assert billing.invoices.for_charges(account, "TRY", key="invoice") is not None
-    yield storage, billing, clock
-    storage.close()
+
+
+@pytest.fixture
+def full(
+    lived: tuple[Path, Clock], tmp_path: Path, clock: Clock
+) -> Iterator[tuple[SqlStorage, Billing, Clock]]:
+    """Give a copy of that file, at the instant at which it ended."""
+    path = tmp_path / "here.db"
+    shutil.copy(lived[0], path)
+    clock.now = lived[1].now
+    with SqlStorage(f"sqlite:///{path}") as storage:
+        yield storage, service(storage, clock), clock
 
 
 @pytest.fixture(params=["sqlite", "postgres", pytest.param("serializable", marks=pytest.mark.deep)])
