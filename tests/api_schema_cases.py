@@ -39,7 +39,7 @@ def service() -> Billing:
     return billing
 
 
-EXAMPLES: Final = 200 if settings.get_current_profile_name() == "deep" else 3
+EXAMPLES: Final = 200 if settings.get_current_profile_name() == "deep" else 1
 SETTINGS: Final = SchemathesisConfig.from_dict(
     {
         "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", *map(str, REFUSED)]}},

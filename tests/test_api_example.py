@@ -75,7 +75,7 @@ def build(storage: Storage, clock: Clock | None = None) -> Api:
     return Api(create_app(billing), clock)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", pytest.param("sqlite", marks=pytest.mark.deep)])
 def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
     """Give the API with an account in it that has 2,500 lira."""
     if request.param == "memory":

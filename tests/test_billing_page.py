@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from examples.billing_page import shelf, texts
+from examples.billing_page.__main__ import main
 from examples.billing_page.forms import TopUpForm, day_of, profile_fields
 from monochat_billing import (
     Address,
@@ -86,7 +87,7 @@ class Visitor:
         return str(self.running.billing.balances.list("acme")["TRY"].posted)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", pytest.param("sqlite", marks=pytest.mark.deep)])
 def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
     if request.param == "memory":
         yield build(MemoryStorage(), URL, PAYMENT_URL)
@@ -803,47 +804,41 @@ class TestStartingIt:
     """One command starts it, on SQLite or on the database that an URL names."""
 
     def test_one_command(self, tmp_path: Path) -> None:
-        """The page answers while the program runs, and the books are there when it comes back."""
-        for _ in range(2):
-            ports = free_ports()
-            program = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "examples.billing_page"),
-                    *("--database", f"sqlite:///{tmp_path / 'page.db'}"),
-                    *("--port", str(ports[0]), "--payment-port", str(ports[1])),
-                ],
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            try:
-                assert program.stdout is not None
-                assert program.stdout.readline() == (
-                    f"The Billing page: http://127.0.0.1:{ports[0]}\n"
-                )
-                assert "1.000" in seen(f"http://127.0.0.1:{ports[0]}/")
-            finally:
-                program.send_signal(signal.SIGINT)
-                _, told = program.communicate(timeout=60)
-            assert told == ""
-
-    def test_a_database_that_is_not_there(self, tmp_path: Path) -> None:
+        """The page answers while the program runs, and the books are there when it has stopped."""
         ports = free_ports()
-        done = subprocess.run(
+        database = f"sqlite:///{tmp_path / 'page.db'}"
+        program = subprocess.Popen(
             [
-                *(sys.executable, "-m", "examples.billing_page"),
-                *("--database", f"sqlite:///{tmp_path / 'none' / 'page.db'}"),
+                *(sys.executable, "-m", "examples.billing_page", "--database", database),
                 *("--port", str(ports[0]), "--payment-port", str(ports[1])),
             ],
             cwd=ROOT,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=60,
         )
-        assert done.returncode == 1
-        assert done.stderr.startswith("The page stopped: open: ")
+        try:
+            assert program.stdout is not None
+            assert program.stdout.readline() == f"The Billing page: http://127.0.0.1:{ports[0]}\n"
+            assert "1.000" in seen(f"http://127.0.0.1:{ports[0]}/")
+        finally:
+            program.send_signal(signal.SIGINT)
+            _, told = program.communicate(timeout=60)
+        assert told == ""
+        with SqlStorage(database) as storage:
+            again = build(storage, URL, PAYMENT_URL)
+            assert again.billing.verify().entries == 1, "opened again, it is the same account"
+            assert held(Visitor(again)) == ["basic MONTH", "community MONTH"]
+
+    def test_a_database_that_is_not_there(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        database = f"sqlite:///{tmp_path / 'none' / 'page.db'}"
+        monkeypatch.setattr(sys, "argv", ["page", "--database", database])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 1
+        assert capsys.readouterr().err.startswith("The page stopped: open: ")
 
     def test_on_postgres(self, postgres_url: str) -> None:
         with SqlStorage(postgres_url) as storage:

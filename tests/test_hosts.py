@@ -57,6 +57,7 @@ class TestSqlalchemy:
     def test_on_sqlite(self, tmp_path: Path) -> None:
         assert run("sqlalchemy_host.py", cwd=tmp_path) == TOLD
 
+    @pytest.mark.deep
     def test_on_postgres(self, tmp_path: Path, clean: str) -> None:
         assert run("sqlalchemy_host.py", clean, cwd=tmp_path) == TOLD
 
@@ -66,6 +67,7 @@ class TestDjango:
 
     OUTSIDE: Final = "outside of atomic: host: 'a {} connection' is in no transaction"
 
+    @pytest.mark.deep
     def test_on_sqlite(self, tmp_path: Path) -> None:
         *told, outside = run("django_host.py", cwd=tmp_path)
         assert told == TOLD
