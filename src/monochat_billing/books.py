@@ -41,11 +41,20 @@ __all__ = [
     "require_not_closed",
     "short_of",
     "take",
+    "take_from",
 ]
 
 
 class BalanceState(enum.StrEnum):
-    """Name whether a balance is in use."""
+    """Name whether a balance is in use.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> bench.billing.balances.list("acme")["TRY"].state is BalanceState.OPEN
+    True
+    """
 
     OPEN = "OPEN"
     FROZEN = "FROZEN"
@@ -53,7 +62,15 @@ class BalanceState(enum.StrEnum):
 
 
 class BalanceMove(enum.StrEnum):
-    """Name what can happen to a balance as a whole."""
+    """Name what can happen to a balance as a whole.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> print(bench.billing.balances.move("acme", "TRY", BalanceMove.FREEZE, key="k").state)
+    FROZEN
+    """
 
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"
@@ -418,6 +435,36 @@ def cover_debts(books: Books, unit: str, memo: Memo) -> tuple[Books, tuple[Entry
         books = done.books
         balance = books.balances[unit]
     return books, tuple(entries)
+
+
+def take_from(
+    books: Books, balance: Balance, lot: Lot | None, units: int, memo: Memo, *, corrects: int
+) -> Posted:
+    """Take ``units`` back that a credit brought: its lot first, then any other, then below zero.
+
+    The lot may be spent and not among those of the balance; with None it is not known any more.
+    """
+    own = 0 if lot is None else min(units, lot.free)
+    lots = balance.lots
+    if lot is not None:
+        lots = _lots.insert(lots, lot.left_with(lot.remaining - own))
+    rest = _lots.burn(lots, units - own, ChargeKind.OTHER, memo.effective_at)
+    parts = [(corrects, -own)] if own else []
+    parts += [(share.lot.number, -share.units) for share in rest.shares]
+    debts = balance.debts
+    if rest.missing:
+        parts.append((DEBT, -rest.missing))
+        debts = (*debts, (books.sequence + 1, rest.missing))
+    return post(
+        books,
+        balance,
+        -units,
+        memo,
+        rest.lots,
+        parts=tuple(parts),
+        debts=debts,
+        corrects=corrects,
+    )
 
 
 def break_off(books: Books, lot: Lot, at: datetime, recorded_at: datetime) -> Posted:

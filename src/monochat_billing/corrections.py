@@ -24,10 +24,11 @@ from monochat_billing.books import (
     cover_debts,
     post,
     require_not_closed,
+    take_from,
 )
 from monochat_billing.entries import REVERSIBLE, DebitMode, Entry, EntryKind, Memo
 from monochat_billing.errors import CorruptBooks, IllegalTransition, InsufficientFunds, InvalidInput
-from monochat_billing.lots import DEBT, ChargeKind, Lot
+from monochat_billing.lots import DEBT, Lot
 from monochat_billing.units import Amount
 
 __all__ = ["reverse", "reversible", "void"]
@@ -203,24 +204,7 @@ def _take_back(books: Books, original: Entry, units: int, memo: Memo, mode: Debi
                 "reverse what is left of it, or all of it by force",
             )
         units = own
-    lots = _lots.insert(balance.lots, lot.left_with(lot.remaining - own))
-    rest = _lots.burn(lots, units - own, ChargeKind.OTHER, memo.effective_at)
-    parts = [(number, -own)] if own else []
-    parts += [(share.lot.number, -share.units) for share in rest.shares]
-    debts = balance.debts
-    if rest.missing:
-        parts.append((DEBT, -rest.missing))
-        debts = (*debts, (books.sequence + 1, rest.missing))
-    return post(
-        books,
-        balance,
-        -units,
-        memo,
-        rest.lots,
-        parts=tuple(parts),
-        debts=debts,
-        corrects=number,
-    )
+    return take_from(books, balance, lot, units, memo, corrects=number)
 
 
 def void(books: Books, lot: Lot, memo: Memo) -> Posted:

@@ -47,8 +47,7 @@ from typing import Final, final
 
 import attrs
 
-from monochat_billing import lots as _lots
-from monochat_billing.books import Books, Posted, post, require_not_closed
+from monochat_billing.books import Books, Posted, require_not_closed, take_from
 from monochat_billing.entries import Entry, EntryKind, Memo
 from monochat_billing.errors import IllegalTransition, InsufficientFunds, InvalidInput, UnknownName
 from monochat_billing.events import (
@@ -59,7 +58,7 @@ from monochat_billing.events import (
     TopUpRefunded,
 )
 from monochat_billing.holds import Hold, capture_hold, release_hold
-from monochat_billing.lots import DEBT, ChargeKind
+from monochat_billing.lots import DEBT
 from monochat_billing.money import Money, amount_text, from_units, minor_digits, subtract, to_units
 from monochat_billing.refund_dues import draw_due, dues_of
 from monochat_billing.top_up_policies import RefundPolicy
@@ -496,25 +495,7 @@ def take_back(books: Books, top_up: TopUp, amount: Money, memo: Memo) -> Posted:
     balance = books.of(amount)
     require_not_closed(books, balance, "take back a top-up")
     units = balance.units(amount)
-    own = min(units, _free(books, top_up))
-    lots = tuple(
-        lot.left_with(lot.remaining - own) if lot.number == top_up.entry else lot
-        for lot in balance.lots
-    )
-    rest = _lots.burn(lots, units - own, ChargeKind.OTHER, memo.effective_at)
-    parts = [(top_up.entry or DEBT, -own)] if own else []
-    parts += [(share.lot.number, -share.units) for share in rest.shares]
-    debts = balance.debts
-    if rest.missing:
-        parts.append((DEBT, -rest.missing))
-        debts = (*debts, (books.sequence + 1, rest.missing))
-    return post(
-        books,
-        balance,
-        -units,
-        memo,
-        rest.lots,
-        parts=tuple(parts),
-        debts=debts,
-        corrects=top_up.entry,
-    )
+    if top_up.entry is None:  # only what was credited is taken back
+        raise AssertionError(top_up.id)
+    lot = next((one for one in balance.lots if one.number == top_up.entry), None)
+    return take_from(books, balance, lot, units, memo, corrects=top_up.entry)

@@ -217,24 +217,9 @@ def revive(
     dunning = subscription.dunning
     if dunning is not None and dunning.anchor is AnchorRule.KEEP and subscription.serves(at):
         return _pay_late(books, subscription, at, recorded_at, tax)
-    anchor = BillingAnchor.at(at, zone)
-    period = BillingPeriod(start=at, end=anchor.bound(subscription.price.interval, 1))
-    books, entries, charge = _pay(
-        books, subscription, period, fee_memo(subscription, at, recorded_at), tax
-    )
-    revived = attrs.evolve(
-        subscription,
-        state=state,
-        anchor=anchor,
-        anchors=subscription.anchors_before(anchor, at),
-        index=0,
-        period=period,
-        charge=charge,
-        earlier=kept(subscription, at),
-        dunning=None,
-        suspended_at=None,
-        version=subscription.version + 1,
-    )
+    memo = fee_memo(subscription, at, recorded_at)
+    books, entries, anew = _begun_anew(books, subscription, zone, memo, tax)
+    revived = attrs.evolve(anew, state=state, dunning=None, suspended_at=None)
     event = _paid(SubscriptionRevived, revived, at)
     return Decision(books=books, subscription=revived, entries=entries, events=(event,))
 
@@ -331,23 +316,9 @@ def resume(
         return Decision(books=books, subscription=resumed, events=(event,))
     if price is not None and price != subscription.price:
         subscription = subscription.repriced(price, at)
-    anchor = BillingAnchor.at(at, zone)
-    period = BillingPeriod(start=at, end=anchor.bound(subscription.price.interval, 1))
-    books, entries, charge = _pay(
-        books, subscription, period, fee_memo(subscription, at, recorded_at, actor), tax
-    )
-    resumed = attrs.evolve(
-        subscription,
-        state=state,
-        anchor=anchor,
-        anchors=subscription.anchors_before(anchor, at),
-        index=0,
-        period=period,
-        charge=charge,
-        earlier=kept(subscription, at),
-        paused_at=None,
-        version=version,
-    )
+    memo = fee_memo(subscription, at, recorded_at, actor)
+    books, entries, anew = _begun_anew(books, subscription, zone, memo, tax)
+    resumed = attrs.evolve(anew, state=state, paused_at=None)
     event = _paid(SubscriptionResumed, resumed, at)
     return Decision(books=books, subscription=resumed, entries=entries, events=(event,))
 
@@ -417,6 +388,27 @@ def _pay(
     price = subscription.full_price
     split = gross_of(price, tax, subscription.charge.tax)
     return pay(books, price, period, memo, split=split)
+
+
+def _begun_anew(
+    books: Books, subscription: Subscription, zone: str, memo: Memo, tax: Tax | None
+) -> tuple[Books, tuple[Entry, ...], Subscription]:
+    """Charge a new period that starts now, on an anchor of its own; dead time costs nothing."""
+    at = memo.effective_at
+    anchor = BillingAnchor.at(at, zone)
+    period = BillingPeriod(start=at, end=anchor.bound(subscription.price.interval, 1))
+    books, entries, charge = _pay(books, subscription, period, memo, tax)
+    anew = attrs.evolve(
+        subscription,
+        anchor=anchor,
+        anchors=subscription.anchors_before(anchor, at),
+        index=0,
+        period=period,
+        charge=charge,
+        earlier=kept(subscription, at),
+        version=subscription.version + 1,
+    )
+    return books, entries, anew
 
 
 def _pay_late(

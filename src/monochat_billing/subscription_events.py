@@ -34,6 +34,18 @@ __all__ = [
 ]
 
 
+@attrs.frozen(kw_only=True)
+class _Paid(Event):
+    """Share what is told of a period that was paid: ``amount`` was taken, ``tax`` splits it."""
+
+    subscription: str
+    product: str
+    amount: Money
+    period_start: datetime
+    period_end: datetime
+    tax: TaxLine | None = None
+
+
 @final
 @attrs.frozen(kw_only=True)
 class SubscriptionStarted(Event):
@@ -90,15 +102,8 @@ class PlanChanged(Event):
 
 @final
 @attrs.frozen(kw_only=True)
-class SubscriptionRenewed(Event):
+class SubscriptionRenewed(_Paid):
     """A new period began and ``amount`` was taken for it (zero for a free plan)."""
-
-    subscription: str
-    product: str
-    amount: Money
-    period_start: datetime
-    period_end: datetime
-    tax: TaxLine | None = None
 
 
 @final
@@ -121,18 +126,11 @@ class RenewalFailed(Event):
 
 @final
 @attrs.frozen(kw_only=True)
-class SubscriptionRevived(Event):
+class SubscriptionRevived(_Paid):
     """A subscription that was past due or suspended was paid.
 
     Within the grace period its bounds stay; after it, its new period starts at the payment.
     """
-
-    subscription: str
-    product: str
-    amount: Money
-    period_start: datetime
-    period_end: datetime
-    tax: TaxLine | None = None
 
 
 @final
@@ -156,15 +154,8 @@ class SubscriptionPaused(Event):
 
 @final
 @attrs.frozen(kw_only=True)
-class SubscriptionResumed(Event):
+class SubscriptionResumed(_Paid):
     """A paused subscription goes on; ``amount`` was taken, zero where its paid end lies ahead."""
-
-    subscription: str
-    product: str
-    amount: Money
-    period_start: datetime
-    period_end: datetime
-    tax: TaxLine | None = None
 
 
 @final
