@@ -152,6 +152,8 @@ class TestAFrame:
         assert isinstance(frame, polars.DataFrame)
         assert frame["cost"][0] == Decimal("1499.5")
         assert frame["cost currency"].to_list() == ["TRY", None]
+        whole = Frame(self.FRAME.columns, [("basic", money("7", "TRY"), 1)]).to_polars()
+        assert polars.concat([frame, whole])["cost"].sum() == Decimal("1506.5")
 
     def test_goes_to_pandas(self) -> None:
         """The same columns."""

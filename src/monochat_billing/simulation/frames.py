@@ -32,6 +32,7 @@ __all__ = ["Frame", "Framed", "required"]
 
 _RIGHT: Final = (int, Fraction, Money)
 _MOST_DIGITS: Final = 6
+_PRECISION: Final = 38
 
 
 def _texts(value: Iterable[str]) -> tuple[str, ...]:
@@ -103,12 +104,21 @@ class Frame:
         return found
 
     def to_polars(self) -> Any:  # noqa: ANN401 - polars is an extra
-        """Give it as a polars DataFrame; amounts are exact decimals.
+        """Give it as a polars DataFrame; amounts are exact decimals, all with six places.
+
+        So frames of the same columns can be put together.
 
         Raises:
             MissingExtra: polars is not installed.
         """
-        return required("polars").DataFrame(self.records(), infer_schema_length=None)
+        polars = required("polars")
+        records = self.records()
+        exact = {
+            name: polars.Decimal(_PRECISION, _MOST_DIGITS)
+            for name in (records[0] if records else ())
+            if any(isinstance(one[name], Decimal) for one in records)
+        }
+        return polars.DataFrame(records, schema_overrides=exact, infer_schema_length=None)
 
     def to_pandas(self) -> Any:  # noqa: ANN401 - pandas is an extra
         """Give it as a pandas DataFrame; amounts are Decimal objects.
