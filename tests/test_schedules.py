@@ -1,7 +1,7 @@
 """Schedules as a host uses them: several at once, who gives way, chains, the period's end."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import attrs
@@ -531,6 +531,17 @@ class TestAPriceThatWasShown:
 
 class TestWhatIsRefused:
     """What could never happen is refused when it is asked for."""
+
+    def test_one_instant_in_two_zones_is_one_request(self) -> None:
+        """Written another way it is the same content under the key; without a zone it is none."""
+        made = shop_on(MemoryStorage(), funds="1000")
+        made.subscribe("growth")
+        pause = made.billing.schedule.pause
+        first = pause("acme", "growth", at=DECEMBER, key="k")
+        elsewhere = DECEMBER.astimezone(timezone(timedelta(hours=3)))
+        assert pause("acme", "growth", at=elsewhere, key="k") == first
+        with pytest.raises(InvalidInput, match=r"at: .* has no"):
+            pause("acme", "growth", at=DECEMBER.replace(tzinfo=None), key="naive")
 
     @pytest.mark.parametrize(
         ("verb", "said"),

@@ -179,9 +179,7 @@ class Balances(BalanceWatches):
         kind, batch = _charge_kind(kind), named(Batch, batch, "batch")
         asked = tuple(items)
         content = {
-            "items": " ".join(
-                f"{fingerprint_of(amount, 'items')} {name!r}" for amount, name in asked
-            ),
+            "items": _items_told(asked),
             "reason": str(reason),
             "batch": str(batch),
             "kind": str(kind),
@@ -470,16 +468,28 @@ class Balances(BalanceWatches):
             raise mark.unknown(unknown.field, number) from None
 
 
+def _items_told(items: Sequence[tuple[Amount, str]]) -> str:
+    """Give the items of a batch in canonical text; neighbors often share one amount."""
+    told: list[str] = []
+    last, text = None, ""
+    for amount, name in items:
+        if amount is not last:
+            text = fingerprint_of(amount, "items")
+            last = amount
+        told.append(f"{text} {name!r}")
+    return " ".join(told)
+
+
 def _terms_told(terms: Terms) -> dict[str, str]:
     """Give terms in canonical text, field by field."""
     told = {
         "origin": terms.origin.value,
         "pays_for": " ".join(sorted(terms.pays_for)),
-        "expires_at": instant_text(terms.expires_at),
+        "expires_at": instant_text(terms.expires_at, "expires_at"),
         "priority": str(terms.priority),
     }
     if terms.effective_at is not None:
-        told["effective_at"] = instant_text(terms.effective_at)
+        told["effective_at"] = instant_text(terms.effective_at, "effective_at")
     return told
 
 

@@ -86,13 +86,13 @@ def named(kind: type[E], value: object, field: str) -> E:
         raise InvalidInput(field, value, "is not known", f"use one of {names}") from None
 
 
-def instant_text(at: datetime | None) -> str:
+def instant_text(at: datetime | None, field: str = "at") -> str:
     """Give the canonical text of an instant that may be left out: equal instants, equal texts.
 
     Raises:
         InvalidInput: it is naive.
     """
-    return "" if at is None else utc(at, field="expires_at").isoformat()
+    return "" if at is None else utc(at, field=field).isoformat()
 
 
 @final

@@ -61,7 +61,7 @@ class Holds:
             "amount": maybe_amount(amount),
             "reason": str(reason),
             "kind": str(kind),
-            "expires_at": instant_text(expires_at),
+            "expires_at": instant_text(expires_at, "expires_at"),
             "reference": str(reference),
         }
         hold = self._context.change(
@@ -105,7 +105,7 @@ class Holds:
         content = {
             "hold": hold,
             "more": maybe_amount(more, "more"),
-            "expires_at": instant_text(expires_at),
+            "expires_at": instant_text(expires_at, "expires_at"),
         }
         extended = self._context.change(
             account,

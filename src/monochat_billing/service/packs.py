@@ -175,7 +175,7 @@ class Packs:
         content = {
             "amount": fingerprint_of(amount),
             "every": str(every),
-            "ends_at": instant_text(end),
+            "ends_at": instant_text(end, "ends_at"),
             "rollover": f"{rollover.minimum} to {rollover.maximum}",
             "reason": str(reason),
         }

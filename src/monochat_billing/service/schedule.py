@@ -452,4 +452,4 @@ def _timing(timing: ChangeTiming | None, at: datetime | None) -> ChangeTiming:
 
 
 def _when(timing: ChangeTiming, at: datetime | None) -> dict[str, str]:
-    return {"timing": str(timing), "at": str(at if at is None else at.isoformat())}
+    return {"timing": str(timing), "at": "None" if at is None else instant_text(at)}

@@ -95,7 +95,7 @@ class Subscriptions:
         if quantity != 1:
             content["quantity"] = str(quantity)
         if start is not None:
-            content["start"] = instant_text(start)
+            content["start"] = instant_text(start, "start")
         chosen = None if alignment is None else named(Alignment, alignment, "alignment")
         if chosen is not None:
             content["alignment"] = chosen.value
