@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 from monochat_billing import service
 from monochat_billing.accounts import Account, ChargedUsage
-from monochat_billing.adapters.sql import _rows, documents
+from monochat_billing.adapters.sql import _account_rows, _rows, documents
 from monochat_billing.adapters.sql.documents import Malformed
 from monochat_billing.balance import Entry
 from monochat_billing.balance_commands import BatchReport
@@ -107,7 +107,7 @@ class TestColumns:
 
     @given(values_of(Lot))
     def test_a_lot_comes_back(self, value: Lot) -> None:
-        assert same(_rows.lot(_rows.lot_row("acme", value)), value)
+        assert same(_account_rows.lot(_account_rows.lot_row("acme", value)), value)
 
     @given(values_of(ChargedUsage))
     def test_usage_comes_back(self, value: ChargedUsage) -> None:
@@ -116,7 +116,7 @@ class TestColumns:
     @A_FIFTH
     @given(values_of(Account))
     def test_an_account_comes_back(self, value: Account) -> None:
-        assert same(_rows.account(_rows.account_row(value, 7, 8, 9)), value)
+        assert same(_account_rows.account(_account_rows.account_row(value, 7, 8, 9)), value)
 
     @A_FIFTH
     @given(values_of(Subscription))

@@ -129,6 +129,44 @@ OF_ALL_ACCOUNTS = {"outbox.begin", "outbox.begin_now"}
 """What is about every account there is: a consumer's first word."""
 
 
+class TestWhatIsWritten:
+    """A debit writes what it changes, and no more of a row than that."""
+
+    def test_of_rows_that_are_there_only_what_moves(
+        self, billing: Billing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: dict[str, Sequence[object]] = {}
+        exchange = _pipeline.Pipeline.exchange
+
+        def noted(self: _pipeline.Pipeline, asks: Sequence[tuple[str, Sequence[object]]]) -> Any:  # noqa: ANN401 - as the original
+            seen.update({" ".join(text.split()[:3]): values for text, values in asks})
+            return exchange(self, asks)
+
+        monkeypatch.setattr(_pipeline.Pipeline, "exchange", noted)
+        billing.balances.debit("acme", lira("1"), reason="export", key="k-1")
+        written = {name: len(values) for name, values in seen.items() if name[0] in "UI"}
+        assert written == {
+            "UPDATE billing_accounts SET": 7,
+            "UPDATE billing_balances SET": 8,
+            "UPDATE billing_lots SET": 5,
+            "INSERT INTO billing_entries": 16,
+            "INSERT INTO billing_keys": 5,
+        }
+
+    def test_of_a_batch_what_all_share_travels_once(self) -> None:
+        insert = Postgres(make_url("postgresql+psycopg://here/billing"), None).statements.insert
+        keys = insert["billing_keys"]
+        rows = [("acme", f"k-{number}", 5, "{}", "[]") for number in range(3)]
+        once, varied = keys.columns(rows)[:5], keys.columns(rows)[5:]
+        assert once == ("acme", None, 5, "{}", "[]")
+        assert varied == ("{}", '{"k-0","k-1","k-2"}', "{}", "{}", "{}")
+
+    def test_rows_that_are_all_the_same_are_left_for_the_database_to_refuse(self) -> None:
+        insert = Postgres(make_url("postgresql+psycopg://here/billing"), None).statements.insert
+        values = insert["billing_keys"].columns([("acme", "k-1", 5, "{}", "[]")] * 3)
+        assert values[5:7] == ('{"acme","acme","acme"}', '{"k-1","k-1","k-1"}')
+
+
 class TestPlans:
     """No statement scans a table, whatever it is asked and however small the tables are."""
 
@@ -143,8 +181,9 @@ class TestPlans:
             for statement, one in found.items():
                 if statement in OF_ALL_ACCOUNTS:
                     continue
-                plan = _plan(connection, one)
-                assert "Seq Scan on billing_" not in plan, f"{statement}\n{one.text}\n{plan}"
+                for text in filter(None, (one.text, one.bulk)):
+                    plan = _plan(connection, text)
+                    assert "Seq Scan on billing_" not in plan, f"{statement}\n{text}\n{plan}"
 
     def test_l28_statements_use_no_more_of_the_language_than_this(self) -> None:
         """What speaks PostgreSQL's protocol has these; sequences and advisory locks it may not.
@@ -178,10 +217,10 @@ def _statements(holder: object, path: str = "") -> Iterator[tuple[str, Statement
             yield from _statements(value, f"{path}{name}.")
 
 
-def _plan(connection: "psycopg.Connection[Any]", statement: Statement) -> str:
-    numbered = _pipeline._numbered(statement.text)
+def _plan(connection: "psycopg.Connection[Any]", statement: str) -> str:
+    numbered = _pipeline._numbered(statement)
     connection.execute(b"PREPARE asked AS " + numbered)
-    nothing = ", ".join(["NULL"] * statement.text.count("%s"))
+    nothing = ", ".join(["NULL"] * statement.count("%s"))
     asked = f"EXPLAIN EXECUTE asked({nothing})" if nothing else "EXPLAIN EXECUTE asked"
     lines = connection.execute(asked.encode()).fetchall()
     connection.execute("DEALLOCATE asked")

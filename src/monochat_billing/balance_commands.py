@@ -87,7 +87,16 @@ class Note:
 @final
 @attrs.frozen(kw_only=True)
 class BatchReport:
-    """Return what became of each item of a batch, in order: its entry, or the refusal."""
+    """Return what became of each item of a batch, in order: its entry, or the refusal.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> items = [(money("12.50", "TRY"), "export-1"), (money("9000", "TRY"), "export-2")]
+    >>> print(bench.billing.balances.debit_many("acme", items, reason="export", key="k"))
+    1 charged, 1 refused
+    """
 
     results: tuple[Entry | InsufficientFunds, ...]
 
@@ -103,7 +112,20 @@ class BatchReport:
 @final
 @attrs.frozen(kw_only=True)
 class TransferReport:
-    """Return what a transfer posted: one entry out, and one in for each lot that gave."""
+    """Return what a transfer posted: one entry out, and one in for each lot that gave.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"), currencies=["TRY", "USD"])
+    >>> print(
+    ...     bench.billing.balances.transfer(
+    ...         "acme", money("410", "TRY"), to="USD", rate="0.0244", reason="for fees", key="k"
+    ...     )
+    ... )
+    #2 2026-10-05 06:00Z TRANSFER -410 TRY → 4590 for fees
+    #3 2026-10-05 06:00Z TRANSFER +10 USD → 10 for fees
+    """
 
     out: Entry
     into: tuple[Entry, ...]
@@ -119,6 +141,15 @@ class ClosingReport:
 
     ``refunds`` have to go back to who paid: the reference of each is its lot's source, such as a
     top-up's id. ``breakage`` stays with the business that bills.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> balances = bench.billing.balances
+    >>> spent = balances.debit("acme", money("5000", "TRY"), reason="all", key="all")
+    >>> print(balances.close("acme", "TRY", reason="moving out", key="close"))
+    TRY: 0 posted, 0 held, CLOSED
     """
 
     balance: Balance
@@ -252,7 +283,13 @@ def charge_many(
     if not items:
         raise InvalidInput("items", (), "is empty", "pass at least one (amount, reference)")
     balance = state.books.of(items[0][0])
-    counted = [(balance.units(amount, field="items"), reference) for amount, reference in items]
+    counted: list[tuple[int, str]] = []
+    last, units = None, 0
+    for amount, reference in items:  # neighbors often share one amount
+        if amount is not last:
+            units = balance.units(amount, field="items")
+            last = amount
+        counted.append((units, reference))
     done = debit_many(state.books, balance.unit, counted, note.memo(kind, now), batch)
     after = state if done.books is state.books else state.with_books(done.books)
     return Step(after, done.entries, result=BatchReport(results=done.results))

@@ -57,11 +57,35 @@ class Statement:
         given = {**self.fixed, **named}
         return tuple(given[name] for name in self.names)
 
-    def columns(self, rows: Sequence[Sequence[object]]) -> tuple[str, ...]:
-        """Turn rows into the parameters of ``bulk``: one array literal for each column."""
-        turned = list(zip(*rows, strict=True))
-        return tuple(array_literal(turned[place]) for place in self.bulk_columns)
+    def columns(self, rows: Sequence[Sequence[object]]) -> tuple[object, ...]:
+        """Turn rows into the parameters of ``bulk``: one array literal for each column.
 
+        A column in which all rows have the same value travels as that value where there is a
+        parameter for it, and its array is empty.
+        """
+        turned = list(zip(*rows, strict=True))
+        same = {
+            ~place: turned[~place][0]
+            for place in self.bulk_columns
+            if place < 0 and turned[~place] == (turned[~place][0],) * len(rows)
+        }
+        if len(same) == len(turned):  # the database has to see each of them, to refuse them
+            same = {}
+        return tuple(
+            [
+                same.get(~place)
+                if place < 0
+                else NO_ROWS
+                if place in same
+                else array_literal(turned[place])
+                for place in self.bulk_columns
+            ]
+        )
+
+
+NO_ROWS: Final = "{}"
+EVERY: Final = "every_"
+"""How the parameter is called that stands for a column's one value in all rows."""
 
 _APART: Final = "\0"
 """A character that no text of PostgreSQL's can hold, between texts while they are quoted."""
@@ -164,12 +188,6 @@ def all_columns(table: Table) -> dict[str, Any]:
     return {column.name: bindparam(column.name) for column in table.columns}
 
 
-def account_columns() -> dict[str, Any]:
-    """Give what of an account's row a save changes."""
-    kept = {"id", "opened_at", "archives"}
-    return {name: one for name, one in all_columns(schema.ACCOUNTS).items() if name not in kept}
-
-
 def next_version(version: Any) -> Any:  # noqa: ANN401 - expressions
     """Write no version at all unless it follows the one that is stored: the column refuses that.
 
@@ -178,6 +196,10 @@ def next_version(version: Any) -> Any:  # noqa: ANN401 - expressions
     """
     stored = schema.ACCOUNTS.c.version + literal_column("1", BigInteger)
     return case((stored == version, stored))
+
+
+def _every(name: str, kind: Any) -> Any:  # noqa: ANN401 - a bound parameter
+    return bindparam(f"{EVERY}{name}", type_=Text() if isinstance(kind, Text) else kind)
 
 
 def given_rows(columns: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a table of arrays
@@ -326,9 +348,16 @@ class PostgresShapes:
         return given, lot, units
 
     def in_bulk(self, table: Table, replaced: Sequence[str] | None) -> Executable | None:
-        """Unnest one array for each column."""
-        given = given_rows({column.name: column.type for column in table.columns})
-        rows = select(*(given.c[column.name] for column in table.columns))
+        """Unnest one array for each column, or repeat its one value.
+
+        ``unnest`` fills what is too short with NULL. The key's columns differ, so one of them is
+        there for every row.
+        """
+        columns = {column.name: column.type for column in table.columns}
+        given = given_rows(columns)
+        rows = select(
+            *(func.coalesce(given.c[name], _every(name, kind)) for name, kind in columns.items())
+        )
         statement = postgresql.insert(table).from_select([*table.columns.keys()], rows)
         if replaced is None:
             return statement.inline()

@@ -5,14 +5,13 @@ placeholders that grows, so nothing is compiled or planned anew for a larger bat
 """
 
 from collections.abc import Iterable
-from typing import Any, final
+from typing import Any, Final, final
 
 from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
     Table,
-    Text,
     and_,
     bindparam,
     case,
@@ -35,9 +34,9 @@ from monochat_billing.adapters.sql._message_statements import MessageStatements
 from monochat_billing.adapters.sql._metered_statements import MeteredStatements
 from monochat_billing.adapters.sql._outbox_statements import OutboxStatements
 from monochat_billing.adapters.sql._shapes import (
+    EVERY,
     Shapes,
     Statement,
-    account_columns,
     all_columns,
     given_rows,
     next_version,
@@ -46,6 +45,10 @@ from monochat_billing.subscriptions import ENDED
 
 Pairs = Iterable[tuple[str, str]]
 Integer = ColumnElement[int]
+
+
+MOVING: Final = ("as_of", "next_due_at", "last_entry", "last_event", "last_usage", "version")
+"""What every save moves of an account; the rest of its row is what somebody has decided."""
 
 
 @final
@@ -74,7 +77,10 @@ class Statements:
         if bulk is None:
             return Statement(str(compiled), names, fixed)
         many = bulk.compile(dialect=self._dialect)  # type: ignore[attr-defined]
-        places = tuple(names.index(name) for name in many.positiontup or ())
+        places = tuple(
+            ~names.index(name.removeprefix(EVERY)) if name.startswith(EVERY) else names.index(name)
+            for name in many.positiontup or ()
+        )
         return Statement(str(compiled), names, fixed, str(many), places)
 
     def _compile_load(self) -> None:
@@ -159,18 +165,30 @@ class Statements:
         self.replace_schedule = self.replace(s.SCHEDULE, "state", "document")
         self.replace_holds = self.replace(s.HOLDS, "state", "document")
         self.replace_top_ups = self.replace(s.TOP_UPS, "state", "document")
-        accounts, changing = s.ACCOUNTS, account_columns()
-        one = {**changing, "version": next_version(changing["version"])}
-        given = given_rows(
-            {**{name: accounts.c[name].type for name in changing}, "account": Text()}
+        kept = {"id", "opened_at", "archives"}
+        changing = [one.name for one in s.ACCOUNTS.columns if one.name not in kept]
+        self.change_account = self._update(s.ACCOUNTS, *changing)
+        self.move_account = self._update(s.ACCOUNTS, *MOVING)
+        self.change_balances = self._update(
+            s.BALANCES, "posted", "held", "credit_limit", "owed", "debts", "state"
         )
-        many = {name: given.c[name] for name in changing}
-        many["version"] = next_version(given.c.version)
-        self.change_account = self.compiled(
-            update(accounts).where(accounts.c.id == bindparam("account")).values(one),
-            self.shapes.whole(
-                update(accounts).where(accounts.c.id == given.c.account).values(many)
-            ),
+        self.change_lots = self._update(s.LOTS, "remaining", "waiting", "pinned")
+
+    def _update(self, table: Table, *changed: str) -> Statement:
+        """Change those columns of rows that are there; a row is what they get, then its key."""
+        keys = {f"its_{one.name}": one for one in table.primary_key.columns}
+        columns = {name: table.c[name] for name in changed} | keys
+        given = given_rows({name: one.type for name, one in columns.items()})
+        one: dict[str, Any] = {name: bindparam(name) for name in changed}
+        many = {name: given.c[name] for name in changed}
+        if "version" in one:
+            one["version"] = next_version(one["version"])
+            many["version"] = next_version(many["version"])
+        where = [column == bindparam(name) for name, column in keys.items()]
+        all_where = [column == given.c[name] for name, column in keys.items()]
+        return self.compiled(
+            update(table).where(*where).values(one),
+            self.shapes.whole(update(table).where(*all_where).values(many)),
         )
 
     def replace(self, table: Table, *replaced: str) -> Statement:
@@ -211,6 +229,19 @@ class Statements:
             )
             .order_by(top_ups.account_id, top_ups.id)
             .limit(_limit())
+        )
+        newest = (
+            _of_account(s.TOP_UPS)
+            .where(
+                tuple_(top_ups.created_at, top_ups.id)
+                < tuple_(bindparam("before_at"), bindparam("before_id"))
+            )
+            .order_by(top_ups.created_at.desc(), top_ups.id.desc())
+            .limit(_limit())
+        )
+        self.account_top_ups = self.compiled(newest)
+        self.account_top_ups_in = self.compiled(
+            newest.where(top_ups.state == bindparam("state"))
         )
         routes = s.ROUTES.c
         self.gateway_top_ups = self.compiled(

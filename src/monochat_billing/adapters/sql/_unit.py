@@ -14,8 +14,8 @@ from typing import Final, TypeVar
 
 import attrs
 
-from monochat_billing.accounts import AccountState, ChargedUsage
-from monochat_billing.adapters.sql import _rows, schema
+from monochat_billing.accounts import Account, AccountState, ChargedUsage
+from monochat_billing.adapters.sql import _account_rows, _rows, schema
 from monochat_billing.adapters.sql._archives import ArchiveReading
 from monochat_billing.adapters.sql._erasing import ErasingWriter
 from monochat_billing.adapters.sql._invoices import InvoiceReading, InvoiceWriting
@@ -206,7 +206,7 @@ class SqlReader(MessageReader, MeteredReader, InvoiceReading, ArchiveReading):
         """Give every lot of the account by number, spent ones too."""
         statement = self._session.statements.lots
         rows = self._session.rows("read lots", statement, statement.values(account=account))
-        return tuple(each(schema.LOTS, rows, _rows.lot))
+        return tuple(each(schema.LOTS, rows, _account_rows.lot))
 
     def subscriptions(self, account: str) -> Sequence[Subscription]:
         """Give every subscription of the account, ended ones too, in the order they were stored."""
@@ -266,6 +266,30 @@ class SqlReader(MessageReader, MeteredReader, InvoiceReading, ArchiveReading):
         rows = self._session.rows("read top-ups", statement, values)
         return tuple(each(schema.TOP_UPS, rows, _rows.top_up))
 
+    def account_top_ups(
+        self,
+        account: str,
+        *,
+        before: tuple[datetime, str] | None = None,
+        state: TopUpState | None = None,
+        limit: int = 100,
+    ) -> Sequence[TopUp]:
+        """Give up to ``limit`` top-ups of an account, the newest first, made before ``before``."""
+        statements = self._session.statements
+        statement = statements.account_top_ups
+        at, identity = before or (datetime.max.replace(tzinfo=UTC), "")
+        asked: dict[str, Any] = {
+            "account": account,
+            "before_at": _rows.ticks(at),
+            "before_id": identity,
+            "limit": max(limit, 0),
+        }
+        if state is not None:
+            statement = statements.account_top_ups_in
+            asked["state"] = state.value
+        rows = self._session.rows("read top-ups", statement, statement.values(**asked))
+        return tuple(each(schema.TOP_UPS, rows, _rows.top_up))
+
     def due(self, until: datetime, limit: int) -> Sequence[str]:
         """Give up to ``limit`` accounts whose ``next_due_at`` is not after ``until``."""
         return self._due(self._session.statements.due, until, limit)
@@ -314,22 +338,52 @@ class _Parts:
     counters: Mapping[str, list[Row]]
     metered: Mapping[str, list[Row]]
     ended: Mapping[str, list[Row]]
+    more: Sequence[Mapping[str, object]] = attrs.field(init=False)
+
+    @more.default
+    def _all_but_money(self) -> Sequence[Mapping[str, object]]:
+        tables = (
+            self.subscriptions,
+            self.holds,
+            self.pending,
+            self.asked_holds,
+            self.asked_changes,
+            self.top_ups,
+            self.usage,
+            self.entries,
+            self.messages,
+            self.tallies,
+            self.counters,
+            self.metered,
+            self.ended,
+        )
+        return [rows for rows in tables if rows]
 
     def loaded(self, account: str, row: Row) -> Loaded:
-        """Put one account together."""
-        (head,) = each(schema.ACCOUNTS, (row,), _rows.account)
-        lot_rows = self.lots.get(account, ())
+        """Put one account together; of most there is nothing but money, and a key that is new."""
+        (head,) = each(schema.ACCOUNTS, (row,), _account_rows.account)
+        lot_rows: Sequence[Row] = self.lots.get(account, ())
         if self.asked_lots:
             both = (*lot_rows, *self.asked_lots.get(account, ()))
             lot_rows = list({one[1]: one for one in both}.values())
-        lots = each(schema.LOTS, lot_rows, _rows.lot)
-        top_ups = each(schema.TOP_UPS, self.top_ups.get(account, ()), _rows.top_up)
+        lots = each(schema.LOTS, lot_rows, _account_rows.lot)
+        books = Books(
+            account, row[_LAST_ENTRY], _account_rows.balances(self.balances.get(account, ()), lots)
+        )
+        if any(account in rows for rows in self.more):
+            state = self._with_more(account, head, books)
+        else:
+            state = AccountState(account=head, books=books)
+        if not self.keys:
+            return Loaded(state)
         keys = each(schema.KEYS, self.keys.get(account, ()), _rows.key)
-        state = AccountState(
+        return Loaded(state, {one.key: one for one in keys})
+
+    def _with_more(self, account: str, head: Account, books: Books) -> AccountState:
+        top_ups = each(schema.TOP_UPS, self.top_ups.get(account, ()), _rows.top_up)
+        return AccountState(
             account=head,
-            books=Books(
-                account, row[_LAST_ENTRY], _rows.balances(self.balances.get(account, ()), lots)
-            ),
+            books=books,
             subscriptions=self._subscriptions(account),
             schedule={
                 one.id: one
@@ -342,7 +396,6 @@ class _Parts:
             traffic=traffic(self.messages.get(account, ()), self.tallies.get(account, ())),
             metered=metered(self.counters.get(account, ()), self.metered.get(account, ())),
         )
-        return Loaded(state, {one.key: one for one in keys})
 
     def _subscriptions(self, account: str) -> dict[str, Subscription]:
         """Give the live ones, and the ended ones if they were asked for, as they were stored."""
@@ -432,11 +485,16 @@ class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting, OutboxWri
     def _write(self, sheets: Sheets) -> None:
         write, statements = self._session.write, self._session.statements
         write("open account", statements.insert[schema.ACCOUNTS.name], sheets.opened)
-        changed = write("save account", statements.change_account, sheets.changed)
-        if changed != len(sheets.changed):
-            raise self._session.lost_race("save account")
-        write("save balances", statements.replace_balances, sheets.balances)
-        write("save lots", statements.replace_lots, sheets.lots)
+        for statement, rows in (
+            (statements.change_account, sheets.changed),
+            (statements.move_account, sheets.moved),
+        ):
+            if write("save account", statement, rows) != len(rows):
+                raise self._session.lost_race("save account")
+        write("open balances", statements.replace_balances, sheets.balances)
+        write("save balances", statements.change_balances, sheets.changed_balances)
+        write("grant lots", statements.replace_lots, sheets.lots)
+        write("save lots", statements.change_lots, sheets.changed_lots)
         for table, new in sheets.new.items():
             write(f"insert into {table}", statements.insert[table], new)
         write("save subscriptions", statements.replace_subscriptions, sheets.subscriptions)
