@@ -1,6 +1,6 @@
 """Plans compared: by the rating that bills, exactly where they meet, and in words."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
@@ -27,9 +27,7 @@ from monochat_billing.counters import MeterRecord
 from monochat_billing.meters import Aggregation
 from monochat_billing.money import from_units
 from monochat_billing.periods import BillingInterval
-from monochat_billing.plans import Catalog, Meter
-from monochat_billing.rate_tables import RateRow, RateTable, RateTables
-from monochat_billing.rollovers import Rollover
+from monochat_billing.plans import Catalog
 from monochat_billing.rounding import DOWN, HALF_UP, UP, Rounding
 from monochat_billing.simulation import (
     BuyPack,
@@ -49,49 +47,13 @@ from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.profiles import UsageProfile
 from monochat_billing.tax import Pricing
 from monochat_billing.tiers import Tier
+from tests.priced_meters import MESSAGES, metered
 
 START = datetime(2027, 1, 1, 6, tzinfo=UTC)
-MESSAGES = "monochat.message"
 
 
 def terms(catalog: Catalog | None = None) -> CostTerms:
     return CostTerms(catalog or sample_catalog(), "TRY", START)
-
-
-def metered(
-    model: ChargeModel,
-    pricing: Pricing = Pricing.INCLUSIVE,
-    *,
-    included: bool = True,
-    **fields: Any,  # noqa: ANN401 - those of a meter
-) -> Catalog:
-    """Give the sample with its messages priced by a model, included in the plans or not at all."""
-    rounding = fields.pop("rounding", HALF_UP.at_scale(6))
-    table = RateTable(
-        name="own",
-        meter=MESSAGES,
-        currency="TRY",
-        effective_on=date(2026, 1, 1),
-        rows=(RateRow(model=model),),
-        rounding=rounding,
-    )
-    meter = Meter(id=MESSAGES, rates=(RateTables(tables=(table,)),), pricing=pricing, **fields)
-    rollover = Rollover(maximum=3000, minimum=0)
-    return attrs.evolve(
-        sample_catalog(),
-        metering=(meter,),
-        products=tuple(
-            attrs.evolve(
-                one,
-                allowances=tuple(
-                    attrs.evolve(each, overage=(), rollover=rollover)
-                    for each in one.allowances
-                    if included or each.meter != MESSAGES
-                ),
-            )
-            for one in sample_catalog().products
-        ),
-    )
 
 
 def billed(catalog: Catalog, choice: Choice, profile: UsageProfile) -> Money:

@@ -1,15 +1,26 @@
 """Uncertainty: the same seed, the same answer; quantiles in order; and a top-up that is enough."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from monochat_billing import MONTH, YEAR, InvalidInput, money, sample_catalog
+from monochat_billing import (
+    MONTH,
+    YEAR,
+    InvalidInput,
+    MessageCategory,
+    Money,
+    money,
+    sample_catalog,
+)
+from monochat_billing.adapters.whatsapp import meta_rate_cards
 from monochat_billing.simulation import (
     Credit,
     Scenario,
@@ -22,6 +33,7 @@ from monochat_billing.simulation.choices import Choice
 from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.draws import Dice, UsageModel
 from monochat_billing.simulation.uncertainty import (
+    DryOdds,
     _Job,
     _lived,
     _use,
@@ -41,6 +53,13 @@ MODEL = UsageModel(
     spread="0.4",
     burst_chance="0.2",
     burst_size="2",
+)
+
+
+KINDS = (
+    (MessageCategory.MARKETING, "Turkey"),
+    (MessageCategory.UTILITY, "Turkey"),
+    (MessageCategory.MARKETING, "Germany"),
 )
 
 
@@ -85,6 +104,25 @@ class TestAModel:
         assert profile == MODEL.draw(seed, number)
         assert all(one[MESSAGES] >= 0 for one in profile.months)
 
+    @given(
+        weights=st.lists(st.integers(0, 50), min_size=3, max_size=3).filter(any),
+        spread=st.sampled_from(["0", "0.4", "1"]),
+        number=st.integers(0, 1000),
+    )
+    def test_a_mix_splits_the_whole(self, weights: list[int], spread: str, number: int) -> None:
+        """Every month's messages are split without rest, near their weights; usage is untouched."""
+        mix = dict(zip(KINDS, weights, strict=True))
+        model = attrs.evolve(MODEL, mix=mix, mix_spread=spread)
+        profile = model.draw(1, number)
+        assert profile.months == MODEL.draw(1, number).months
+        for month, parts in zip(profile.months, profile.mixes, strict=True):
+            assert sum(parts.values()) == month[MESSAGES]
+            assert all(parts[kind] >= 0 for kind in KINDS)
+            assert all(parts[kind] <= 1 for kind, weight in mix.items() if not weight)
+            if spread == "0":
+                for kind, weight in mix.items():
+                    assert abs(parts[kind] - Fraction(month[MESSAGES] * weight, sum(weights))) < 1
+
     def test_without_chance_is_its_expectation(self) -> None:
         """10,000 growing by half, in a season that repeats every two months."""
         model = UsageModel({MESSAGES: 10_000}, months=4, growth="0.5", seasons=["1", "0.5"])
@@ -110,6 +148,10 @@ class TestAModel:
             pytest.param({"seasons": []}, "seasons", id="seasons"),
             pytest.param({"seasons": ["-1"]}, "seasons", id="cold"),
             pytest.param({"base": {}}, "base: .* is empty", id="empty"),
+            pytest.param({"mix_spread": "1.5"}, "mix_spread: .* below zero", id="mix-spread"),
+            pytest.param({"mix": {("utility", "Turkey"): 0}}, "mix: .* no weight", id="mix"),
+            pytest.param({"mix": {("utility", "Turkey"): -1}}, "is no count", id="mix-negative"),
+            pytest.param({"mixed": "other"}, "mixed: 'other'", id="mixed"),
             pytest.param({"base": {MESSAGES: -5}}, "is no count", id="negative"),
             pytest.param({"months": 0}, "months", id="months"),
         ],
@@ -156,6 +198,33 @@ class TestOdds:
         assert one.quantile("0.5") == money(12 * 1799, "TRY")
         assert nearest_rank([1, 2, 3], Fraction(1)) == 3
 
+    def test_fees_follow_the_mix(self) -> None:
+        """1,000 messages to two markets alike: half at each card's rate; the mix moves the sum."""
+        cards = meta_rate_cards()
+        terms = CostTerms(sample_catalog(), "TRY", START, rates=cards)
+        steady = UsageModel({MESSAGES: 1_000}, months=1, mix={KINDS[0]: 1, KINDS[2]: 1})
+        odds = compare_odds(steady, [Choice("growth")], terms, draws=2, seed=1)
+        card = cards.in_force(START.date())
+        each = [
+            card.units_for(market, MessageCategory.MARKETING) for market in ("Turkey", "Germany")
+        ]
+        assert None not in each
+        assert odds.fee_quantile("0.5").amount * 10**6 == 500 * sum(filter(None, each))
+        moved = attrs.evolve(steady, mix_spread="1")
+        fees = compare_odds(moved, [Choice("growth")], terms, draws=30, seed=1)
+        assert fees.fee_quantile("0.05") < fees.fee_quantile("0.95")
+        assert fees.choices[0].costs == odds.choices[0].costs * 15
+        with pytest.raises(InvalidInput, match="rates="):
+            compare_odds(steady, [Choice("growth")], TERMS, draws=1, seed=1).fee_quantile("0.5")
+
+    def test_bands_rise_to_the_whole(self) -> None:
+        """By the end of each month no less than by that of the one before; the last is the cost."""
+        (one,) = compare_odds(MODEL, [Choice("growth")], TERMS, draws=30, seed=5).choices
+        for share in ("0", "0.5", "1"):
+            band = [amount.amount for amount in one.band(share)]
+            assert band == sorted(band)
+            assert band[-1] == one.quantile(share).amount
+
     def test_needs_draws_and_choices(self) -> None:
         """None of either is refused."""
         with pytest.raises(InvalidInput, match="draws"):
@@ -174,29 +243,29 @@ class TestRunningDry:
 
     BALANCE = money("12000", "TRY")
 
-    @settings(max_examples=5)
+    @settings(max_examples=max(settings().max_examples // 50, 1))
     @given(risk=st.fractions(0, 1, max_denominator=20), seed=st.integers(0, 10**6))
     def test_the_top_up_keeps_the_risk(self, risk: Fraction, seed: int) -> None:
         """With it the share of draws that run dry is at most the risk; a kuruş less is not enough.
 
         Only where something is needed at all.
         """
-        odds = dry_odds(MODEL, Choice("growth"), TERMS, balance=self.BALANCE, draws=10, seed=seed)
-        more = odds.top_up(risk)
-        again = dry_odds(
-            MODEL, Choice("growth"), TERMS, balance=self.BALANCE + more, draws=10, seed=seed
-        )
-        assert again.probability <= risk
-        if more.amount:
-            less = dry_odds(
-                MODEL,
-                Choice("growth"),
-                TERMS,
-                balance=self.BALANCE + more - money("0.000001", "TRY"),
-                draws=10,
-                seed=seed,
+        lived: list[Any] = []
+
+        def once(live: Callable[[Any], Any], jobs: Iterable[Any]) -> list[Any]:
+            if not lived:
+                lived.extend(map(live, jobs))
+            return lived
+
+        def dry(balance: Money) -> DryOdds:
+            return dry_odds(
+                MODEL, Choice("growth"), TERMS, balance=balance, draws=10, seed=seed, over=once
             )
-            assert less.probability > risk
+
+        more = dry(self.BALANCE).top_up(risk)
+        assert dry(self.BALANCE + more).probability <= risk
+        if more.amount:
+            assert dry(self.BALANCE + more - money("0.000001", "TRY")).probability > risk
 
     def test_is_when_the_service_refuses(self) -> None:
         """Lived through with just that balance, the first refusal comes at that instant."""

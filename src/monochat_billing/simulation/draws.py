@@ -128,6 +128,10 @@ def _seasons(value: Iterable[Any]) -> tuple[Fraction, ...]:
     return tuple([exact(one, field="seasons") for one in value])
 
 
+def _weights(value: Mapping[Any, int]) -> Mapping[MessageKind, int]:
+    return UsageProfile([{}], {}, value).messages
+
+
 @final
 @attrs.frozen
 class UsageModel:
@@ -157,7 +161,7 @@ class UsageModel:
     burst_chance: Fraction = attrs.field(default=Fraction(0), converter=_chance)
     burst_size: Fraction = attrs.field(default=Fraction(1), converter=_size)
     counts: Mapping[str, int] = attrs.field(factory=dict)
-    mix: Mapping[MessageKind, int] = attrs.field(factory=dict, converter=dict)
+    mix: Mapping[MessageKind, int] = attrs.field(factory=dict, converter=_weights)
     mix_spread: Fraction = attrs.field(default=Fraction(0), converter=_mix_spread)
     mixed: str = ""
 
@@ -206,7 +210,7 @@ class UsageModel:
             return []
         dice = Dice(seed ^ _MIX, number)
         meter = self.mixed or next(iter(self.base))
-        kinds = list(UsageProfile([{}], {}, self.mix).messages.items())
+        kinds = list(self.mix.items())
         return [
             dict(
                 zip(
