@@ -42,6 +42,13 @@ class Account:
     itself (None when nothing will), ``events`` the number of its last event, ``watches`` what it
     wants to hear of its balances, ``automatic`` when they are to be topped up, ``recurrences`` what
     is granted to it period after period, ``counters`` what is settled at a period's end.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> print(account)
+    acme: TRY in Europe/Istanbul
     """
 
     id: str

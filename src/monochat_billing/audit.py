@@ -23,7 +23,11 @@ __all__ = ["Audit", "Difference", "audit", "replayed"]
 @final
 @attrs.frozen(kw_only=True)
 class Difference:
-    """Name one fact that does not hold: what was found, and what the entries say."""
+    """Name one fact that does not hold: what was found, and what the entries say.
+
+    >>> print(Difference(account="acme", subject="sum of TRY lots", expected="5", actual="0"))
+    acme: sum of TRY lots is 0, entries say 5
+    """
 
     account: str
     subject: str
@@ -37,7 +41,15 @@ class Difference:
 @final
 @attrs.frozen(kw_only=True)
 class Audit:
-    """Return what was checked and what differs; no difference means that the books are sound."""
+    """Return what was checked and what differs; no difference means that the books are sound.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> print(bench.billing.verify("acme").sound)
+    True
+    """
 
     accounts: int
     entries: int

@@ -73,7 +73,19 @@ __all__ = [
 
 
 class Batch(enum.StrEnum):
-    """Name what one refused item does to the others of its batch."""
+    """Name what one refused item does to the others of its batch.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> items = [(money(amount, "TRY"), amount) for amount in ("4000", "2000", "1")]
+    >>> report = bench.billing.balances.debit_many(
+    ...     "acme", items, reason="export", key="k", batch=Batch.PER_ITEM
+    ... )
+    >>> print(report)
+    2 charged, 1 refused
+    """
 
     PER_ITEM = "PER_ITEM"
     ATOMIC = "ATOMIC"

@@ -179,6 +179,14 @@ class Estimate:
     """Hold what a campaign is expected to cost and what it costs at worst.
 
     ``lines`` make up the expected cost, free messages among them; ``worst_lines`` the worst case.
+
+    >>> from datetime import date
+    >>> from monochat_billing.adapters.whatsapp import meta_message_rates
+    >>> from monochat_billing.rating import MessageCategory
+    >>> parts = [CampaignPart(market="Turkey", category=MessageCategory.MARKETING, messages=1000)]
+    >>> print(estimate(parts, meta_message_rates(), on=date(2026, 11, 2)).explain())
+    marketing, Turkey: 1,000 x $0.0109 = $10.90 (meta-usd-2026-10-01)
+    at worst: $10.90
     """
 
     on: date
@@ -325,6 +333,13 @@ def affordable(
     Raises:
         InvalidInput: the amount is in another currency; otherwise as :func:`estimate`.
         UnknownName: as :func:`estimate`.
+
+    >>> from monochat_billing.adapters.whatsapp import meta_message_rates
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.rating import MessageCategory
+    >>> mix = [CampaignPart(market="Turkey", category=MessageCategory.MARKETING, messages=1000)]
+    >>> print(affordable(mix, money("100", "USD"), meta_message_rates(), on=date(2026, 11, 2)))
+    9 times for 98.1 USD
     """
     plan = CampaignPlan.of(mix, rates, on, counts or MessageCounts(), sender)
     budget = _units_in(amount, rates.currency)

@@ -35,7 +35,17 @@ __all__ = ["CancelMode", "as_cancel_mode", "cancel", "withdrawable_until"]
 
 
 class CancelMode(enum.StrEnum):
-    """Name what a cancel gives back."""
+    """Name what a cancel gives back.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> one = bench.subscribe("acme", "growth")
+    >>> preview = bench.billing.subscriptions.preview_cancel
+    >>> preview("acme", "growth", mode=CancelMode.CREDIT).credit
+    Money('1499', 'TRY')
+    """
 
     NOTHING = "NOTHING"
     """Nothing: what was paid is kept."""

@@ -60,6 +60,16 @@ class ChangeQuote:
     them, each at its own rate, where the catalog names a tax. ``paid_by`` says which money would
     pay as of the preview, as far as there is. ``digest`` covers subscription, catalog, lines, tax
     and period; the id serves as idempotency key.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> from monochat_billing.periods import MONTH
+    >>> one = bench.subscribe("acme", "basic")
+    >>> quote = bench.billing.subscriptions.preview("acme", to="growth", interval=MONTH)
+    >>> quote.due_now, quote.shortfall.amount, quote.rule
+    (Money('1499', 'TRY'), Decimal('0'), 'leaving a free price: at once, new anchor')
     """
 
     id: str

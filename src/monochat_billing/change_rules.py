@@ -47,7 +47,11 @@ _WIDTH: Final = 160
 
 
 class ChangeTiming(enum.StrEnum):
-    """Name when a change takes effect: now, at the period's end, or at a given instant."""
+    """Name when a change takes effect: now, at the period's end, or at a given instant.
+
+    >>> DEFAULT_RULES[0].timing is ChangeTiming.END_OF_PERIOD
+    True
+    """
 
     IMMEDIATE = "IMMEDIATE"
     END_OF_PERIOD = "END_OF_PERIOD"
@@ -190,6 +194,13 @@ class ChangeRule:
     for. ``anchor`` says what a change in mid-period does: KEEP charges the rest of the period,
     RESET (and any change of interval) starts a new one. At a period's end the bounds go on from
     there with their nominal day. ``proration`` names a proration policy.
+
+    >>> rule = ChangeRule(
+    ...     name="upgrade at once", direction=Direction.UPGRADE, timing=ChangeTiming.IMMEDIATE,
+    ...     anchor=AnchorRule.KEEP,
+    ... )
+    >>> print(rule.explain())
+    upgrade at once: when direction UPGRADE → IMMEDIATE, anchor KEEP, proration standard
     """
 
     name: str

@@ -125,6 +125,19 @@ class MeteredUsage:
     that was taken back gave money back. ``tax`` splits it; None where the catalog names no tax.
     ``entries`` are the numbers of what was posted. A record that was corrected is kept as it was
     last; ``corrected`` counts its corrections, ``replaced_by`` names what took its place.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> one = bench.subscribe("acme", "growth")
+    >>> began = bench.clock()
+    >>> sent = MeterRecord(id="m-1", meter="monochat.message", quantity=3, occurred_at=began)
+    >>> report = bench.billing.usage.record("acme", [sent])
+    >>> until = bench.clock.advance(days=1)
+    >>> print(*bench.billing.usage.records("acme", since=began, until=until))
+    m-1: 3 of monochat.message at 2026-10-05T06:00:00+00:00
+    3 prepaid
     """
 
     record: MeterRecord

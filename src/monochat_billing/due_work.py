@@ -277,6 +277,16 @@ class DuePayment:
 
     ``subscription`` is None for what is owed already: what was taken beyond the balance. ``since``
     is when it fell due, None where that does not matter.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> one = bench.subscribe("acme", "growth")
+    >>> spent = bench.billing.balances.debit("acme", money("3000", "TRY"), reason="rest", key="k")
+    >>> later = bench.clock.advance(days=33)
+    >>> print(*bench.billing.subscriptions.dues("acme"))
+    1499 TRY for growth since 2026-11-05
     """
 
     amount: Amount

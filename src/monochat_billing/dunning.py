@@ -38,7 +38,11 @@ __all__ = [
 
 
 class AfterGrace(enum.StrEnum):
-    """Name what follows when the grace is over and nothing was paid."""
+    """Name what follows when the grace is over and nothing was paid.
+
+    >>> [one.value for one in AfterGrace]
+    ['WAIT', 'SUSPEND', 'MOVE', 'CANCEL']
+    """
 
     WAIT = "WAIT"
     """It stays past due until money comes."""

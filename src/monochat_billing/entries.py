@@ -35,7 +35,19 @@ __all__ = [
 
 
 class EntryKind(enum.StrEnum):
-    """Name what an entry stands for."""
+    """Name what an entry stands for.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> fee = bench.billing.balances.debit
+    >>> entry = fee(
+    ...     "acme", money("5", "TRY"), reason="calls", key="k", kind=EntryKind.MESSAGE_FEE
+    ... )
+    >>> print(entry.kind)
+    MESSAGE_FEE
+    """
 
     TOP_UP = "TOP_UP"
     GRANT = "GRANT"
@@ -91,6 +103,15 @@ class DebitMode(enum.StrEnum):
 
     WHOLE refuses, PARTIAL takes as much as there is, FORCED takes everything and lets the balance
     go below zero: for what has happened already, such as a message that was delivered.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> debit = bench.billing.balances.debit
+    >>> most = debit("acme", money("9000", "TRY"), reason="all", key="k", mode=DebitMode.PARTIAL)
+    >>> most.value
+    Money('-5000', 'TRY')
     """
 
     WHOLE = "WHOLE"
@@ -129,6 +150,14 @@ class Entry:
     written; both are aware UTC. ``corrects`` is the number of the entry that this one answers,
     for example the charge that a proration credit gives back. ``hold`` is the hold that it
     captures; ``exchange`` stands on both sides of a transfer.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> debit = bench.billing.balances.debit
+    >>> print(debit("acme", money("12.50", "TRY"), reason="export", key="k"))
+    #2 2026-10-05 06:00Z CHARGE -12.5 TRY → 4987.5 export
     """
 
     account: str
@@ -253,6 +282,19 @@ class Terms:
 
     Raises:
         InvalidInput: an instant is naive.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> from datetime import UTC, datetime
+    >>> from monochat_billing.lots import LotOrigin
+    >>> terms = Terms(origin=LotOrigin.PROMOTIONAL, expires_at=datetime(2026, 12, 31, tzinfo=UTC))
+    >>> gift = bench.billing.balances.credit(
+    ...     "acme", money("50", "TRY"), reason="spring", key="gift", terms=terms
+    ... )
+    >>> gift.value
+    Money('50', 'TRY')
     """
 
     origin: LotOrigin = LotOrigin.PAID

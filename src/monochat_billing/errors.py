@@ -65,7 +65,11 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - an error accepts whatever the c
 
 
 class BillingError(Exception):
-    """Root of every error that this library raises on purpose."""
+    """Root of every error that this library raises on purpose.
+
+    >>> all(issubclass(one, BillingError) for one in (InvalidInput, Rejected, StorageError))
+    True
+    """
 
 
 @attrs.frozen
@@ -108,6 +112,9 @@ class ForgedCallback(InvalidInput):
     """Refuse a payment callback that cannot be shown to come from the gateway.
 
     Nothing has moved. The value never holds the secret or the signature that was expected.
+
+    >>> print(ForgedCallback("signature", "abc", "does not verify", "check the secret"))
+    signature: 'abc' does not verify; check the secret
     """
 
     def __str__(self) -> str:
@@ -147,6 +154,9 @@ class Rejected(BillingError):
 
     A refusal is a result: repeating the command with its idempotency key raises it again, even
     when it would succeed by now. Ask anew with a new key.
+
+    >>> issubclass(InsufficientFunds, Rejected), issubclass(InvalidInput, Rejected)
+    (True, False)
     """
 
 
@@ -261,12 +271,19 @@ class InfrastructureError(BillingError):
     """Root of failures outside the rules: the outcome is in doubt, never known to be a failure.
 
     Repeat the call with the same idempotency key: it settles what happened.
+
+    >>> issubclass(StoreBusy, InfrastructureError), issubclass(StaleQuote, InfrastructureError)
+    (True, False)
     """
 
 
 @attrs.frozen
 class StorageError(InfrastructureError):
-    """Report a storage failure; whether the command took effect is in doubt."""
+    """Report a storage failure; whether the command took effect is in doubt.
+
+    >>> print(StorageError("save", "the connection was lost"))
+    save: the connection was lost; in doubt, repeat with the same key to settle it
+    """
 
     operation: str
     detail: str
@@ -296,6 +313,9 @@ class StoreBusy(StorageError):
     """Report that a lock was not free before the deadline.
 
     Nothing was written.
+
+    >>> print(StoreBusy("save", "the database is locked"))
+    save: the database is locked; nothing was written, try again
     """
 
     def __str__(self) -> str:
@@ -323,7 +343,11 @@ class StoreUnreachable(StorageError):
 @final
 @attrs.frozen
 class SchemaMismatch(StorageError):
-    """Refuse a database whose schema is not the one this library was written for."""
+    """Refuse a database whose schema is not the one this library was written for.
+
+    >>> print(SchemaMismatch("open", "the schema is billing_0008, billing_0009 is needed"))
+    open: the schema is billing_0008, billing_0009 is needed
+    """
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.detail}"
@@ -335,6 +359,9 @@ class CorruptBooks(StorageError):
     """Stop billing because what is stored contradicts itself.
 
     Nothing was charged.
+
+    >>> print(CorruptBooks("load", "entry 7 of acme is missing"))
+    load: entry 7 of acme is missing; run verify() and mend the storage
     """
 
     def __str__(self) -> str:
@@ -344,7 +371,11 @@ class CorruptBooks(StorageError):
 @final
 @attrs.frozen
 class GatewayError(InfrastructureError):
-    """Report a payment provider that did not answer as agreed."""
+    """Report a payment provider that did not answer as agreed.
+
+    >>> print(GatewayError("paytr", "start", "no answer in 20 seconds"))
+    paytr: start: no answer in 20 seconds; in doubt, repeat with the same key to settle it
+    """
 
     gateway: str
     operation: str

@@ -28,7 +28,11 @@ __all__ = ["FeeBase", "OwnFee", "with_own_fee"]
 
 
 class FeeBase(StrEnum):
-    """Say what an own fee is computed from."""
+    """Say what an own fee is computed from.
+
+    >>> [one.value for one in FeeBase]
+    ['UNITS', 'PROVIDER_FEE']
+    """
 
     UNITS = "UNITS"
     """From the units that were used: absolute or tiered by their number."""

@@ -42,6 +42,15 @@ class Forecast:
 
     Printing it gives a table of at most 100 columns, with days in the account's time zone; a
     notebook shows it as HTML.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> one = bench.subscribe("acme", "growth")
+    >>> for line in bench.billing.upcoming("acme").about_money:
+    ...     print(line)
+    2026-11-05 06:00Z renewal of Growth -1,499.00 TRY: paid, KDV 249.83 TRY
     """
 
     account: str

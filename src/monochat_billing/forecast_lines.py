@@ -109,6 +109,15 @@ class ForecastLine:
     ``shortfall`` is what lacks of ``price`` where it FAILS for lack of money, ``reason`` why it
     fails otherwise. ``state`` is the subscription's, if it changes, ``origin`` that of a lot that
     expires.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> one = bench.subscribe("acme", "growth")
+    >>> line = bench.billing.upcoming("acme").about_money[0]
+    >>> line.what(), line.ends("tr"), line.amount
+    ('renewal of Growth', 'ödenir, KDV 249,83 TRY', Money('-1499', 'TRY'))
     """
 
     at: datetime

@@ -142,6 +142,17 @@ class Checkout:
     only what the gateway verified moves money. ``reference`` is the provider's id of the checkout,
     ``expires_at`` the instant from which it takes no payment (aware, exclusive; None when the
     provider does not say), ``instructions`` what a buyer reads who pays without a page.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> checkout = bench.billing.top_ups.start(
+    ...     "acme", money("250", "TRY"), gateway="sandbox", key="k",
+    ...     return_url="https://acme.example/",
+    ... )
+    >>> print(checkout.top_up, checkout.kind)
+    id-1 REDIRECT
     """
 
     top_up: str
@@ -169,6 +180,10 @@ class Payment:
     refund it is what has gone back in all so far, of a dispute what is disputed, under ``dispute``.
     ``mode`` is None where the gateway knows no modes, ``kind`` the provider's own name of what
     happened, ``actor`` the person who vouches for it, ``paid_at`` when it was paid, where known.
+
+    >>> said = Payment(gateway="sandbox", top_up="t-1", payment="p-1", status=PaymentStatus.FAILED)
+    >>> said.status.value, said.amount
+    ('FAILED', None)
     """
 
     gateway: str

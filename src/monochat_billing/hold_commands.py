@@ -51,6 +51,16 @@ class HoldReport:
     """Return a hold after a capture or a release, and what was posted.
 
     ``entry`` is what came from the hold, ``excess`` the forced debit of what was asked above it.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> holds = bench.billing.holds
+    >>> hold = holds.place("acme", money("30", "TRY"), reason="export", key="hold")
+    >>> print(holds.capture("acme", hold.id, amount=money("12.50", "TRY"), key="done"))
+    hold id-1: 17.5 TRY left, OPEN
+    #2 2026-10-05 06:00Z CHARGE -12.5 TRY → 4987.5 export
     """
 
     hold: Hold

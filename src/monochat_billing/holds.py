@@ -55,7 +55,16 @@ __all__ = [
 
 
 class HoldState(enum.StrEnum):
-    """Name what a hold is now."""
+    """Name what a hold is now.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> hold = bench.billing.holds.place("acme", money("30", "TRY"), reason="export", key="hold")
+    >>> print(bench.billing.holds.release("acme", hold.id, key="k").hold.state)
+    RELEASED
+    """
 
     OPEN = "OPEN"
     CAPTURED = "CAPTURED"
@@ -84,7 +93,19 @@ HOLD_MOVES: Final[Mapping[tuple[HoldState, HoldMove], HoldState]] = {
 
 
 class Rest(enum.StrEnum):
-    """Name what happens to what a capture leaves: kept for further captures, or released."""
+    """Name what happens to what a capture leaves: kept for further captures, or released.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> hold = bench.billing.holds.place("acme", money("30", "TRY"), reason="export", key="hold")
+    >>> done = bench.billing.holds.capture(
+    ...     "acme", hold.id, amount=money("12.50", "TRY"), rest=Rest.RELEASE, key="done"
+    ... )
+    >>> print(done.hold.state)
+    CAPTURED
+    """
 
     KEEP = "KEEP"
     RELEASE = "RELEASE"
@@ -100,6 +121,13 @@ class Hold:
     sum of ``pins``, as (lot number, units) in burn order, and of ``on_credit``. What is neither
     left nor captured was freed. ``kind`` is the kind of entry that a capture posts. ``expires_at``
     is exclusive, None for a hold that waits for ever; ``resolved_at`` is when it left OPEN.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> print(bench.billing.holds.place("acme", money("30", "TRY"), reason="export", key="hold"))
+    hold id-1: 30 TRY left, OPEN
     """
 
     id: str

@@ -161,6 +161,10 @@ class Limit:
 
     Raises:
         InvalidInput: ``most`` does not go with the kind, or a soft limit has no complete overage.
+
+    >>> limit = hard("users", 5)
+    >>> limit.kind.value, limit.most
+    ('HARD', 5)
     """
 
     name: str
@@ -268,6 +272,12 @@ class LimitCheck:
 
     ``left`` is what may still be added (None: any number), ``over`` what is above, ``charged``
     what of it is paid at the overage rate. ``allowed`` is False only above a hard limit.
+
+    >>> found = check(hard("users", 5), 7)
+    >>> print(found)
+    users: 7 used, 2 above the limit of 5
+    >>> found.allowed, found.over
+    (False, 2)
     """
 
     limit: Limit
@@ -329,7 +339,15 @@ def require_within(limit: Limit, used: int, account: str) -> LimitCheck:
 
 
 class UsageReader(Protocol):
-    """Tell how much of what is limited an account uses now; the host implements it."""
+    """Tell how much of what is limited an account uses now; the host implements it.
+
+    >>> class Seats:
+    ...     def read(self, account: str, names: Iterable[str]) -> Mapping[str, int]:
+    ...         return {"users": 3}
+    >>> reader: UsageReader = Seats()
+    >>> reader.read("acme", ["users", "channels"])
+    {'users': 3}
+    """
 
     def read(self, account: str, names: Iterable[str]) -> Mapping[str, int]:
         """Give the count in use of each limit that the host knows; leave out what it does not."""

@@ -41,7 +41,16 @@ DEFAULT_PRIORITY = 100
 
 
 class ChargeKind(enum.StrEnum):
-    """Name what a debit pays for, so that a lot can say which kinds it accepts."""
+    """Name what a debit pays for, so that a lot can say which kinds it accepts.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> balance = bench.billing.balances.list("acme")["TRY"]
+    >>> balance.available(ChargeKind.MESSAGE, bench.clock())
+    5000000000
+    """
 
     PLAN = "PLAN"
     SUPPORT = "SUPPORT"
@@ -52,7 +61,15 @@ class ChargeKind(enum.StrEnum):
 
 
 class LotOrigin(enum.StrEnum):
-    """Name where the money or the units of a lot came from."""
+    """Name where the money or the units of a lot came from.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> [lot.origin.value for lot in bench.billing.balances.list("acme")["TRY"].lots]
+    ['PAID']
+    """
 
     PAID = "PAID"
     PROMOTIONAL = "PROMOTIONAL"
@@ -74,6 +91,14 @@ class Lot:
 
     ``pinned`` is the part of ``remaining`` that open holds have set aside: nobody else can burn
     it, and it does not expire. ``waiting`` is true until the lot's start has been noted.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> (lot,) = bench.billing.balances.list("acme")["TRY"].lots
+    >>> lot.number, lot.origin.value, lot.remaining, lot.expires_at
+    (1, 'PAID', 5000000000, None)
     """
 
     number: int

@@ -38,6 +38,10 @@ class MessageReport:
     ``charged`` messages cost ``amount`` together, ``forced`` of them took more than their hold had
     for them. ``free`` ones cost nothing, ``prepaid`` ones a unit of a pack. ``waiting`` ones have
     arrived without the provider's word on their price. ``aside`` statuses were set aside.
+
+    >>> from monochat_billing.money import money
+    >>> print(MessageReport(amount=money("0.0218", "USD"), charged=2, free=1))
+    2 charged (0.0218 USD), 1 free, 0 prepaid, 0 failed, 0 waiting, 0 repeated, 0 set aside
     """
 
     amount: Money

@@ -92,6 +92,16 @@ class MessageEstimate:
     ``campaign`` has the provider's lines. ``available`` is what the balance in ``unit`` can take
     for messages now, its credit limit included where that may be used. ``units`` is what the
     messages use of the plan's own meter, None where nothing is counted.
+
+    >>> from monochat_billing.adapters.whatsapp import meta_message_rates
+    >>> from monochat_billing.rating import MessageCategory
+    >>> found = estimate_messages(
+    ...     [CampaignPart(market="Turkey", category=MessageCategory.MARKETING, messages=1000)],
+    ...     MessageTerms(rates=meta_message_rates()), on=date(2026, 11, 2),
+    ...     counts=MessageCounts(), available=10_000_000,
+    ... )
+    >>> print(found.coverage, found.short.amount)
+    SHORT 0.9
     """
 
     campaign: Estimate

@@ -52,7 +52,12 @@ _ONE: Final = 10**DEFAULT_SCALE
 
 @final
 class Payer(enum.StrEnum):
-    """Say whose bill the provider's fee is on."""
+    """Say whose bill the provider's fee is on.
+
+    >>> from monochat_billing.adapters.whatsapp import meta_message_rates
+    >>> MessageTerms(rates=meta_message_rates(), payer=Payer.BUSINESS).payer.value
+    'BUSINESS'
+    """
 
     PARTNER = "PARTNER"
     """The provider bills who runs this service, and the account's balance pays for it."""
@@ -62,7 +67,12 @@ class Payer(enum.StrEnum):
 
 @final
 class StopRule(enum.StrEnum):
-    """Say when nothing new is sent."""
+    """Say when nothing new is sent.
+
+    >>> from monochat_billing.adapters.whatsapp import meta_message_rates
+    >>> MessageTerms(rates=meta_message_rates(), stop=StopRule.AT_ZERO).stop.value
+    'AT_ZERO'
+    """
 
     AT_LIMIT = "AT_LIMIT"
     """When the balance and its credit limit are used up."""

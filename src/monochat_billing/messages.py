@@ -54,7 +54,11 @@ __all__ = [
 
 @final
 class MessageState(enum.StrEnum):
-    """Name what became of a message."""
+    """Name what became of a message.
+
+    >>> MessageState("CHARGED") is MessageState.CHARGED
+    True
+    """
 
     HELD = "HELD"
     ARRIVED = "ARRIVED"
@@ -208,6 +212,14 @@ class Message:
     the provider's word once it was charged. ``entry`` is the debit from its hold, ``excess`` the
     forced one of what came above the hold or after it. ``tier`` and ``place`` say which message of
     the month it was. ``at`` is the instant of the status that decided, of sending before that.
+
+    >>> from datetime import UTC
+    >>> one = Message(
+    ...     id="wamid.1", number="106", state=MessageState.HELD, market="Turkey", category=None,
+    ...     at=datetime(2026, 10, 5, tzinfo=UTC), expected=MessageCategory.UTILITY,
+    ... )
+    >>> print(one)
+    wamid.1: to Turkey, HELD
     """
 
     id: str

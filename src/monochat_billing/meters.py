@@ -43,7 +43,11 @@ __all__ = ["Aggregation", "Meter"]
 
 
 class Aggregation(enum.StrEnum):
-    """Name how the records of a period make its quantity."""
+    """Name how the records of a period make its quantity.
+
+    >>> Meter(id="users", aggregation=Aggregation.MAX).aggregation.value
+    'MAX'
+    """
 
     SUM = "SUM"
     """A counter: the sum of all records."""

@@ -148,6 +148,18 @@ class Agreement:
 
     ``price.agreement`` is the id of the offer, so that wherever the price is pinned or listed in
     a history one can see where it comes from.
+
+    >>> from datetime import UTC
+    >>> from monochat_billing.intervals import YEAR
+    >>> from monochat_billing.money import money
+    >>> agreed = Agreement(
+    ...     offer="o-1", product="enterprise",
+    ...     price=Price(amount=money("4500", "TRY"), interval=YEAR),
+    ...     accepted_at=datetime(2026, 10, 5, tzinfo=UTC), term=YEAR, ends_at=None,
+    ...     then=AfterTerm.LIST_PRICE,
+    ... )
+    >>> print(agreed.starting(datetime(2026, 10, 5, tzinfo=UTC), "UTC").ends_at)
+    2027-10-05 00:00:00+00:00
     """
 
     offer: str

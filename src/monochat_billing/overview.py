@@ -102,6 +102,17 @@ class Overview:
 
     Printing it gives tables of at most 100 columns, with instants in the account's time zone; a
     notebook shows it as HTML.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> one = bench.subscribe("acme", "growth")
+    >>> page = bench.billing.overview("acme")
+    >>> print(page.explain("tr").splitlines()[0])
+    Acme Ltd. (acme), 05.10.2026 09:00 Europe/Istanbul
+    >>> [balance.unit for balance in page.balances]
+    ['TRY', 'monochat.message']
     """
 
     account: str

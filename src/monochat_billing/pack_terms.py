@@ -65,7 +65,11 @@ class PackScope:
 
 
 class RefundBasis(enum.StrEnum):
-    """Name what of a pack's price can be had back."""
+    """Name what of a pack's price can be had back.
+
+    >>> [one.value for one in RefundBasis]
+    ['NONE', 'UNUSED']
+    """
 
     NONE = "NONE"
     """Nothing."""

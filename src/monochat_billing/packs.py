@@ -56,6 +56,13 @@ class PackPurchase:
 
     ``id`` is the key of the purchase, ``entry`` the debit, ``lot`` the lot of ``units``.
     ``amount`` is gross: what left the balance. ``refund`` is the policy of that day.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> print(bench.billing.packs.buy("acme", "messages-5k", key="k"))
+    1 x messages-5k: 5000 monochat.message for 600 TRY (net 500, tax 100), until 2027-10-05
     """
 
     id: str
@@ -102,6 +109,11 @@ class PackRefund:
 
     ``amount`` is gross, and negative in its ``tax``. It is less than the units' part where a lot
     that paid for the pack has expired meanwhile: that part is breakage.
+
+    >>> from monochat_billing.money import money
+    >>> units = Units(1500, "monochat.message")
+    >>> print(PackRefund(purchase="pack-1", units=units, amount=money("180", "TRY")))
+    1500 monochat.message back for 180 TRY
     """
 
     purchase: str
@@ -131,6 +143,14 @@ class PackHolding:
 
     ``units = remaining + burned + lost``; lost is what expired or was given back. ``purchase`` is
     None where the lot was granted without one.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> bought = bench.billing.packs.buy("acme", "messages-5k", key="k")
+    >>> print(*bench.billing.packs.list("acme"))
+    lot 3: 5000 of 5000 monochat.message left, until 2027-10-05 06:00Z
     """
 
     lot: int

@@ -78,6 +78,11 @@ class PaymentGateway(Protocol):
     has a time-out, and a failed one is a ``GatewayError``: in doubt, never known to have failed.
     A verb that the provider does not offer raises ``InvalidInput`` naming ``gateway``; ask
     ``capabilities`` first.
+
+    >>> from monochat_billing.adapters.sandbox import SandboxGateway
+    >>> gateway: PaymentGateway = SandboxGateway("secret", page_url="http://127.0.0.1:9")
+    >>> gateway.name
+    'sandbox'
     """
 
     @property

@@ -118,6 +118,15 @@ class Permission:
     what is left or what lacks. ``until`` is the instant at which the answer will change by itself
     as far as is known: the end of a trial, of the grace, of what was paid for, or a change that is
     scheduled; None where there is none.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> one = bench.subscribe("acme", "growth")
+    >>> found = bench.billing.may_use("acme", "broadcasts")
+    >>> bool(found), found.explain("tr")
+    (True, 'evet: Growth bunu içerir')
     """
 
     account: str

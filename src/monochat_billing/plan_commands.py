@@ -59,7 +59,18 @@ __all__ = [
 @final
 @attrs.frozen(kw_only=True)
 class ChangeResult:
-    """Return what a change did: the subscription after it, or the scheduled change it became."""
+    """Return what a change did: the subscription after it, or the scheduled change it became.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> from monochat_billing.periods import MONTH
+    >>> one = bench.subscribe("acme", "basic")
+    >>> quote = bench.billing.subscriptions.preview("acme", to="growth", interval=MONTH)
+    >>> print(bench.billing.subscriptions.change(quote))
+    growth at 1499 TRY per MONTH, ACTIVE, 2026-10-05 → 2026-11-05
+    """
 
     quote: ChangeQuote
     subscription: Subscription

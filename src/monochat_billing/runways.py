@@ -96,6 +96,14 @@ class Runway:
     ``until`` is the first instant at which something cannot be paid, None where the balance lasts
     beyond ``horizon``. ``line`` is the charge that fails where one does. ``spent`` is what the burn
     takes until then, ``left`` what is available then.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> found = bench.billing.runway("acme", per_day=100)
+    >>> print(found)
+    TRY: lasts until 24 November 2026, then usage cannot be paid (at 100.00 TRY a day)
     """
 
     account: str

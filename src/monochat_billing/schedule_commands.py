@@ -64,6 +64,12 @@ class Phase:
     """Name one phase of a chain: a product at an interval, for a duration.
 
     Without a ``duration`` it goes on; only the last phase can.
+
+    >>> from monochat_billing.intervals import MONTH, YEAR
+    >>> first = Phase(product="growth", interval=MONTH, duration=BillingInterval.parse("3 MONTH"))
+    >>> last = Phase(product="enterprise", interval=YEAR)
+    >>> print(first.duration, last.duration)
+    QUARTER None
     """
 
     product: str

@@ -56,7 +56,17 @@ __all__ = [
 
 
 class ScheduleAction(enum.StrEnum):
-    """Name what a scheduled change does when it is due."""
+    """Name what a scheduled change does when it is due.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> one = bench.subscribe("acme", "growth")
+    >>> planned = bench.billing.schedule.cancel("acme", one.id, key="k")
+    >>> planned.action is ScheduleAction.CANCEL
+    True
+    """
 
     CHANGE = "CHANGE"
     """Move to another product or interval."""

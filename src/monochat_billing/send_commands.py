@@ -85,6 +85,14 @@ class SentMessage:
 
     ``id`` is the message's, as statuses will name it, ``number`` the business number's id.
     ``expects_free`` is whether its sender expects it to cost nothing, None where nobody asked.
+
+    >>> from datetime import UTC
+    >>> sent = SentMessage(
+    ...     id="wamid.1", number="106", market="Turkey", category="utility",
+    ...     sent_at=datetime(2026, 10, 5, tzinfo=UTC),
+    ... )
+    >>> sent.category
+    <MessageCategory.UTILITY: 'utility'>
     """
 
     id: str

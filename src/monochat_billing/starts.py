@@ -25,7 +25,11 @@ __all__ = ["MOST_ELAPSED", "Alignment", "subscribe"]
 
 
 class Alignment(enum.StrEnum):
-    """Name whose days an add-on renews on; they are chosen at its start and kept from then on."""
+    """Name whose days an add-on renews on; they are chosen at its start and kept from then on.
+
+    >>> [one.value for one in Alignment]
+    ['OWN', 'PLAN']
+    """
 
     OWN = "OWN"
     """The day on which it began."""

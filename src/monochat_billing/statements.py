@@ -133,6 +133,16 @@ class Statement:
 
     Printing it gives lines of at most 100 columns with instants in the account's time zone;
     :meth:`explain` gives them in the words of a customer's language.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> balances = bench.billing.balances
+    >>> debit = balances.debit("acme", money("12.50", "TRY"), reason="export", key="k")
+    >>> found = balances.statement("acme", "TRY")
+    >>> found.opening, found.credited, found.debited, found.closing
+    (Money('0', 'TRY'), Money('5000', 'TRY'), Money('-12.5', 'TRY'), Money('4987.5', 'TRY'))
     """
 
     account: str

@@ -52,6 +52,17 @@ class CancelReport:
     ``credit`` went back to the balance. ``refundable`` of it came from what was paid and can be
     refunded to who paid it: the most that the host may ask for. ``names`` are the product's, by
     language.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> from monochat_billing.cancellations import CancelMode
+    >>> one = bench.subscribe("acme", "growth")
+    >>> cancel = bench.billing.subscriptions.cancel
+    >>> print(cancel("acme", "growth", mode=CancelMode.CREDIT, key="k").explain())
+    Growth ends at once
+    1,499.00 TRY goes back to the balance
     """
 
     subscription: Subscription

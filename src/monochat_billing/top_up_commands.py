@@ -74,6 +74,16 @@ class PaymentReceipt:
     ``entry`` is the first that was posted, and ``entries`` are all of them. ``revived`` names the
     past-due subscriptions that the new money paid at once. ``answer`` is what the gateway wants
     to hear.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> receipt = bench.top_up("acme", money("250", "TRY"))
+    >>> print(receipt.top_up)
+    top-up id-1: 250 TRY by sandbox, CREDITED
+    >>> receipt.repeated
+    False
     """
 
     top_up: TopUp
@@ -93,6 +103,14 @@ class RefundReceipt:
     """Return what became of a refund so far.
 
     ``entry`` took the money out once the provider has given it back, None until then.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> paid = bench.top_up("acme", money("250", "TRY"))
+    >>> print(bench.billing.top_ups.refund("acme", paid.top_up.id, money("100", "TRY"), key="k"))
+    refund id-2: 100 TRY, DONE
     """
 
     top_up: TopUp

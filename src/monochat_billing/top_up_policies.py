@@ -60,6 +60,9 @@ class RefundPolicy(enum.StrEnum):
     """Name how much of a top-up may be given back.
 
     ``UNSPENT``: what remains of its own money. ``DEBT``: all of it, and what was spent is owed.
+
+    >>> TopUpPolicy(refunds=RefundPolicy.UNSPENT).refunds.value
+    'UNSPENT'
     """
 
     UNSPENT = "UNSPENT"
@@ -71,6 +74,9 @@ class ChargebackPolicy(enum.StrEnum):
 
     ``WHEN_OPENED``: at once, by force, because the provider has taken it, too; a dispute that is
     won gives it back. ``WHEN_LOST``: only when the dispute is lost.
+
+    >>> TopUpPolicy(chargebacks=ChargebackPolicy.WHEN_LOST).chargebacks.value
+    'WHEN_LOST'
     """
 
     WHEN_OPENED = "WHEN_OPENED"

@@ -173,7 +173,11 @@ class DisputeState(enum.StrEnum):
 
 
 class Resolution(enum.StrEnum):
-    """Name what a person decides about a quarantined payment."""
+    """Name what a person decides about a quarantined payment.
+
+    >>> [one.value for one in Resolution]
+    ['CREDIT', 'REFUND', 'DISMISS']
+    """
 
     CREDIT = "CREDIT"
     REFUND = "REFUND"
@@ -265,6 +269,13 @@ class TopUp:
     amount than was ordered. ``set_aside`` holds the ids of payments that were quarantined,
     ``quarantine`` what is known of them. ``bonus`` is what was promised on top, ``bonus_entry`` the
     credit of it. ``automatic`` names the rule that asked for it.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> print(bench.top_up("acme", money("250", "TRY")).top_up)
+    top-up id-1: 250 TRY by sandbox, CREDITED
     """
 
     id: str

@@ -41,7 +41,23 @@ class UsageSum:
 @final
 @attrs.frozen(kw_only=True)
 class UsageBreakdown:
-    """List the sums, by meter, then period, then dimension values; its text is a table."""
+    """List the sums, by meter, then period, then dimension values; its text is a table.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> from monochat_billing.counters import MeterRecord
+    >>> one = bench.subscribe("acme", "growth")
+    >>> began = bench.clock()
+    >>> sent = MeterRecord(id="m-1", meter="monochat.message", quantity=3, occurred_at=began)
+    >>> report = bench.billing.usage.record("acme", [sent])
+    >>> until = bench.clock.advance(days=1)
+    >>> print(bench.billing.usage.breakdown("acme", since=began, until=until))
+    meter             period from  values  records  quantity  prepaid  amount
+    ----------------  -----------  ------  -------  --------  -------  ------
+    monochat.message  2026-10-05                 1         3        3
+    """
 
     lines: tuple[UsageSum, ...]
 

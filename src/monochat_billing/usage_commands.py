@@ -47,6 +47,10 @@ class UsageReport:
     ``charged`` records cost ``amount`` together, ``free`` ones cost nothing, ``repeated`` ones
     had been recorded before or stand twice in the batch. ``refused`` names the records that the
     balance could not pay, with the refusal: nothing is kept of them, so they can be sent again.
+
+    >>> from monochat_billing.money import money
+    >>> print(UsageReport(charged=2, free=1, repeated=0, amount=money("0.0118", "USD")))
+    2 charged (0.0118 USD), 1 free, 0 repeated, 0 refused
     """
 
     charged: int
@@ -165,6 +169,18 @@ class MeterReport:
     ``amounts`` is what was taken in each currency with its tax, ``prepaid`` the units that were
     burned of each meter. ``refused`` names the records that could not be paid, with the refusal:
     nothing is kept of them, so they can be sent again.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> from monochat_billing.counters import MeterRecord
+    >>> one = bench.subscribe("acme", "growth")
+    >>> sent = MeterRecord(
+    ...     id="m-1", meter="monochat.message", quantity=3, occurred_at=bench.clock()
+    ... )
+    >>> print(bench.billing.usage.record("acme", [sent]))
+    0 charged, 1 free, 0 repeated, 0 refused: 3 monochat.message
     """
 
     charged: int = 0

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -146,6 +147,36 @@ class TestThePackage:
         fetched = {name: f"monochat_billing.{module}" for name, module in homes.items()}
         assert shown == fetched
         assert set(shown) == set(vars(monochat_billing)["__all__"])
+
+
+def shown(name: str) -> bool:
+    """Say whether a name of the package has an example: its own, a member's, or its module's.
+
+    Those of the docstrings are run, so what is shown works.
+    """
+    value = getattr(monochat_billing, name)
+    home = sys.modules[getattr(value, "__module__", type(value).__module__)]
+    texts = [inspect.getdoc(value) or ""]
+    if isinstance(value, type):
+        texts += [inspect.getdoc(member) or "" for _, member in members(value)]
+    by_name = re.compile(rf"^(?:>>>|[.]{{3}}) .*\b{name}\b", re.MULTILINE)
+    return any(">>>" in text for text in texts) or bool(by_name.search(home.__doc__ or ""))
+
+
+class TestTheExamples:
+    """Whoever asks an editor about a name sees how it is used."""
+
+    def test_every_class_and_function_of_the_package_has_one(self) -> None:
+        callables = [
+            name
+            for name in vars(monochat_billing)["__all__"]
+            if callable(getattr(monochat_billing, name))
+            and str(getattr(getattr(monochat_billing, name), "__module__", "")).startswith(
+                "monochat_billing."
+            )
+        ]
+        assert len(callables) > 100
+        assert [name for name in callables if not shown(name)] == []
 
 
 class TestTheCheckItself:

@@ -221,6 +221,7 @@ class AsyncTopUps(Noun):
     check = lifted(TopUps.check)
     compare_settlement = lifted(TopUps.compare_settlement)
     get = lifted(TopUps.get)
+    list = lifted(TopUps.list)
     open = lifted(TopUps.open)
     preview = lifted(TopUps.preview)
     receive = lifted(TopUps.receive)

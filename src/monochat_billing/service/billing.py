@@ -46,7 +46,17 @@ _SOON: Final = timedelta(days=3)
 @final
 @attrs.frozen(kw_only=True)
 class RunReport:
-    """Return what a run over due accounts did; a second run right after it returns zeros."""
+    """Return what a run over due accounts did; a second run right after it returns zeros.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> one = bench.subscribe("acme", "growth")
+    >>> later = bench.clock.advance(days=31)
+    >>> print(bench.billing.run_due())
+    1 accounts, 3 entries, 2 events
+    """
 
     accounts: int = 0
     entries: int = 0

@@ -18,7 +18,7 @@ from monochat_billing.counters import MeteredUsage
 from monochat_billing.holds import Hold
 from monochat_billing.lots import Lot
 from monochat_billing.messages import BusinessNumber, Message, SetAsideStatus, Tally
-from monochat_billing.payments import UNSETTLED, TopUp
+from monochat_billing.payments import UNSETTLED, TopUp, TopUpState
 from monochat_billing.readings import Movement, Place, Window, movements
 from monochat_billing.repositories import RecordedEvent
 from monochat_billing.scheduling import ScheduledChange
@@ -105,6 +105,24 @@ class MemoryReader(Pending):
             self._shelf.accounts[account].top_ups[top_up]
             for top_up, account in mine[: max(limit, 0)]
         )
+
+    def account_top_ups(
+        self,
+        account: str,
+        *,
+        before: tuple[datetime, str] | None = None,
+        state: TopUpState | None = None,
+        limit: int = 100,
+    ) -> Sequence[TopUp]:
+        kept = self._shelf.accounts.get(account)
+        found = [
+            one
+            for one in (kept.top_ups.values() if kept else ())
+            if (before is None or (one.created_at, one.id) < before)
+            and (state is None or one.state is state)
+        ]
+        found.sort(key=lambda one: (one.created_at, one.id), reverse=True)
+        return tuple(found[: max(limit, 0)])
 
     def due(self, until: datetime, limit: int) -> Sequence[str]:
         soonest = islice(self._shelf.due, max(limit, 0))
