@@ -37,6 +37,14 @@ class Reconciliation:
     this sweep, or are whole again after a refund that failed. ``in_doubt`` names account, top-up
     and error where the gateway did not answer. ``stopped`` says that the gateway failed several
     times in a row and the rest was left for the next sweep.
+
+    >>> from monochat_billing.money import money
+    >>> from monochat_billing.testing.workbench import Workbench
+    >>> bench = Workbench()
+    >>> account = bench.open("acme", money("5000", "TRY"))
+    >>> found = bench.billing.top_ups.reconcile("sandbox")
+    >>> found.looked_at
+    0
     """
 
     looked_at: int = 0
