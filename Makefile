@@ -40,7 +40,7 @@ test: $(DEV) ## every check that a change has to pass, with branch coverage
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 
 test-deep: $(DEV) ## the same laws with many more examples, and the long runs
-	$(BIN)/python -m pytest -n 2 -m 'deep or not deep' --hypothesis-profile=deep
+	TMPDIR=$${TMPDIR:-/tmp} $(BIN)/python -m pytest -n 2 -m 'deep or not deep' --hypothesis-profile=deep
 
 lint: $(DEV) ## formatting, lint rules, floors
 	@echo '--- formatting'

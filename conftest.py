@@ -5,7 +5,8 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from shutil import disk_usage
+from typing import Any, Final
 
 import pytest
 from hypothesis import settings
@@ -28,6 +29,14 @@ settings.register_profile("quick", deadline=None, max_examples=100, print_blob=T
 settings.register_profile("ci", settings.get_profile("quick"), derandomize=True, database=None)
 settings.register_profile("deep", settings.get_profile("quick"), max_examples=5_000)
 settings.load_profile("ci" if os.environ.get("CI") else "quick")
+
+# Databases of the tests lie in memory where there is room: whoever waits for a disk to flush tests
+# the disk. What is killed is a process or a server, and what they have written survives that there,
+# too. TMPDIR names another place; make test-deep names the disk.
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of one's own is made in it
+ROOM: Final = 4 << 30
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and disk_usage(MEMORY).free > ROOM:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 class SelfContainedDocstrings(PythonDocStringDocument):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -63,13 +64,14 @@ def opened(billing: Billing, account: str = "acme") -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def here(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStorage]:
+def here(request: pytest.FixtureRequest, tmp_path: Path, empty_books: Path) -> Iterator[SqlStorage]:
     """Give an empty database."""
     url = f"sqlite:///{tmp_path / 'here.db'}"
     if request.param == "postgres":
         url = request.getfixturevalue("postgres_url")
+    else:
+        shutil.copy(empty_books, tmp_path / "here.db")
     with SqlStorage(url) as storage:
-        storage.upgrade()
         yield storage
 
 

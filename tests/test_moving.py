@@ -72,14 +72,17 @@ def full(
 
 
 @pytest.fixture(params=["sqlite", "postgres", pytest.param("serializable", marks=pytest.mark.deep)])
-def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStorage]:
+def there(
+    request: pytest.FixtureRequest, tmp_path: Path, empty_books: Path
+) -> Iterator[SqlStorage]:
     """Give an empty database to move to."""
     url = f"sqlite:///{tmp_path / 'there.db'}"
-    if request.param != "sqlite":
+    if request.param == "sqlite":
+        shutil.copy(empty_books, tmp_path / "there.db")
+    else:
         url = request.getfixturevalue("postgres_url")
     isolation: Isolation = "SERIALIZABLE" if request.param == "serializable" else "READ COMMITTED"
     with SqlStorage(url, isolation=isolation) as storage:
-        storage.upgrade()
         yield storage
 
 
