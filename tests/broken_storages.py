@@ -223,6 +223,16 @@ class ReplaysTodaysBalance(Unit):
         return keys
 
 
+class SkipsAtOneInstant(Unit):
+    """Page through top-ups by their instant alone."""
+
+    def account_top_ups(
+        self, account: str, *, before: Any = None, state: Any = None, limit: int = 100
+    ) -> Any:
+        cut = None if before is None else (before[0], "")
+        return self.good.account_top_ups(account, before=cut, state=state, limit=limit)
+
+
 class SettledTopUpsToo(Unit):
     """Ask about every top-up for ever."""
 

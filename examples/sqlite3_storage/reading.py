@@ -19,7 +19,7 @@ from monochat_billing.holds import Hold
 from monochat_billing.idempotency import KeyRecord
 from monochat_billing.lots import DEBT, Lot, insert
 from monochat_billing.messages import BusinessNumber, Message, SetAsideStatus, Tally, Traffic
-from monochat_billing.payments import TopUp
+from monochat_billing.payments import TopUp, TopUpState
 from monochat_billing.readings import Movement, Place, Window, movements, pick, sum_upto
 from monochat_billing.repositories import Loaded, RecordedEvent, Wanted
 from monochat_billing.scheduling import ScheduledChange
@@ -233,6 +233,26 @@ class SqliteReader:
         )
         routes = self.rows(query, gateway, after, max(limit, 0))
         found = [one for account, name in routes for one in self.asked(account, "top-up", [name])]
+        return tuple(map(reading(TopUp), found))
+
+    def account_top_ups(
+        self,
+        account: str,
+        *,
+        before: tuple[datetime, str] | None = None,
+        state: TopUpState | None = None,
+        limit: int = 100,
+    ) -> Sequence[TopUp]:
+        at, identity = before or (datetime.max.replace(tzinfo=UTC), "")
+        found = self.things(
+            account,
+            "top-up",
+            "AND (place, id) < (?, ?) AND ? IN ('', found) ORDER BY place DESC, id DESC LIMIT ?",
+            ticks(at),
+            identity,
+            "" if state is None else state.value,
+            max(limit, 0),
+        )
         return tuple(map(reading(TopUp), found))
 
     def numbers(self, ids: Sequence[str]) -> Mapping[str, BusinessNumber]:

@@ -141,7 +141,13 @@ class SqliteUnit(SqliteReader):
                 "hold",
                 [row(one, one.id, ticks(one.placed_at), live=one.open) for one in changes.holds],
             ),
-            ("top-up", [row(one, one.id) for one in changes.top_ups]),
+            (
+                "top-up",
+                [
+                    row(one, one.id, ticks(one.created_at), found=one.state.value)
+                    for one in changes.top_ups
+                ],
+            ),
             ("counter", [row(one, one.id, found=one.bucket) for one in changes.counters]),
             (
                 "metered",

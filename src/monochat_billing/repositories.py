@@ -40,7 +40,7 @@ from monochat_billing.holds import Hold
 from monochat_billing.idempotency import KeyRecord
 from monochat_billing.lots import Lot
 from monochat_billing.messages import BusinessNumber, Message, SetAsideStatus, Tally
-from monochat_billing.payments import TopUp
+from monochat_billing.payments import TopUp, TopUpState
 from monochat_billing.readings import EntrySource
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
@@ -369,6 +369,21 @@ class Reader(EntrySource, Protocol):
 
     def top_ups(self, gateway: str, *, after: str = "", limit: int = 100) -> Sequence[TopUp]:
         """Give up to ``limit`` top-ups of a gateway whose ids sort after ``after``, ascending."""
+        ...
+
+    def account_top_ups(
+        self,
+        account: str,
+        *,
+        before: tuple[datetime, str] | None = None,
+        state: TopUpState | None = None,
+        limit: int = 100,
+    ) -> Sequence[TopUp]:
+        """Give up to ``limit`` top-ups of an account, the newest first, in one state or in any.
+
+        They are ordered by ``created_at`` and id, descending; with ``before``, such a pair, only
+        those below it.
+        """
         ...
 
     def due(self, until: datetime, limit: int) -> Sequence[str]:

@@ -74,7 +74,7 @@ from monochat_billing.subscriptions import Subscription
 from monochat_billing.top_up_commands import PaymentReceipt, RefundReceipt
 from monochat_billing.top_up_policies import RefundPolicy
 from monochat_billing.top_up_previews import TopUpPreview
-from monochat_billing.top_ups import Resolution
+from monochat_billing.top_ups import Resolution, TopUpState
 from monochat_billing.transfers import Rate
 from monochat_billing.units import Amount, Units
 from monochat_billing.usage_breakdowns import UsageBreakdown
@@ -1542,6 +1542,18 @@ class AsyncTopUps(Noun):
 
         Raises:
             UnknownName: the account has no such top-up.
+        """
+
+    async def list(
+        self, account: str, *, state: TopUpState | None = None, before: str = "", limit: int = 100
+    ) -> Sequence[TopUp]:
+        """Give up to ``limit`` top-ups of an account, the newest first, in one state or in any.
+
+        ``before`` is the id of the last one of the page before; pages neither skip nor repeat.
+
+        Raises:
+            InvalidInput: there is no such state.
+            UnknownName: there is no such account, or it has no such top-up.
         """
 
     async def open(self, account: str, top_up: str, *, buyer: Buyer = NOBODY) -> Checkout:

@@ -5,8 +5,8 @@ and what it answers is judged; a lost answer leaves the refund in doubt until it
 Does not own any judgment of a refund.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import date
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
 from typing import Final, cast
 
 import attrs
@@ -16,12 +16,12 @@ from monochat_billing.errors import GatewayError, InvalidInput, UnknownName
 from monochat_billing.gateways import RefundStatus, not_offered
 from monochat_billing.money import Money
 from monochat_billing.payments import PaymentGateway, TopUp
-from monochat_billing.repositories import Wanted
+from monochat_billing.repositories import Reader, Wanted
 from monochat_billing.service.context import Context, maybe_amount, named
 from monochat_billing.settlements import SettlementLine, SettlementReport, compare_settlement
 from monochat_billing.top_up_commands import PaymentReceipt, RefundReceipt
 from monochat_billing.top_up_policies import RefundPolicy
-from monochat_billing.top_ups import RefundState, Resolution, TopUpRefund
+from monochat_billing.top_ups import RefundState, Resolution, TopUpRefund, TopUpState
 
 __all__ = ["TopUpRefunds"]
 
@@ -53,6 +53,33 @@ class TopUpRefunds:
                 "top_up", top_up, f"does not exist on account {account!r}", "start a top-up first"
             )
         return found
+
+    def list(
+        self,
+        account: str,
+        *,
+        state: TopUpState | None = None,
+        before: str = "",
+        limit: int = 100,
+    ) -> Sequence[TopUp]:
+        """Give up to ``limit`` top-ups of an account, the newest first, in one state or in any.
+
+        ``before`` is the id of the last one of the page before; pages neither skip nor repeat.
+
+        Raises:
+            InvalidInput: there is no such state.
+            UnknownName: there is no such account, or it has no such top-up.
+        """
+        chosen = None if state is None else named(TopUpState, state, "state")
+        place: tuple[datetime, str] | None = None
+        if before:
+            last = self.get(account, before)
+            place = last.created_at, last.id
+
+        def look(reader: Reader) -> Sequence[TopUp]:
+            return reader.account_top_ups(account, before=place, state=chosen, limit=limit)
+
+        return self._context.view_with(account, look)[1]
 
     def refund(
         self,

@@ -240,9 +240,7 @@ class Statements:
             .limit(_limit())
         )
         self.account_top_ups = self.compiled(newest)
-        self.account_top_ups_in = self.compiled(
-            newest.where(top_ups.state == bindparam("state"))
-        )
+        self.account_top_ups_in = self.compiled(newest.where(top_ups.state == bindparam("state")))
         routes = s.ROUTES.c
         self.gateway_top_ups = self.compiled(
             select(s.TOP_UPS)

@@ -6,11 +6,11 @@ Does not own when a unit of work begins, ends or is run again (``storage``).
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -30,7 +30,7 @@ from monochat_billing.adapters.sql.documents import Malformed
 from monochat_billing.balance import Books, Entry
 from monochat_billing.holds import Hold
 from monochat_billing.lots import DEBT, Lot
-from monochat_billing.payments import TopUp
+from monochat_billing.payments import TopUp, TopUpState
 from monochat_billing.readings import Movement, Place, Reading, Window
 from monochat_billing.repositories import Changes, Loaded, RecordedEvent, Wanted
 from monochat_billing.scheduling import ScheduledChange

@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from monochat_billing.payments import UNSETTLED, TopUpState
+from monochat_billing.payments import UNSETTLED, TopUp, TopUpState
 from monochat_billing.repositories import Changes, Reader, Wanted
 from monochat_billing.testing.storage_kit.bench import StorageDesk
 from monochat_billing.testing.storage_kit.cases import CaseList, Tier, check
@@ -174,6 +174,53 @@ def pages_of_unsettled_top_ups_join_to_the_whole(desk: StorageDesk) -> None:
         if len(found) > len(wanted):
             break
     check("unsettled", found, sorted(wanted))
+
+
+@CASES.case()
+def pages_of_an_accounts_top_ups_are_the_newest_first(desk: StorageDesk) -> None:
+    """Those of one instant go by their id; pages join to the whole, of one state or of any."""
+    open_account(desk.storage, "a")
+    open_account(desk.storage, "b")
+    made = [
+        top_up("t-0", account="a", state=TopUpState.OPEN),
+        top_up("t-2", account="a", state=TopUpState.EXPIRED, created_at=later(hours=1)),
+        top_up("t-1", account="a", state=TopUpState.OPEN, created_at=later(hours=1)),
+        top_up("t-9", account="a", state=TopUpState.FAILED, created_at=later(hours=-1)),
+        top_up("t-5", account="b", created_at=later(hours=1)),
+    ]
+    for one in made:
+        state = state_of(stored(desk.storage, one.account))
+        save(desk.storage, Changes(state, state.with_top_up(state.books, one)))
+    moved = attrs.evolve(made[3], state=TopUpState.EXPIRED)
+    state = state_of(
+        desk.storage.read(
+            lambda reader: reader.load([Wanted("a", top_ups=frozenset(["t-9"]))])["a"]
+        )
+    )
+    save(desk.storage, Changes(state, state.with_top_up(state.books, moved)))
+
+    def pages(state: TopUpState | None, limit: int) -> list[str]:
+        found: list[TopUp] = []
+        last: tuple[datetime, str] | None = None
+        while page := desk.storage.read(
+            lambda reader: reader.account_top_ups("a", before=last, state=state, limit=limit)  # noqa: B023 - called at once
+        ):
+            found += page
+            last = page[-1].created_at, page[-1].id
+            if len(found) > len(made):
+                break
+        return [one.id for one in found]
+
+    check("whole", [pages(None, 9), pages(None, 1)], [["t-2", "t-1", "t-0", "t-9"]] * 2)
+    check("open", pages(TopUpState.OPEN, 1), ["t-1", "t-0"])
+    check("expired", pages(TopUpState.EXPIRED, 2), ["t-2", "t-9"])
+    nothing = desk.storage.read(
+        lambda reader: [
+            *reader.account_top_ups("a", limit=-1),
+            *reader.account_top_ups("nobody"),
+        ]
+    )
+    check("nothing", nothing, [])
 
 
 @CASES.case()

@@ -44,6 +44,8 @@ Index(
     postgresql_where=text(UNSETTLED_STATES),
 )
 
+Index("ix_billing_top_ups_newest", TOP_UPS.c.account_id, TOP_UPS.c.created_at, TOP_UPS.c.id)
+
 ROUTES: Final = Table(
     "billing_top_up_routes",
     METADATA,
