@@ -1,7 +1,7 @@
 """The gateway kit bites: what is broken on purpose is caught by the case that is named."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from unittest import SkipTest
 
@@ -46,6 +46,23 @@ class BelievesEverybody(Broken):
             return Payment(
                 gateway=self.good.name, top_up="kit1", payment="x", status=PaymentStatus.FAILED
             )
+
+
+class ChecksNothing(Broken):
+    """It takes whatever comes for a reason to ask about its last checkout."""
+
+    def create(self, *args: Any) -> Any:  # noqa: ANN401 - as the good one
+        self.opened = self.good.create(*args)
+        return self.opened
+
+    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Payment:
+        return Payment(
+            gateway=self.good.name,
+            top_up=self.opened.top_up,
+            checkout=self.opened.reference,
+            payment="",
+            status=PaymentStatus.OPEN,
+        )
 
 
 class Hopes(Broken):
@@ -166,6 +183,21 @@ def test_a_broken_gateway_is_caught(broken: type[Broken], open_bench: Bench, cas
         bench.gateway = spoiled
         with pytest.raises((AssertionError, BillingError)):
             chosen.run(GatewayDesk(bench, bench_clock(bench)))
+
+
+def test_what_nobody_signs_may_be_answered_but_is_no_proof() -> None:
+    """Where a bench says that nothing is signed, asking is enough, and believing is not."""
+    (case,) = (one for one in GATEWAY_CASES if "w03" in one.name)
+    for signs in (True, False):
+        with stripe_bench(KitClock()) as bench:
+            spoiled: Any = ChecksNothing(bench.gateway)
+            bench.gateway, bench.signs = spoiled, signs
+            with pytest.raises(AssertionError, match="ForgedCallback") if signs else nullcontext():
+                case.run(GatewayDesk(bench, bench_clock(bench)))
+    with sandbox_bench(KitClock()) as bench:
+        bench.signs = False
+        with pytest.raises(AssertionError, match="callback_is_proof: found True"):
+            case.run(GatewayDesk(bench, bench_clock(bench)))
 
 
 def bench_clock(bench: GatewayBench) -> KitClock:

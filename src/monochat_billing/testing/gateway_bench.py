@@ -121,11 +121,14 @@ class GatewayBench(ABC):
 
     Subclass it. ``gateway``, :meth:`pay`, :meth:`callbacks` and :meth:`forged` are needed; what a
     provider does not have is left as it is, and its cases are skipped with that reason.
-    ``secrets`` are the keys that the gateway was given: no text of it may show them.
+    ``secrets`` are the keys that the gateway was given: no text of it may show them. ``signs`` is
+    False where the provider signs nothing, so that a callback is never a proof: what :meth:`forged`
+    gives may then be answered like any other, and nothing may come of it.
     """
 
     gateway: PaymentGateway
     secrets: Sequence[str] = ()
+    signs: bool = True
 
     @abstractmethod
     def pay(self, checkout: Checkout, amount: Money | None = None) -> None:

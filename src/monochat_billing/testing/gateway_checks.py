@@ -4,16 +4,17 @@ Owns nothing but the words of a failing case. Does not own any case.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from unittest import SkipTest
 
-from monochat_billing.errors import BillingError
+from monochat_billing.errors import BillingError, ForgedCallback
 from monochat_billing.gateways import Checkout
 from monochat_billing.payments import TopUpState
 from monochat_billing.testing.fake_provider import Callback
 from monochat_billing.testing.gateway_bench import GatewayDesk
 
-__all__ = ["check", "credited", "last", "needs", "raises"]
+__all__ = ["check", "credited", "last", "needs", "raises", "unheard"]
 
 
 def check(what: str, found: Any, wanted: Any) -> None:  # noqa: ANN401 - any two values
@@ -29,6 +30,22 @@ def raises(kind: type[BillingError], act: Callable[[], Any], what: str) -> Billi
     except kind as error:
         return error
     raise AssertionError(f"{what}: nothing raised {kind.__name__}")
+
+
+def unheard(desk: GatewayDesk, callback: Callback, what: str) -> object:
+    """Give what comes of a forged callback: a refusal, or no more than an answer if none is signed.
+
+    Where a provider signs nothing the gateway cannot tell, and asks: its callbacks are no proof.
+    """
+    if desk.bench.signs:
+        return raises(ForgedCallback, partial(desk.deliver, callback), what)
+    check("callback_is_proof", desk.bench.gateway.capabilities.callback_is_proof, wanted=False)
+    try:
+        receipt = desk.deliver(callback)
+    except ForgedCallback as error:
+        return error
+    check(f"{what}: state", receipt.top_up.state, TopUpState.OPEN)
+    return receipt
 
 
 def credited(desk: GatewayDesk, checkout: Checkout) -> None:
