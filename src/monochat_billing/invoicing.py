@@ -28,6 +28,7 @@ import attrs
 from monochat_billing.entries import Entry, EntryKind
 from monochat_billing.errors import IllegalTransition, InvalidInput
 from monochat_billing.instants import check_zone
+from monochat_billing.invoice_credits import credit_lines, given_back
 from monochat_billing.invoices import (
     Invoice,
     InvoiceKind,
@@ -38,12 +39,10 @@ from monochat_billing.invoices import (
 from monochat_billing.lots import DEBT, LotOrigin
 from monochat_billing.money import (
     Money,
-    add,
     amount_text,
     check_currency,
     from_units,
     minor_digits,
-    negate,
     subtract,
     to_units,
     total,
@@ -51,7 +50,7 @@ from monochat_billing.money import (
 from monochat_billing.periods import BillingPeriod
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.rounding import HALF_UP, round_ratio
-from monochat_billing.tax import Pricing, Tax, TaxLine, credit_line, tax_pieces
+from monochat_billing.tax import Pricing, Tax, TaxLine, tax_pieces
 from monochat_billing.tax_regimes import TURKEY, TaxRegime
 
 __all__ = [
@@ -282,7 +281,7 @@ def credit_note(
         raise IllegalTransition("invoice", str(invoice.number), invoice.kind, "be credited")
     if not reason.strip():
         raise InvalidInput("reason", reason, "is empty", "say why")
-    given = _given_back(invoice, earlier)
+    given = given_back(invoice, earlier)
     left = {line.number: subtract(line.gross, given[line.number].gross) for line in invoice.lines}
     sum_left = total(left.values(), invoice.currency)
     if not sum_left.amount:
@@ -296,7 +295,7 @@ def credit_note(
             f"is not above zero and at most {amount_text(sum_left)} {invoice.currency}",
             "credit what is left at most",
         )
-    lines = _credit_lines(invoice, left, given, wanted, whole=wanted == sum_left)
+    lines = credit_lines(invoice, left, given, wanted, whole=wanted == sum_left)
     made = _document(
         policy,
         parties,
@@ -314,71 +313,6 @@ def credit_note(
         period=invoice.period,
         rounding=_rounding(lines),
     )
-
-
-def _given_back(invoice: Invoice, earlier: Sequence[Invoice]) -> dict[int, TaxLine]:
-    """Sum what was given back of each line so far."""
-    zero = invoice.nothing
-    given = {
-        line.number: attrs.evolve(line.tax, net=zero, tax=zero, gross=zero)
-        for line in invoice.lines
-    }
-    for note in earlier:
-        for line in note.lines:
-            if line.line is not None:
-                before, more = given[line.line], line.tax
-                given[line.line] = attrs.evolve(
-                    before,
-                    net=add(before.net, more.net),
-                    tax=add(before.tax, more.tax),
-                    gross=add(before.gross, more.gross),
-                )
-    return given
-
-
-def _credit_lines(
-    invoice: Invoice,
-    left: Mapping[int, Money],
-    given: Mapping[int, TaxLine],
-    wanted: Money,
-    *,
-    whole: bool,
-) -> tuple[InvoiceLine, ...]:
-    """Take ``wanted`` from the lines, first to last; what gives back comes off with the rest."""
-    digits = minor_digits(invoice.currency)
-    open_units = to_units(wanted, digits)
-    lines: list[InvoiceLine] = []
-    for line in invoice.lines:
-        rest = to_units(left[line.number], digits)
-        part = rest if whole else min(max(rest, 0), open_units)
-        if not part:
-            continue
-        open_units -= part
-        gross = from_units(part, invoice.currency, digits)
-        before = given[line.number]
-        untouched = whole and not before.gross.amount
-        lines.append(
-            attrs.evolve(
-                line,
-                number=len(lines) + 1,
-                count=0,
-                ledger=line.ledger if untouched else gross,
-                promotional=from_units(0, invoice.currency),
-                tax=_credited(line.tax, before, gross, last=part == rest),
-                line=line.number,
-            )
-        )
-    return tuple(lines)
-
-
-def _credited(split: TaxLine, before: TaxLine, gross: Money, *, last: bool) -> TaxLine:
-    """Split what is given back of a line; the last part takes what the others have left."""
-    if last:
-        net, tax = subtract(split.net, before.net), subtract(split.tax, before.tax)
-    else:
-        part = credit_line(split, gross, credited=before.gross)
-        net, tax = negate(part.net), negate(part.tax)
-    return attrs.evolve(split, net=net, tax=tax, gross=gross)
 
 
 @attrs.define

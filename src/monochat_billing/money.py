@@ -20,11 +20,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any, Final, overload
 
-from moneyed import Currency, CurrencyDoesNotExist, Money, get_currency
+from moneyed import Money
 
+from monochat_billing.currencies import SEEN, Currency, check_currency, minor_digits
 from monochat_billing.errors import InvalidInput
 from monochat_billing.rounding import (
     DOWN,
@@ -79,72 +79,11 @@ MAX_UNITS: Final = 2**63 - 1
 
 _PLAIN: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
 _LONGEST_TEXT: Final = 64
-_CURRENCIES: Final[dict[str, Currency]] = {}
-_ALIASES: Final = {"TL": "TRY", "₺": "TRY"}
 _LARGEST_EXPONENT: Final = 40
 _POWERS: Final[tuple[int, ...]] = tuple(10**digits for digits in range(MAX_SCALE + 1))
 _STEPS: Final[tuple[Decimal, ...]] = tuple(Decimal(f"1E-{n}") for n in range(MAX_SCALE + 1))
 _EXACT: Final = Context(prec=200, traps=[Inexact, InvalidOperation])
 """Far wider than any amount, and it raises rather than rounds."""
-
-
-# ------------------------------------------------------------------------------- currencies
-
-
-def check_currency(currency: str | Currency, *, field: str = "currency") -> Currency:
-    """Return the known currency of a three-letter code.
-
-    Raises:
-        InvalidInput: the code is unknown or not in capitals.
-
-    >>> check_currency("TRY").code
-    'TRY'
-    >>> check_currency("try")
-    Traceback (most recent call last):
-    monochat_billing.errors.InvalidInput: currency: 'try' is not a known currency; pass 'TRY'
-    """
-    code = currency.code if isinstance(currency, Currency) else currency
-    if type(code) is str:
-        known = _CURRENCIES.get(code)
-        if known is not None:
-            return known
-        try:
-            known = get_currency(code)
-        except CurrencyDoesNotExist:
-            pass
-        else:
-            _CURRENCIES[code] = known
-            return known
-    raise InvalidInput(field, code, "is not a known currency", _currency_remedy(code))
-
-
-def _currency_remedy(code: object) -> str:
-    """Name the code that was probably meant, if there is one."""
-    meant = code.strip().upper() if isinstance(code, str) else ""
-    meant = _ALIASES.get(meant, meant)
-    try:
-        get_currency(meant)
-    except CurrencyDoesNotExist:
-        return "pass its ISO code"
-    return f"pass {meant!r}"
-
-
-@lru_cache(maxsize=512)
-def _digits_of(code: str) -> int:
-    sub_unit = check_currency(code).sub_unit
-    return len(str(sub_unit)) - 1
-
-
-def minor_digits(currency: str | Currency) -> int:
-    """Return the number of decimals of a currency's minor unit, after ISO 4217.
-
-    >>> [minor_digits(code) for code in ("TRY", "JPY", "KWD")]
-    [2, 0, 3]
-    """
-    code = currency.code if isinstance(currency, Currency) else currency
-    if type(code) is not str:
-        check_currency(code)
-    return _digits_of(code)
 
 
 # ------------------------------------------------------------------------- in and out
@@ -287,7 +226,7 @@ def from_units(units: int, currency: str | Currency, scale: int = DEFAULT_SCALE)
         raise InvalidInput("units", units, "is not an int", "pass a whole number of units")
     if not 0 <= scale <= MAX_SCALE:
         check_scale(scale)
-    known = _CURRENCIES.get(currency) if type(currency) is str else None
+    known = SEEN.get(currency) if type(currency) is str else None
     return _from_units(units, known or check_currency(currency), scale)
 
 

@@ -253,7 +253,10 @@ class TestTheCoreAlone:
             ("import monochat_billing", {"monochat_billing"}),
             (
                 "from monochat_billing import money",
-                {f"monochat_billing{rest}" for rest in ("", ".money", ".errors", ".rounding")},
+                {
+                    f"monochat_billing{rest}"
+                    for rest in ("", ".money", ".currencies", ".errors", ".rounding")
+                },
             ),
         ],
         ids=["package", "money"],
