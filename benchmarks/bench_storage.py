@@ -1,21 +1,25 @@
 """Time debits side by side with bare SQL that does the same durable work, in one run.
 
-Run it with ``python benchmarks/bench_storage.py``; ``--quick`` takes a minute, ``--flush 2`` makes
-every flush of PostgreSQL wait two more milliseconds, as on an ordinary cloud disk. PostgreSQL is
-measured where its server's binaries are found. Each figure is the median over rounds in which the
-rivals take turns, and each ratio is the median of the ratios of those rounds: the rates are this
-machine's, the ratios travel better.
+Run it with ``python benchmarks/bench_storage.py``; ``--quick`` takes two minutes, ``--flush 2``
+makes every flush of PostgreSQL wait two more milliseconds, as on an ordinary cloud disk. PostgreSQL
+is measured where its server's binaries are found. ``--peers PYTHON`` names an interpreter that has
+``django-hordak psycopg-binary`` and ``flexibilling[sqlalchemy] aiosqlite``. ``--only flat`` tells
+what a debit costs after ten entries and after ``--entries`` of them.
 
-The bare debits check the funds, change the balance and insert an entry under a unique key, with
-the index that statements need: two rows. Ours change account, balance and lot, insert an entry and
-a key with its result, catch up with what is due, and remember refusals: five rows.
+Each figure is the median over rounds in which the rivals take turns, and each ratio is the median
+of the ratios of those rounds: the rates are this machine's, the ratios travel better. There are two
+kinds of bare rivals, see ``bare_storage.py``: *slim* ones write a balance and an entry, and *same
+rows* writes the five rows that ours writes, with the same indexes. Ours also looks the key up,
+catches up with what is due, and remembers refusals.
 """
 
 import argparse
 import asyncio
 import itertools
+import os
 import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -23,248 +27,98 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
-import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.bare_storage import (
+    NUMBERS,
+    OPENED,
+    BarePostgres,
+    BareSqlite,
+    Caller,
+    prepare_postgres,
+)
 from monochat_billing import Batch, Billing, money, sample_catalog
 from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.service.asynchronous import AsyncBilling
 from tests.postgres import Server, debian, server, wheel
 
-Caller = Callable[[], object]
-"""Do one debit."""
-
 ONE: Final = money("0.01", "TRY")
-UNITS: Final = 10_000
 FUNDS: Final = money("1000000", "TRY")
-BARE: Final = """
-CREATE TABLE bare_balance (
-    account_id text, unit text, posted bigint NOT NULL CHECK (posted >= 0), last bigint NOT NULL,
-    PRIMARY KEY (account_id, unit));
-CREATE TABLE bare_entry (
-    account_id text, number bigint, unit text, amount bigint, balance_after bigint, kind text,
-    reason text, reference text, actor text, effective_at bigint, recorded_at bigint, key text,
-    PRIMARY KEY (account_id, number), UNIQUE (account_id, key));
-CREATE INDEX bare_entry_recorded ON bare_entry (account_id, unit, recorded_at, number);
-"""
-CHARGE: Final = """
-UPDATE bare_balance SET posted = posted - %s, last = last + 1
-WHERE account_id = %s AND unit = 'TRY' AND posted >= %s RETURNING posted, last
-"""
-INSERT: Final = """
-INSERT INTO bare_entry VALUES (%s, %s, 'TRY', %s, %s, 'CHARGE', 'export', '', '', %s, %s, %s)
-"""
-LOCK: Final = "SELECT posted, last FROM bare_balance WHERE account_id = %s AND unit = 'TRY'"
-AFTER: Final = (
-    "UPDATE bare_balance SET posted = %s, last = %s WHERE account_id = %s AND unit = 'TRY'"
-)
-AT_ONCE: Final = """
-WITH charged AS (
-    UPDATE bare_balance SET posted = posted - %s, last = last + 1
-    WHERE account_id = %s AND unit = 'TRY' AND posted >= %s RETURNING account_id, posted, last)
-INSERT INTO bare_entry
-SELECT account_id, last, 'TRY', %s, posted, 'CHARGE', 'export', '', '', %s, %s, %s FROM charged
-"""
-PGLEDGER: Final = """
-CREATE TABLE ledger_account (
-    id text PRIMARY KEY, balance numeric NOT NULL, version bigint NOT NULL,
-    allow_negative boolean NOT NULL, updated_at timestamptz NOT NULL);
-CREATE TABLE ledger_transfer (
-    id bigserial PRIMARY KEY, source text, target text, amount numeric, created_at timestamptz);
-CREATE TABLE ledger_entry (
-    id bigserial PRIMARY KEY, account_id text, transfer_id bigint, amount numeric,
-    before numeric, after numeric, version bigint, created_at timestamptz);
-CREATE INDEX ON ledger_entry (account_id);
-CREATE INDEX ON ledger_entry (transfer_id);
-CREATE FUNCTION transfer(giver text, taker text, given numeric) RETURNS void AS $$
-DECLARE one ledger_account; other ledger_account; made bigint;
-BEGIN
-    PERFORM 1 FROM ledger_account WHERE id IN (giver, taker) ORDER BY id FOR UPDATE;
-    INSERT INTO ledger_transfer (source, target, amount, created_at)
-        VALUES (giver, taker, given, now()) RETURNING id INTO made;
-    UPDATE ledger_account SET balance = balance - given, version = version + 1, updated_at = now()
-        WHERE id = giver RETURNING * INTO one;
-    UPDATE ledger_account SET balance = balance + given, version = version + 1, updated_at = now()
-        WHERE id = taker RETURNING * INTO other;
-    IF one.balance < 0 AND NOT one.allow_negative THEN RAISE EXCEPTION 'negative'; END IF;
-    INSERT INTO ledger_entry (account_id, transfer_id, amount, before, after, version, created_at)
-        VALUES (giver, made, -given, one.balance + given, one.balance, one.version, now()),
-               (taker, made, given, other.balance - given, other.balance, other.version, now());
-END $$ LANGUAGE plpgsql;
-"""
-NUMBERS: Final = itertools.count(1)
-OPENED: "Final[list[psycopg.Connection[Any]]]" = []
 
 
 @attrs.frozen
 class Rival:
-    """Name somebody who debits; ``caller`` gives the debit of one thread, by its place."""
+    """Name somebody who debits; ``rate`` gives how many debits a second so many callers reach."""
 
     name: str
-    caller: Callable[[int], Caller]
+    rate: Callable[[int, float], float]
+    ours: bool = False
 
 
-def instant() -> int:
-    return time.time_ns() // 1000
+def in_threads(name: str, caller: Callable[[int], Caller], *, ours: bool = False) -> Rival:
+    """Let each thread call as often as it can."""
+    callers: list[Caller] = []
+
+    def measured(threads: int, seconds: float) -> float:
+        if len(callers) != threads or not (OPENED or ours):
+            callers[:] = [caller(place) for place in range(threads)]
+        return rate(callers, seconds)
+
+    return Rival(name, measured, ours)
 
 
 # ------------------------------------------------------------------------------------------ ours
 
 
-def accounts_of(many: int) -> list[str]:
-    return [f"acc-{number:04}" for number in range(many)]
+def accounts_of(many: int, prefix: str = "acc") -> list[str]:
+    return [f"{prefix}-{number:04}" for number in range(many)]
 
 
-def ours(storage: SqlStorage, accounts: list[str]) -> Rival:
+def opened_billing(storage: SqlStorage, accounts: list[str]) -> Billing:
     billing = Billing(catalog=sample_catalog(), storage=storage)
     for account in accounts:
         billing.accounts.open(account, zone="Europe/Istanbul", currencies=["TRY"])
         billing.balances.credit(account, FUNDS, reason="opening balance", key="opening")
+    return billing
+
+
+def ours(billing: Billing, accounts: list[str]) -> list[Rival]:
+    """Give threads and tasks that debit; tasks run on one event loop."""
     turn = itertools.count()
+    tasks = AsyncBilling(billing)
 
-    def caller(_: int) -> Caller:
-        def debit() -> object:
-            account = accounts[next(turn) % len(accounts)]
-            key = f"key-{next(NUMBERS)}"
-            return billing.balances.debit(account, ONE, reason="export", key=key)
+    def asked() -> tuple[str, str]:
+        return accounts[next(turn) % len(accounts)], f"key-{next(NUMBERS)}"
 
-        return debit
+    def debit() -> object:
+        account, key = asked()
+        return billing.balances.debit(account, ONE, reason="export", key=key)
 
-    return Rival("monochat-billing", caller)
+    def in_tasks(many: int, seconds: float) -> float:
+        done = 0
 
+        async def work(until: float) -> None:
+            nonlocal done
+            while time.perf_counter() < until:
+                account, key = asked()
+                await tasks.balances.debit(account, ONE, reason="export", key=key)
+                done += 1
 
-# ------------------------------------------------------------------------------------ PostgreSQL
+        async def main() -> float:
+            began = time.perf_counter()
+            await asyncio.gather(*(work(began + seconds) for _ in range(many)))
+            return time.perf_counter() - began
 
+        taken = asyncio.run(main())
+        return done / taken
 
-def opened(place: Server) -> "psycopg.Connection[Any]":
-    """Give a rival's thread a connection of its own, until the comparison ends."""
-    OPENED.append(place.connect())
-    return OPENED[-1]
-
-
-def fill(connection: Any, accounts: list[str]) -> None:  # noqa: ANN401 - of either driver
-    connection.cursor().executemany(
-        f"INSERT INTO bare_balance VALUES ({_marks(connection)}, 'TRY', 1000000000000, 0)",  # noqa: S608 - a mark
-        [(account,) for account in accounts],
-    )
-
-
-def _marks(connection: object) -> str:
-    return "?" if isinstance(connection, sqlite3.Connection) else "%s"
-
-
-@attrs.frozen
-class BarePostgres:
-    """Debit by hand: one connection for each thread."""
-
-    place: Server
-    accounts: list[str]
-    turn: "itertools.count[int]" = attrs.field(factory=itertools.count)
-
-    def account(self) -> str:
-        return self.accounts[next(self.turn) % len(self.accounts)]
-
-    def in_four(self, _: int) -> Caller:
-        connection = opened(self.place)
-
-        def debit() -> None:
-            name = self.account()
-            connection.execute("BEGIN")
-            left, number = _one(connection.execute(CHARGE, (UNITS, name, UNITS)))
-            at = instant()
-            row = (name, number, -UNITS, left, at, at, f"key-{next(NUMBERS)}")
-            connection.execute(INSERT, row)
-            connection.execute("COMMIT")
-
-        return debit
-
-    def locked(self, _: int) -> Caller:
-        connection = opened(self.place)
-
-        def debit() -> None:
-            name = self.account()
-            connection.execute("BEGIN")
-            posted, last = _one(connection.execute(LOCK + " FOR UPDATE", (name,)))
-            if posted >= UNITS:
-                connection.execute(AFTER, (posted - UNITS, last + 1, name))
-                at = instant()
-                row = (name, last + 1, -UNITS, posted - UNITS, at, at, f"key-{next(NUMBERS)}")
-                connection.execute(INSERT, row)
-            connection.execute("COMMIT")
-
-        return debit
-
-    def at_once(self, _: int) -> Caller:
-        connection = opened(self.place)
-
-        def debit() -> None:
-            at, name = instant(), self.account()
-            row = (UNITS, name, UNITS, -UNITS, at, at, f"key-{next(NUMBERS)}")
-            connection.execute(AT_ONCE, row)
-
-        return debit
-
-    def ledger(self, _: int) -> Caller:
-        connection = opened(self.place)
-        return lambda: connection.execute("SELECT transfer(%s, 'house', 0.01)", (self.account(),))
-
-
-def bare_postgres(place: Server, accounts: list[str]) -> list[Rival]:
-    with place.connect() as connection:
-        for statement in BARE.split(";"):
-            connection.execute(statement.encode())
-        fill(connection, accounts)
-        connection.execute(PGLEDGER)
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO ledger_account VALUES (%s, 1000000000, 0, %s, now())",
-                [(account, False) for account in accounts] + [("house", True)],
-            )
-    bare = BarePostgres(place, accounts)
     return [
-        Rival("bare UPDATE + INSERT, 4 round trips", bare.in_four),
-        Rival("bare SELECT FOR UPDATE, 5 round trips", bare.locked),
-        Rival("bare statement, 1 round trip", bare.at_once),
-        Rival("pgledger's shape, in the server", bare.ledger),
+        in_threads("monochat-billing, threads", lambda _: debit, ours=True),
+        Rival("monochat-billing, tasks", in_tasks, ours=True),
     ]
-
-
-def _one(cursor: "psycopg.Cursor[Any]") -> tuple[int, int]:
-    row = cursor.fetchone()
-    if row is None:
-        raise RuntimeError("no funds")
-    return row[0], row[1]
-
-
-# ---------------------------------------------------------------------------------------- SQLite
-
-
-def bare_sqlite(path: Path, accounts: list[str]) -> list[Rival]:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(BARE)
-    fill(connection, accounts)
-    turn, lock = itertools.count(), threading.Lock()
-    charge, insert = CHARGE.replace("%s", "?"), INSERT.replace("%s", "?")
-
-    def caller(_: int) -> Caller:
-        def debit() -> None:
-            name = accounts[next(turn) % len(accounts)]
-            with lock:
-                connection.execute("BEGIN IMMEDIATE")
-                ((left, number),) = connection.execute(charge, (UNITS, name, UNITS))
-                at = instant()
-                row = (name, number, -UNITS, left, at, at, f"key-{next(NUMBERS)}")
-                connection.execute(insert, row)
-                connection.execute("COMMIT")
-
-        return debit
-
-    return [Rival("bare UPDATE + INSERT under a lock", caller)]
 
 
 # ------------------------------------------------------------------------------------- measuring
@@ -294,122 +148,46 @@ def rate(callers: list[Caller], seconds: float) -> float:
     return sum(counts) / (time.perf_counter() - began)
 
 
-def compare(title: str, rivals: list[Rival], threads: int, rounds: int, seconds: float) -> None:
-    """Let rivals take turns; print each one's rate, and ours as a multiple of it."""
-    callers = {one.name: [one.caller(place) for place in range(threads)] for one in rivals}
-    for one in callers.values():
-        rate(one, seconds / 4)
-    rates: dict[str, list[float]] = {name: [] for name in callers}
+def compare(title: str, rivals: list[Rival], callers: int, rounds: int, seconds: float) -> None:
+    """Let rivals take turns; print each one's rate, and ours as multiples of it."""
+    for one in rivals:
+        one.rate(callers, seconds / 4)
+    rates: dict[str, list[float]] = {one.name: [] for one in rivals}
     for _ in range(rounds):
-        for name, those in callers.items():
-            rates[name].append(rate(those, seconds))
+        for one in rivals:
+            rates[one.name].append(one.rate(callers, seconds))
     while OPENED:
         OPENED.pop().close()
-    mine = rates[rivals[-1].name]
-    print(f"\n{title}, {threads} {'callers' if threads > 1 else 'caller'}")
+    mine = [one.name for one in rivals if one.ours]
+    print(f"\n{title}, {callers} {'callers' if callers > 1 else 'caller'}")
+    for name, found in rates.items():
+        ratios = [
+            statistics.median(me / other for me, other in zip(rates[my], found, strict=True))
+            for my in mine
+        ]
+        beside = f"   ours {', '.join(f'{one:5.2f}' for one in ratios)} times that"
+        print(f"  {name:42}{statistics.median(found):>9,.0f} /s{'' if name in mine else beside}")
+
+
+def compare_batches(title: str, bare: dict[str, Caller], batch: Caller, rounds: int) -> None:
+    """Take turns with batches of 1,000, and print what came of it."""
+    rates: dict[str, list[float]] = {name: [] for name in (*bare, "monochat-billing")}
+    for _ in range(rounds):
+        for name, run in (*bare.items(), ("monochat-billing", batch)):
+            began = time.perf_counter()
+            run()
+            rates[name].append(1000 / (time.perf_counter() - began))
+    while OPENED:
+        OPENED.pop().close()
+    print(f"\n{title}")
+    mine = rates["monochat-billing"]
     for name, found in rates.items():
         ratio = statistics.median(me / other for me, other in zip(mine, found, strict=True))
         beside = "" if found is mine else f"   ours {ratio:5.2f} times that"
-        print(f"  {name:40}{statistics.median(found):>9,.0f} /s{beside}")
+        print(f"  {name:42}{statistics.median(found):>9,.0f} /s{beside}")
 
 
-def beside_tasks(storage: SqlStorage, account: str, tasks: int, seconds: float) -> None:
-    """Print what tasks of an event loop reach where threads were measured just now."""
-    billing = AsyncBilling(Billing(catalog=sample_catalog(), storage=storage))
-    done = 0
-
-    async def work(until: float) -> None:
-        nonlocal done
-        while time.perf_counter() < until:
-            key = f"key-{next(NUMBERS)}"
-            await billing.balances.debit(account, ONE, reason="export", key=key)
-            done += 1
-
-    async def main() -> None:
-        until = time.perf_counter() + seconds
-        await asyncio.gather(*(work(until) for _ in range(tasks)))
-
-    rates = []
-    for _ in range(3):
-        done = 0
-        asyncio.run(main())
-        rates.append(done / seconds)
-    print(f"  {f'AsyncBilling, {tasks} tasks':40}{statistics.median(rates):>9,.0f} /s")
-
-
-def compare_batches(title: str, bare: Callable[[], object], batch: Callable[[], object]) -> None:
-    ratios, mine, theirs = [], [], []
-    for _ in range(9):
-        taken = []
-        for run in (bare, batch):
-            began = time.perf_counter()
-            run()
-            taken.append(time.perf_counter() - began)
-        theirs.append(1000 / taken[0])
-        mine.append(1000 / taken[1])
-        ratios.append(taken[0] / taken[1])
-    print(f"\n{title}")
-    print(f"  {'bare, set-based':40}{statistics.median(theirs):>9,.0f} /s", end="")
-    print(f"   ours {statistics.median(ratios):5.2f} times that")
-    print(f"  {'monochat-billing':40}{statistics.median(mine):>9,.0f} /s")
-
-
-@contextmanager
-def storage_on(url: str) -> Iterator[SqlStorage]:
-    with SqlStorage(url) as storage:
-        storage.upgrade()
-        yield storage
-
-
-MANY: Final = """
-WITH given AS (SELECT * FROM unnest(%s::bigint[], %s::text[]) AS given(amount, key)),
-charged AS (
-    UPDATE bare_balance SET posted = posted - (SELECT sum(amount) FROM given), last = last + %s
-    WHERE account_id = %s AND unit = 'TRY' AND posted >= (SELECT sum(amount) FROM given)
-    RETURNING account_id, posted, last)
-INSERT INTO bare_entry
-SELECT account_id, last - %s + row_number() OVER (), 'TRY', -amount, posted, 'CHARGE', 'export', '',
-       '', %s, %s, key
-FROM charged, given
-"""
-
-
-def batches_on_postgres(place: Server, account: str, storage: SqlStorage) -> None:
-    connection = place.connect()
-
-    def bare() -> None:
-        keys = [f"key-{next(NUMBERS)}" for _ in range(1000)]
-        at = instant()
-        values = ([UNITS] * 1000, keys, 1000, account, 1000, at, at)
-        connection.execute(MANY, values)
-
-    compare_batches("PostgreSQL, one batch of 1,000 debits of one balance", bare, batch(storage))
-
-
-def batches_on_sqlite(path: Path, account: str, storage: SqlStorage) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA synchronous = FULL")
-
-    def bare() -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        ((left, number),) = connection.execute(
-            CHARGE.replace("%s", "?").replace("last + 1", "last + 1000"),
-            (UNITS * 1000, account, UNITS * 1000),
-        )
-        at = instant()
-        rows = [
-            (account, number - place, -UNITS, left + place, at, at, f"key-{next(NUMBERS)}")
-            for place in range(999, -1, -1)
-        ]
-        connection.executemany(INSERT.replace("%s", "?"), rows)
-        connection.execute("COMMIT")
-
-    compare_batches("SQLite, one batch of 1,000 debits of one balance", bare, batch(storage))
-
-
-def batch(storage: SqlStorage) -> Callable[[], object]:
-    billing = Billing(catalog=sample_catalog(), storage=storage)
-
+def batch(billing: Billing) -> Caller:
     def debit() -> None:
         items = [(ONE, f"message-{next(NUMBERS)}") for _ in range(1000)]
         report = billing.balances.debit_many(
@@ -421,13 +199,21 @@ def batch(storage: SqlStorage) -> Callable[[], object]:
     return debit
 
 
+@contextmanager
+def storage_on(url: str) -> Iterator[SqlStorage]:
+    with SqlStorage(url) as storage:
+        storage.upgrade()
+        yield storage
+
+
 def flat(storage: SqlStorage, lengths: list[int]) -> None:
-    """Print what one debit takes as its account's history grows."""
+    """Print what one debit takes as its account's history grows: time, statements, rows."""
     billing = Billing(catalog=sample_catalog(), storage=storage)
     billing.accounts.open("old", zone="Europe/Istanbul", currencies=["TRY"])
-    billing.balances.credit("old", money("5000000", "TRY"), reason="opening", key="opening")
+    billing.balances.credit("old", money("9000000", "TRY"), reason="opening", key="opening")
     posted = 1
     print("\nSQLite, one debit, by the number of entries that the account has")
+    print("  entries          wall       processor   statements   rows read   rows written")
     for length in lengths:
         while posted < length:
             size = min(length - posted, 5000)
@@ -435,44 +221,138 @@ def flat(storage: SqlStorage, lengths: list[int]) -> None:
             key = f"batch-{next(NUMBERS)}"
             billing.balances.debit_many("old", items, reason="export", key=key)
             posted += size
-        taken = []
-        for _ in range(200):
-            began = time.perf_counter()
+
+        def debit() -> None:
             billing.balances.debit("old", ONE, reason="export", key=f"key-{next(NUMBERS)}")
-            taken.append(time.perf_counter() - began)
-        posted += 200
-        print(f"  {length:>9,} entries{statistics.median(taken) * 1e6:>9,.0f} us")
+
+        debit()
+        wall, processor = [], []
+        for _ in range(200):
+            began, busy = time.perf_counter(), time.process_time()
+            debit()
+            wall.append(time.perf_counter() - began)
+            processor.append(time.process_time() - busy)
+        statements, read, written = counted(storage, debit)
+        posted += 202
+        print(
+            f"  {length:>9,}{statistics.median(wall) * 1e6:>9,.0f} us"
+            f"{statistics.median(processor) * 1e6:>12,.0f} us"
+            f"{statements:>13}{read:>12}{written:>15}"
+        )
 
 
-def on_postgres(place: Server, rounds: int, seconds: float) -> None:
+def counted(storage: SqlStorage, work: Caller) -> tuple[int, int, int]:
+    """Count the statements of ``work``, and the rows that SQLite gives and changes for them."""
+    read = 0
+
+    class Counting(sqlite3.Cursor):
+        def fetchall(self) -> list[Any]:
+            nonlocal read
+            rows = super().fetchall()
+            read += sum(row[0] is not None for row in rows)
+            return rows
+
+    pooled = storage._engine.raw_connection()  # noqa: SLF001 - the connection that it will use
+    connection = cast("sqlite3.Connection", pooled.driver_connection)
+    kind, cursor = type(pooled), type(pooled).cursor
+    pooled.close()
+    traced: list[str] = []
+    before = connection.total_changes
+    connection.set_trace_callback(traced.append)
+
+    def counting(_: object) -> sqlite3.Cursor:
+        return connection.cursor(Counting)
+
+    kind.cursor = counting  # type: ignore[assignment, method-assign] # for one call
+    try:
+        work()
+    finally:
+        kind.cursor = cursor  # type: ignore[method-assign]
+        connection.set_trace_callback(None)
+    return len(traced), read, connection.total_changes - before
+
+
+# -------------------------------------------------------------------------------------- databases
+
+
+def on_postgres(place: Server, rounds: int, seconds: float, peers: str | None) -> None:
     print(f"\nPostgreSQL {place.version()}, synchronous commits")
     for many, callers in ((1, (1, 16, 64)), (1000, (16, 64))):
-        accounts = accounts_of(many)
+        accounts, same = accounts_of(many), accounts_of(many, "same")
         with place.connect() as connection:
             connection.execute("DROP DATABASE IF EXISTS billing_bench")
             connection.execute("CREATE DATABASE billing_bench")
         bench = attrs.evolve(place, database="billing_bench")
         with storage_on(bench.url("billing_bench")) as storage:
-            rivals = [*bare_postgres(bench, accounts), ours(storage, accounts)]
+            billing = opened_billing(storage, [*accounts, *same])
+            prepare_postgres(bench, accounts)
+            bare = BarePostgres(bench, accounts, same)
+            rivals = [
+                in_threads("slim UPDATE + INSERT, 4 round trips", bare.in_four),
+                in_threads("slim SELECT FOR UPDATE, 5 round trips", bare.locked),
+                in_threads("slim statement, 1 round trip", bare.at_once),
+                in_threads("same rows in one statement", bare.same_at_once),
+                in_threads("pgledger's shape, in the server", bare.ledger),
+                *ours(billing, accounts),
+            ]
             for threads in callers:
                 title = "one balance" if many == 1 else f"{many:,} balances"
-                compare(title, rivals, threads, rounds, seconds)
-                if threads > 1 and many == 1:
-                    beside_tasks(storage, accounts[0], threads, seconds)
+                taking_part = rivals if threads > 1 else rivals[:-1]
+                compare(title, taking_part, threads, rounds, seconds)
             if many == 1:
-                batches_on_postgres(bench, accounts[0], storage)
+                compare_batches(
+                    "PostgreSQL, one batch of 1,000 debits of one balance",
+                    {"slim, set-based": bare.many, "same rows, set-based": bare.same_many},
+                    batch(billing),
+                    rounds + 4,
+                )
+    if peers:
+        with place.connect() as connection:
+            connection.execute("CREATE DATABASE hordak")
+        peer(peers, "hordak", str(place.folder), "hordak")
 
 
-def on_sqlite(folder: Path, rounds: int, seconds: float) -> None:
+def on_sqlite(folder: Path, rounds: int, seconds: float, peers: str | None) -> None:
     print(f"\nSQLite {sqlite3.sqlite_version}, write-ahead log, synchronous = FULL")
     accounts = accounts_of(1)
+    with storage_on(f"sqlite:///{folder / 'same.db'}") as storage:
+        opened_billing(storage, accounts)
     with storage_on(f"sqlite:///{folder / 'ours.db'}") as storage:
-        rivals = [*bare_sqlite(folder / "bare.db", accounts), ours(storage, accounts)]
+        billing = opened_billing(storage, accounts)
+        slim = BareSqlite.slim_file(folder / "slim.db", accounts)
+        same = BareSqlite.same_file(folder / "same.db", accounts)
+        rivals = [
+            in_threads("slim UPDATE + INSERT under a lock", slim.slim),
+            in_threads("same rows under a lock", same.same),
+            *ours(billing, accounts),
+        ]
         for threads in (1, 16, 64):
-            compare("one balance", rivals, threads, rounds, seconds)
-            if threads > 1:
-                beside_tasks(storage, accounts[0], threads, seconds)
-        batches_on_sqlite(folder / "bare.db", accounts[0], storage)
+            compare("one balance", rivals if threads > 1 else rivals[:-1], threads, rounds, seconds)
+        compare_batches(
+            "SQLite, one batch of 1,000 debits of one balance",
+            {"slim, set-based": slim.many, "same rows, set-based": same.same_many},
+            batch(billing),
+            rounds + 4,
+        )
+    if peers:
+        peer(peers, "flexibilling", str(folder / "peer.db"))
+
+
+def peer(interpreter: str, *arguments: str) -> None:
+    """Run a published package in its own interpreter, beside what was measured just now."""
+    script = Path(__file__).with_name("peer_storage.py")
+    done = subprocess.run(  # noqa: S603 - ours
+        [interpreter, str(script), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    if done.returncode:
+        print(f"\n{arguments[0]}: NOT MEASURED: {done.stderr.strip().splitlines()[-1]}")
+        return
+    name, calls, told = done.stdout.strip().split("\t")
+    print(f"\n  {name:42}{float(calls):>9,.0f} /s   {told}")
 
 
 def main() -> None:
@@ -480,16 +360,23 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--flush", type=int, default=0, help="milliseconds that a flush also takes")
     parser.add_argument("--only", choices=["postgres", "sqlite", "flat"])
+    parser.add_argument("--peers", help="an interpreter that has the published packages")
+    parser.add_argument("--entries", type=int, help="how many entries the flat account gets")
     chosen = parser.parse_args()
     rounds, seconds = (3, 0.5) if chosen.quick else (7, 1.0)
+    if chosen.peers is None and chosen.only != "flat":
+        print("Published packages are NOT measured: name an interpreter with --peers")
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    print(f"{os.cpu_count()} processors, load before: {load}")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if chosen.only in (None, "sqlite"):
-            on_sqlite(folder, rounds, seconds)
+            on_sqlite(folder, rounds, seconds, chosen.peers)
         if chosen.only in (None, "flat"):
-            lengths = [10, 1000, 100_000] if chosen.quick else [10, 1000, 100_000, 1_000_000]
+            most = chosen.entries or (100_000 if chosen.quick else 1_000_000)
+            lengths = [one for one in (10, 1000, 100_000, 1_000_000) if one < most]
             with storage_on(f"sqlite:///{folder / 'old.db'}") as storage:
-                flat(storage, lengths)
+                flat(storage, [*lengths, most])
         binaries = debian() or wheel()
         if chosen.only in (None, "postgres") and binaries is None:
             print("\nPostgreSQL is not measured: there is no server")
@@ -500,7 +387,7 @@ def main() -> None:
                 "max_connections": "400",
             }
             place = stack.enter_context(server(settings, binaries))
-            on_postgres(place, rounds, seconds)
+            on_postgres(place, rounds, seconds, chosen.peers)
 
 
 if __name__ == "__main__":
