@@ -307,6 +307,19 @@ class TestPrepayment:
             )
 
 
+class TestTheDayOfIssue:
+    """It is the seller's local day, which the law asks about."""
+
+    def test_is_local(self) -> None:
+        """Half past nine in the evening of 31 October in UTC is the first of November there."""
+        ledger = Ledger()
+        ledger.fill("100")
+        ledger.pay("10")
+        late = datetime(2026, 10, 31, 21, 30, tzinfo=UTC)
+        made = attrs.evolve(invoiced(ledger), issued_at=late)
+        assert made.issued_on == date(2026, 11, 1)
+
+
 class TestCreditNotes:
     """What comes off an invoice again."""
 

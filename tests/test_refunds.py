@@ -575,6 +575,35 @@ class TestDue:
             desk.billing.holds.extend("acme", hold.id, more=lira("1"), key="more")
 
 
+class TestListing:
+    """An account's top-ups, the newest first."""
+
+    def test_in_pages_and_by_state(self, desk: Desk) -> None:
+        """Three were started, two at one instant, and one of them was paid."""
+        ids = [desk.start(lira(amount), key=amount) for amount in ("10", "20")]
+        desk.clock.advance(days=1)
+        ids.append(desk.start(lira("30"), key="30"))
+        desk.pay(ids[0], lira("10"))
+        listed = desk.billing.top_ups.list
+        whole = [one.id for one in listed("acme")]
+        assert whole == [ids[2], *sorted(ids[:2], reverse=True)]
+        (first,) = listed("acme", limit=1)
+        rest = listed("acme", before=first.id, limit=5)
+        assert [first.id, *(one.id for one in rest)] == whole
+        assert [one.id for one in listed("acme", state=TopUpState.CREDITED)] == [ids[0]]
+        assert listed("acme", state=TopUpState.CREDITED, before=whole[-1]) == ()
+
+    def test_names_what_is_not_there(self, desk: Desk) -> None:
+        """An account, a state and a top-up to go on from."""
+        listed = desk.billing.top_ups.list
+        with pytest.raises(UnknownName, match="account"):
+            listed("nobody")
+        with pytest.raises(UnknownName, match="top_up"):
+            listed("acme", before="nothing")
+        with pytest.raises(InvalidInput, match="state"):
+            listed("acme", state="GONE")  # type: ignore[arg-type]
+
+
 class TestQuarantine:
     """A payment that does not fit waits for a person, who gives a reason."""
 
