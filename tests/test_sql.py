@@ -61,6 +61,7 @@ from tests.factories import (
     subscription,
     top_up,
 )
+from tests.postgres import Server
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,6 +97,38 @@ def execute(path: Path, *statements: str) -> None:
         connection.commit()
     finally:
         connection.close()
+
+
+def migrated(url: str) -> None:
+    """Let Alembic run every migration on an empty database."""
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        command.upgrade(_migrate.config(connection, VERSION_TABLE), "head")
+    engine.dispose()
+
+
+def written_down(server: Server, database: str) -> list[Any]:
+    """Give what a server knows of every table."""
+    with server.connect(database) as connection:
+        return [
+            row
+            for query in (
+                (
+                    "SELECT table_name, ordinal_position, column_name, data_type, is_nullable, "
+                    "column_default, collation_name FROM information_schema.columns "
+                    "WHERE table_schema = 'public' ORDER BY 1, 2"
+                ),
+                (
+                    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) "
+                    "FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2"
+                ),
+                (
+                    "SELECT tablename, indexname, indexdef FROM pg_indexes "
+                    "WHERE schemaname = 'public' ORDER BY 1, 2"
+                ),
+            )
+            for row in connection.execute(query.encode()).fetchall()
+        ]
 
 
 def versions(path: Path, table: str = VERSION_TABLE) -> list[str]:
@@ -249,10 +282,8 @@ class TestTheSchema:
     def test_the_head_is_the_last_migration(self) -> None:
         assert ScriptDirectory.from_config(_migrate.config()).get_heads() == [HEAD]
 
-    def test_the_migrations_build_what_the_tables_say(
-        self, storage: SqlStorage, path: Path
-    ) -> None:
-        storage.upgrade()
+    def test_the_migrations_build_what_the_tables_say(self, path: Path) -> None:
+        migrated(f"sqlite:///{path}")
         engine = sqlalchemy.create_engine(f"sqlite:///{path}")
         with engine.connect() as connection:
             options = {"version_table": VERSION_TABLE, "compare_type": True}
@@ -260,21 +291,41 @@ class TestTheSchema:
             assert compare_metadata(context, METADATA) == []
         engine.dispose()
 
-    def test_the_migrations_give_the_same_schema_to_the_letter(
+    def test_an_empty_file_gets_to_the_letter_what_the_migrations_build(
         self, storage: SqlStorage, path: Path, tmp_path: Path
     ) -> None:
         storage.upgrade()
         other = tmp_path / "other.db"
-        engine = sqlalchemy.create_engine(f"sqlite:///{other}")
-        METADATA.create_all(engine)
-        engine.dispose()
-        query = "SELECT name, sql FROM sqlite_master WHERE tbl_name <> 'billing_schema_version'"
-        migrated, created = (
-            {name: sql and " ".join(sql.split()) for name, sql in ask(one, query)}
+        migrated(f"sqlite:///{other}")
+        made, built = (
+            {
+                name: sql and " ".join(sql.split())
+                for name, sql in ask(one, "SELECT name, sql FROM sqlite_master")
+            }
             for one in (path, other)
         )
-        assert migrated == created
+        assert made == built
+        assert versions(path) == versions(other) == [HEAD]
         assert len(METADATA.tables) == 23
+
+    def test_an_empty_server_gets_what_the_migrations_build(self, postgres_server: Server) -> None:
+        """Columns, checks, keys and indexes, as the server writes them down."""
+        with postgres_server.connect() as connection:
+            for name in ("made", "built"):
+                connection.execute(f"CREATE DATABASE the_schema_{name}")
+            try:
+                with SqlStorage(postgres_server.url("the_schema_made")) as storage:
+                    storage.upgrade()
+                migrated(postgres_server.url("the_schema_built"))
+                made, built = (
+                    written_down(postgres_server, f"the_schema_{name}")
+                    for name in ("made", "built")
+                )
+            finally:
+                for name in ("made", "built"):
+                    connection.execute(f"DROP DATABASE the_schema_{name} WITH (FORCE)")
+        assert made == built
+        assert len(made) > 200
 
     def test_l28_every_unique_key_begins_with_the_account(self) -> None:
         """So that an account can live on one shard; those that say whose something is cannot."""

@@ -8,9 +8,21 @@ from typing import Final
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, column, inspect, select, table
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    column,
+    insert,
+    inspect,
+    select,
+    table,
+)
 
-from monochat_billing.adapters.sql.schema import HEAD
+from monochat_billing.adapters.sql.schema import HEAD, METADATA, VERSION_TABLE
 from monochat_billing.errors import SchemaMismatch
 
 SCRIPTS: Final = Path(__file__).parent / "migrations"
@@ -22,6 +34,15 @@ _HOW: Final = (
     "back it up, then call storage.upgrade() or run "
     "`python -m monochat_billing.adapters.sql upgrade URL`"
 )
+
+
+_VERSIONS: Final = Table(
+    VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
+"""Alembic's own table, as it makes it."""
 
 
 def config(connection: Connection | None = None, version_table: str | None = None) -> Config:
@@ -85,8 +106,22 @@ def check(version: str | None) -> None:
 def upgrade(connection: Connection, version_table: str) -> None:
     """Run what is missing, in the transaction that is open on ``connection``.
 
+    A database that has nothing of ours gets the tables as they are now, and not by the way that led
+    there, which takes ten times as long; the two are the same to the letter. Where a host's own
+    migrations are noted in the same table, Alembic does it all.
+
     Alembic keeps the migration that runs in its modules: so one at a time in this process, however
     many databases are opened at once.
     """
+    if version_table == VERSION_TABLE and _has_nothing(connection):
+        METADATA.create_all(connection, checkfirst=False)
+        _VERSIONS.create(connection, checkfirst=False)
+        connection.execute(insert(_VERSIONS).values(version_num=HEAD))
+        return
     with _ONE_AT_A_TIME:
         command.upgrade(config(connection, version_table), "head")
+
+
+def _has_nothing(connection: Connection) -> bool:
+    there = inspect(connection)
+    return not any(map(there.has_table, (VERSION_TABLE, *METADATA.tables)))
