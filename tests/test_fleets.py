@@ -1,19 +1,24 @@
 """Fleets: the same answers in the same order, whoever works and however it is cut."""
 
+import pickle
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
+import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from monochat_billing import InvalidInput, money, sample_catalog
-from monochat_billing.simulation.choices import Choice
+from monochat_billing.simulation.choices import Choice, Cost
 from monochat_billing.simulation.costs import CostTerms
 from monochat_billing.simulation.draws import UsageModel
-from monochat_billing.simulation.fleets import compare_fleet, map_fleet
+from monochat_billing.simulation.fleets import _Packed, compare_fleet, map_fleet
 from monochat_billing.simulation.frames import Frame
+from monochat_billing.simulation.profiles import UsageProfile
 
 TERMS = CostTerms(sample_catalog(), "TRY", datetime(2027, 1, 1, tzinfo=UTC))
 CHOICES = [Choice("basic"), Choice("growth"), Choice("enterprise")]
@@ -22,6 +27,10 @@ MODEL = UsageModel({"monochat.message": 25_000}, months=3, spread="1")
 
 def square(number: int) -> int:
     return number * number
+
+
+def _price(terms: CostTerms, profile: UsageProfile) -> Cost:
+    return terms.cost(CHOICES[1], profile)
 
 
 class Slow:
@@ -95,6 +104,48 @@ class TestAFleet:
         assert slow.most <= 3
         stream.close()  # type: ignore[attr-defined]
         assert slow.canceled == slow.waiting
+
+    @pytest.mark.parametrize("executor", [None, Slow()], ids=["here", "elsewhere"])
+    def test_takes_no_more_memory_for_more_accounts(self, executor: Slow | None) -> None:
+        """Four times as many accounts, streamed: the most that is held at once stays what it is."""
+        model = attrs.evolve(MODEL, months=1)
+
+        def most(accounts: int) -> int:
+            items = ((str(number), model.draw(1, number)) for number in range(accounts))
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            for _ in compare_fleet(items, CHOICES[1:2], TERMS, executor=executor, chunk=20):
+                pass
+            return tracemalloc.get_traced_memory()[1] - before
+
+        tracemalloc.start()
+        try:
+            most(100)  # what is found once is remembered
+            few, many = most(100), most(400)
+        finally:
+            tracemalloc.stop()
+        assert many < few * 1.25
+
+    def test_a_question_travels_once_to_each_process(self) -> None:
+        """Unpacked twice it is the same function; what was found here does not travel."""
+        terms = CostTerms(sample_catalog(), "TRY", TERMS.start)
+        packed = _Packed(partial(_price, terms))
+        empty = pickle.dumps(packed)
+        first, second = pickle.loads(empty), pickle.loads(empty)  # noqa: S301 - our own bytes
+        assert first is second
+        profile = MODEL.draw(1, 1)
+        assert first(profile) == packed(profile)
+        assert pickle.dumps(packed) == empty
+        assert pickle.dumps(partial(_price, terms)) == pickle.dumps(
+            partial(_price, CostTerms(sample_catalog(), "TRY", TERMS.start))
+        )
+
+    def test_what_does_not_pickle_runs_on_threads(self) -> None:
+        """A closure is no matter where nothing travels."""
+        more = 3
+        with ThreadPoolExecutor(2) as executor:
+            found = list(map_fleet(lambda one: one + more, [1, 2], executor=executor))
+        assert found == [4, 5]
 
     def test_goes_on_where_it_was_stopped(self) -> None:
         """What was taken before, and what comes after, are the whole."""

@@ -13,10 +13,10 @@ regions are those of what is billed, kuruş by kuruş.
 >>> terms = CostTerms(sample_catalog(), "TRY", datetime(2027, 1, 1, tzinfo=UTC))
 >>> found = break_even(Choice("growth"), Choice("enterprise"), "monochat.message", terms)
 >>> print(found)
-growth MONTH and enterprise MONTH, monochat.message per month
-from 0: growth MONTH is cheaper
+growth, monthly and enterprise, monthly: monochat.message per month
+from 0: growth, monthly is cheaper
 from 40,000: both cost the same
-from 40,001: enterprise MONTH is cheaper
+from 40,001: enterprise, monthly is cheaper
 >>> [(one.at, one.first) for one in found.crossings]
 [(Fraction(40000, 1), 40001)]
 """

@@ -28,6 +28,8 @@ def _packs(value: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
 class Choice:
     """Name what is chosen: a plan and how it is paid, a support package, packs and how many.
 
+    Without a support package ``support_interval`` says nothing, and is a month.
+
     >>> print(Choice("growth", packs=[("messages-5k", 2)]))
     growth MONTH, 2 x messages-5k
     """
@@ -37,6 +39,10 @@ class Choice:
     support: str | None = None
     support_interval: BillingInterval = MONTH
     packs: tuple[tuple[str, int], ...] = attrs.field(default=(), converter=_packs)
+
+    def __attrs_post_init__(self) -> None:
+        if self.support is None:  # one choice is one value, so that it can be looked up
+            object.__setattr__(self, "support_interval", MONTH)
 
     def name(self, locale: str = "en") -> str:
         """Say it in words."""

@@ -80,6 +80,17 @@ class CostTerms:
         self._rates: dict[tuple[str, BillingInterval, str, int], _Rated] = {}
         self._fees: dict[tuple[MessageKind, int], int] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what was given, and not what was found since."""
+        return _terms_of, (
+            self.catalog,
+            self.currency,
+            self.start,
+            self.zone,
+            self.country,
+            self.rates,
+        )
+
     @property
     def now(self) -> Catalog:
         """Give the catalog that is in force at the start."""
@@ -323,3 +334,14 @@ class CostTerms:
 
 
 _Rated = tuple[MeterRate, Tax | None]
+
+
+def _terms_of(  # noqa: PLR0917 - private
+    catalog: AnyCatalog,
+    currency: str,
+    start: datetime,
+    zone: str,
+    country: str,
+    rates: RateCards | None,
+) -> CostTerms:
+    return CostTerms(catalog, currency, start, zone=zone, country=country, rates=rates)

@@ -7,7 +7,8 @@ stopping and resuming.
 An executor is anything with ``submit(function, *arguments)`` that returns something with
 ``result()``: those of :mod:`concurrent.futures`, a Dask ``Client``, a Ray pool behind such a face.
 Answers come in the order of the items, whatever the executor and the chunks; at most ``ahead``
-chunks are under way, so that memory does not grow with the fleet.
+chunks are under way, so that memory does not grow with the fleet. The question travels to each
+process once.
 
 >>> from concurrent.futures import ThreadPoolExecutor
 >>> with ThreadPoolExecutor(2) as executor:
@@ -18,9 +19,10 @@ chunks are under way, so that memory does not grow with the fleet.
 [1, 2]
 """
 
+import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, Final, Protocol, TypeVar, final
 
@@ -99,6 +101,7 @@ def _answers(
         return
     waiting: deque[Promise] = deque()
     chunks = _chunks(items, chunk)
+    work = _Packed(work)
     try:
         for part in chunks:
             waiting.append(executor.submit(_all, work, part))
@@ -111,6 +114,33 @@ def _answers(
             cancel = getattr(one, "cancel", None)
             if cancel is not None:
                 cancel()
+
+
+@final
+class _Packed:
+    """Carry a function to other processes, where it is unpacked once and not chunk by chunk.
+
+    So what it holds, such as terms with the rates they have found, is kept there between chunks.
+    """
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self._work = work
+        self._packed: bytes | None = None
+
+    def __call__(self, item: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+        return self._work(item)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        try:
+            self._packed = self._packed or pickle.dumps(self._work)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            return _Packed, (self._work,)  # who carries it may know more than pickle does
+        return _unpacked, (self._packed,)
+
+
+@lru_cache(maxsize=4)
+def _unpacked(packed: bytes) -> _Packed:
+    return _Packed(pickle.loads(packed))  # noqa: S301 - our own bytes, on their way to a worker
 
 
 def _chunks(items: Iterator[T], size: int) -> Iterator[tuple[T, ...]]:

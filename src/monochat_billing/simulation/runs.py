@@ -174,7 +174,7 @@ class Simulation:
         steps = self.scenario.steps
         while self._place < len(steps) and steps[self._place].at <= until:
             step = steps[self._place]
-            self._let_pass(step.at)
+            self._let_pass(step.at, to_step=True)
             self._outcomes.append(self._perform(step))
             self._place += 1
         self._let_pass(until)
@@ -198,10 +198,16 @@ class Simulation:
         except (Rejected, InvalidInput) as refusal:  # what it names may be gone by then
             return Outcome(step, refusal=refusal)
 
-    def _let_pass(self, until: datetime) -> None:
-        """Run due work as the host does, and leave the clock at ``until``."""
+    def _let_pass(self, until: datetime, *, to_step: bool = False) -> None:
+        """Run due work as the host does, and leave the clock at ``until``.
+
+        What falls due at the instant of a step is done by the step itself, which catches up first,
+        as every command does; or after it, where the step is about another account.
+        """
         if self.scenario.tick is None:
             while (due := self._next_due(until)) is not None:
+                if to_step and due == until:
+                    break
                 self.clock.move(max(due, self.clock.at))
                 self.billing.run_due()
         else:
