@@ -29,6 +29,7 @@ DOCS: Final = Path(__file__).parents[1]
 ROOT: Final = DOCS.parent
 DRAWN: Final = DOCS / "reference" / "drawn"
 
+MOST_COLUMNS: Final = 7
 STATE_TABLES: Final = (
     ("A subscription", "subscriptions", "MOVES"),
     ("A scheduled change", "scheduling", "SCHEDULE_MOVES"),
@@ -66,9 +67,22 @@ def summary(value: object) -> str:
 
 # ----------------------------------------------------------------------------------- state tables
 def state_table(moves: Mapping[tuple[enum.Enum, enum.Enum], enum.Enum]) -> str:
-    """Draw which move leads from which state where; an empty cell is refused."""
+    """Draw which move leads from which state where; an empty cell is refused.
+
+    More states than fit beside each other stand below each other, each with its moves.
+    """
     states = list(type(next(iter(moves))[0]))
     verbs = list(type(next(iter(moves))[1]))
+    if len(states) > MOST_COLUMNS:
+        leads = {
+            state: [
+                f"*{verb.value}* → {moves[state, verb].value}"
+                for verb in verbs
+                if (state, verb) in moves
+            ]
+            for state in states
+        }
+        return table(["", "may"], ([one.value, ", ".join(leads[one])] for one in states))
     return table(
         ["", *(state.value for state in states)],
         (
@@ -87,7 +101,8 @@ def states_page() -> str:
         heading("State tables"),
         "Drawn from the tables that decide, when this page was built. A column is a state, a row",
         "is what may happen, and a cell says where that leads. An empty cell is refused with",
-        "``IllegalTransition``, and nothing changes. A column of empty cells is final.\n",
+        "``IllegalTransition``, and nothing changes. A column of empty cells is final. Where there",
+        "are many states, each stands in a row, with all that may happen to it.\n",
     ]
     for title, module, name in STATE_TABLES:
         home = importlib.import_module(f"monochat_billing.{module}")
