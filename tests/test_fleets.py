@@ -114,7 +114,9 @@ class TestAFleet:
             items = ((str(number), model.draw(1, number)) for number in range(accounts))
             tracemalloc.reset_peak()
             before, _ = tracemalloc.get_traced_memory()
-            for _ in compare_fleet(items, CHOICES[1:2], TERMS, executor=executor, chunk=20):
+            for _ in compare_fleet(
+                items, CHOICES[1:2], TERMS, executor=executor, chunk=20, ahead=2
+            ):
                 pass
             return tracemalloc.get_traced_memory()[1] - before
 
