@@ -102,7 +102,7 @@ $(WEB): pyproject.toml $(PINS)
 $(NOTEBOOK): pyproject.toml $(PINS)
 	@sh tools/venv.sh $(VENV)
 	@echo 'installing the library, its SQL adapter and what notebooks need into $(VENV)'
-	@$(PIP) install -qq -e '.[sql,notebook]'
+	@$(PIP) install -qq --no-compile -e '.[sql,notebook]'
 	@printf '%s\n' '$(CURDIR)' | tee $(RUN) > $@
 
 $(DEV): pyproject.toml $(PINS)
