@@ -304,7 +304,40 @@ class TestTheRecommendation:
         found = compare_plans(UsageProfile.steady({MESSAGES: 12_000}), terms())
         assert "<table>" in found._repr_html_()
         assert found.by_how_much == money("300", "TRY") or found.by_how_much is not None
-        assert len(str(found).splitlines()) == len(found.costs) + 2
+        assert len(str(found).splitlines()) == len(found.possible) + 2
+
+    def test_prints_why_a_plan_does_not_serve_below_the_table(self) -> None:
+        """In full, where a column at the end of the line had no room for it."""
+        team = UsageProfile.of_team({("utility", "Turkey"): 42_000}, users=7)
+        said = str(compare_plans(team, terms()))
+        assert "…" not in said
+        assert said.endswith("at most 12,000 possible; users: 7 needed, at most 2 possible")
+        assert max(map(len, said.splitlines()[:-1])) <= 100
+
+    def test_says_what_the_provider_takes_beside_it(self) -> None:
+        """12,000 x 0.0109 + 30,000 x 0.0009 dollars a month, which no plan changes."""
+        team = UsageProfile.of_team(
+            {("marketing", "Turkey"): 12_000, ("utility", "Turkey"): 30_000}
+        )
+        carded = CostTerms(
+            sample_catalog(), "TRY", datetime(2027, 1, 1, tzinfo=UTC), rates=meta_rate_cards()
+        )
+        found = recommend(team, carded)
+        assert "the provider takes 1,893.60 USD for the messages" in found.explain()
+        assert "the provider takes 1,893.60 USD for the messages" in str(found.comparison)
+        assert "takes" not in recommend(team, terms()).explain()
+
+    def test_a_count_that_nothing_limits_is_refused(self) -> None:
+        """``user=70`` would otherwise be served by the free plan."""
+        team = UsageProfile.of_team({("utility", "Turkey"): 10}, user=70)
+        with pytest.raises(UnknownName, match="counts: 'user' is limited by no product; use cha"):
+            recommend(team, terms())
+
+    def test_a_choice_without_support_is_found_however_it_was_made(self) -> None:
+        """How support would be paid says nothing where there is none."""
+        assert Choice("growth", YEAR, support_interval=YEAR) == Choice("growth", YEAR)
+        found = compare_plans(UsageProfile.steady({}), terms())
+        assert found.of(Choice("growth", YEAR)).total == money("14990", "TRY")
 
 
 models = st.one_of(
@@ -351,6 +384,16 @@ models = st.one_of(
 
 class TestBreakEven:
     """Where one choice becomes cheaper is found exactly, and right on both sides."""
+
+    def test_is_said_in_the_reader_s_words(self) -> None:
+        """By the same names as a comparison."""
+        found = break_even(Choice("growth"), Choice("enterprise", YEAR), MESSAGES, terms())
+        assert found.explain("tr").splitlines() == [
+            "hangisi daha ucuz: growth, aylık / enterprise, yıllık (aylık monochat.message)",
+            "0 ve üstü: growth, aylık",
+            "33.335 ve üstü: enterprise, yıllık",
+        ]
+        assert found.frame().rows[1] == (33_335, None, "enterprise, yearly")
 
     @settings(max_examples=settings().max_examples // 12)
     @given(

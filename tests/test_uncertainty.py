@@ -267,6 +267,15 @@ class TestRunningDry:
         if more.amount:
             assert dry(self.BALANCE + more - money("0.000001", "TRY")).probability > risk
 
+    def test_says_that_no_more_is_needed(self) -> None:
+        """Instead of asking for 0.00 TRY more; and a number without a currency is no balance."""
+        rich = dry_odds(
+            MODEL, Choice("growth"), TERMS, balance=money("10000000", "TRY"), draws=2, seed=4
+        )
+        assert rich.explain().endswith("so the risk is 5 % or less without more money")
+        with pytest.raises(InvalidInput, match="balance"):
+            dry_odds(MODEL, Choice("growth"), TERMS, balance=0, draws=2, seed=4)  # type: ignore[arg-type]
+
     def test_is_when_the_service_refuses(self) -> None:
         """Lived through with just that balance, the first refusal comes at that instant."""
         odds = dry_odds(MODEL, Choice("growth"), TERMS, balance=self.BALANCE, draws=6, seed=4)

@@ -13,10 +13,10 @@ regions are those of what is billed, kuruş by kuruş.
 >>> terms = CostTerms(sample_catalog(), "TRY", datetime(2027, 1, 1, tzinfo=UTC))
 >>> found = break_even(Choice("growth"), Choice("enterprise"), "monochat.message", terms)
 >>> print(found)
-growth, monthly and enterprise, monthly: monochat.message per month
-from 0: growth, monthly is cheaper
+which is cheaper: growth, monthly / enterprise, monthly (monochat.message per month)
+from 0: growth, monthly
 from 40,000: both cost the same
-from 40,001: enterprise, monthly is cheaper
+from 40,001: enterprise, monthly
 >>> [(one.at, one.first) for one in found.crossings]
 [(Fraction(40000, 1), 40001)]
 """
@@ -102,27 +102,29 @@ class BreakEven:
     def explain(self, locale: str = "en") -> str:
         """Say it region by region."""
         words = Words(locale)
-        head = words.say(
-            "{left} and {right}, {meter} per month",
-            left=str(self.left),
-            right=str(self.right),
-            meter=self.meter,
-        )
-        return "\n".join([head, *(self._told(one, words) for one in self.regions)])
+        sides = f"{self.left.name(locale)} / {self.right.name(locale)}"
+        meter = words.say("{meter} per month", meter=self.meter)
+        lines = [
+            words.say(
+                "from {first}: {which}",
+                first=words.number(one.first),
+                which=self._which(one, words),
+            )
+            for one in self.regions
+        ]
+        return "\n".join([f"{words.say('which is cheaper')}: {sides} ({meter})", *lines])
 
-    def _told(self, region: Region, words: Words) -> str:
-        first = words.number(region.first)
+    def _which(self, region: Region, words: Words) -> str:
         if region.standing is Standing.TIE:
-            return words.say("from {first}: both cost the same", first=first)
+            return words.say("both cost the same")
         if region.standing is Standing.NEITHER:
-            return words.say("from {first}: neither serves it", first=first)
-        name = self.left if region.standing is Standing.LEFT else self.right
-        return words.say("from {first}: {name} is cheaper", first=first, name=str(name))
+            return words.say("neither serves it")
+        return (self.left if region.standing is Standing.LEFT else self.right).name(words.locale)
 
     def frame(self, locale: str = "en") -> Frame:
         """Give the regions as a table."""
         words = Words(locale)
-        rows = [(one.first, one.last, self._told(one, words)) for one in self.regions]
+        rows = [(one.first, one.last, self._which(one, words)) for one in self.regions]
         heads = (words.say("from"), words.say("to"), words.say("which is cheaper"))
         return Frame(heads, rows, locale=locale)
 

@@ -146,7 +146,19 @@ class Cost:
         lines = [f"{self.choice.name(locale)}: {words.money(self.total)}"]
         lines += [one.explain(locale) for one in self.lines]
         lines += [one.explain(locale) for one in self.obstacles]
+        if self.fees is not None:
+            lines.append(self.fee_words(locale))
         return "\n".join(lines)
+
+    def fee_words(self, locale: str = "en") -> str:
+        """Say what the provider takes beside the total; nothing where that is not known."""
+        if self.fees is None:
+            return ""
+        words = Words(locale)
+        return words.say(
+            "beside it the provider takes {amount} for the messages, under every choice",
+            amount=words.money(self.fees),
+        )
 
     def __str__(self) -> str:
         return self.explain()

@@ -20,7 +20,7 @@ from typing import Final, final
 
 import attrs
 
-from monochat_billing.errors import InvalidInput
+from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.money import Money, subtract
 from monochat_billing.periods import BillingInterval
 from monochat_billing.plans import Catalog, Family, Product
@@ -130,8 +130,29 @@ class Comparison:
             locale=locale,
         )
 
+    def refused(self, locale: str = "en") -> dict[str, str]:
+        """Say once for each plan that serves in no way what stands against it."""
+        served = {one.choice.plan for one in self.possible}
+        return {
+            one.choice.plan: "; ".join(each.explain(locale) for each in one.obstacles)
+            for one in reversed(self.impossible)
+            if one.choice.plan not in served and not one.choice.packs
+        }
+
+    def explain(self, locale: str = "en") -> str:
+        """Give the choices that serve as a table, then why the other plans do not, and the fees."""
+        words = Words(locale)
+        full = self.frame(locale)
+        served = Frame(full.columns[:-1], [row[:-1] for row in full.rows if not row[-1]])
+        lines = [
+            words.say("{plan} does not serve: {why}", plan=plan, why=why)
+            for plan, why in self.refused(locale).items()
+        ]
+        lines += [one.fee_words(locale) for one in self.costs[:1] if one.fees is not None]
+        return "\n".join([str(attrs.evolve(served, locale=locale)), *lines])
+
     def __str__(self) -> str:
-        return str(self.frame())
+        return self.explain()
 
     def _repr_html_(self) -> str:
         return self.frame()._repr_html_()
@@ -160,7 +181,7 @@ class Recommendation:
         words = Words(locale)
         best = self.best
         if best is None:
-            refused = self._refused(locale)
+            refused = self.comparison.refused(locale)
             return (words.say("no plan serves this usage"), *refused.values())
         found = [
             words.say(
@@ -169,7 +190,7 @@ class Recommendation:
                 other=plan,
                 why=why,
             )
-            for plan, why in self._refused(locale).items()
+            for plan, why in self.comparison.refused(locale).items()
         ]
         if best.overage:
             found.append(
@@ -190,16 +211,9 @@ class Recommendation:
                     amount=words.money(subtract(rest[0].total, best.total)),
                 )
             )
+        if best.fees is not None:
+            found.append(best.fee_words(locale))
         return tuple(found)
-
-    def _refused(self, locale: str) -> dict[str, str]:
-        """Say once for each plan that serves in no way what stands against it."""
-        served = {one.choice.plan for one in self.comparison.possible}
-        return {
-            one.choice.plan: "; ".join(each.explain(locale) for each in one.obstacles)
-            for one in reversed(self.comparison.impossible)
-            if one.choice.plan not in served and not one.choice.packs
-        }
 
     def explain(self, locale: str = "en") -> str:
         """Say the recommended choice with its full cost, and the reasons, line by line."""
@@ -300,15 +314,26 @@ def compare_plans(
     Possible choices come first, by cost, those that tie in the order in which they stand.
 
     Raises:
-        UnknownName: a choice names what the catalog does not know.
+        UnknownName: a choice names what the catalog does not know, or the profile counts what no
+            product limits (a slip of the pen would make every plan serve).
         InvalidInput: there is nothing to compare.
     """
+    _check_counts(profile, terms.now)
     listed = tuple(among) if among is not None else choices(terms, profile, needs=needs)
     if not listed:
         raise InvalidInput("choices", (), "is empty", "ask for fewer features, or pass among=")
     costs = [terms.cost(one, profile) for one in listed]
     ranked = sorted(costs, key=lambda one: (not one.possible, one.total.amount))
     return Comparison(profile=profile, costs=tuple(ranked))
+
+
+def _check_counts(profile: UsageProfile, catalog: Catalog) -> None:
+    known = sorted({limit.name for one in catalog.products for limit in one.limits})
+    for name in profile.counts:
+        if name not in known:
+            raise UnknownName(
+                "counts", name, "is limited by no product", f"use {', '.join(known) or 'none'}"
+            )
 
 
 def recommend(profile: UsageProfile, terms: CostTerms, needs: Needs = NO_NEEDS) -> Recommendation:

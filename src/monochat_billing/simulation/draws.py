@@ -137,13 +137,14 @@ def _weights(value: Mapping[Any, int]) -> Mapping[MessageKind, int]:
 class UsageModel:
     """Say how monthly usage is distributed, meter by meter.
 
-    ``base`` is the first month's expected usage. ``growth`` is added month by month ("0.02" is
-    2 %). ``seasons`` are factors that repeat, from the first month on. ``spread`` is how far a
-    month may lie from what is expected, as a share of it. With a probability of ``burst_chance`` a
-    month has a campaign, which adds ``burst_size`` times what is expected. ``mix`` says of which
-    kinds, category and market, the messages of ``mixed`` (the first meter where it is empty) are,
-    by weight; ``mix_spread`` is how far each weight may lie from it in a month, as a share of it.
-    The parts always sum to the whole. Everything is exact; usage is rounded half-up to whole units.
+    ``base`` is the first month's expected usage. ``growth`` comes on top of the month before
+    ("0.02" is 2 %, and 26.8 % in a year). ``seasons`` are factors that repeat, from the first month
+    on. ``spread`` is how far a month may lie from what is expected, as a share of it. With a
+    probability of ``burst_chance`` a month has a campaign, which adds ``burst_size`` times what is
+    expected. ``mix`` says of which kinds, category and market, the messages of ``mixed`` (the first
+    meter where it is empty) are, by weight; ``mix_spread`` is how far each weight may lie from it
+    in a month, as a share of it. The parts always sum to the whole. Everything is exact; usage is
+    rounded half-up to whole units.
 
     Raises:
         InvalidInput: usage could fall below zero, there is none, or a number is not exact.

@@ -25,6 +25,7 @@ from typing import Any, Final, final
 import attrs
 
 from monochat_billing.counters import MeterRecord
+from monochat_billing.currencies import minor_digits
 from monochat_billing.errors import InvalidInput
 from monochat_billing.money import DEFAULT_SCALE, Money, from_units, to_units
 from monochat_billing.quantities import exact
@@ -113,6 +114,13 @@ class CostOdds:
         return Fraction(sum(self.costs), len(self.costs) * 10**DEFAULT_SCALE)
 
     @property
+    def expected(self) -> Money:
+        """Give the expected cost, rounded half-up to the currency's minor unit."""
+        digits = minor_digits(self.currency)
+        units = round_ratio(sum(self.costs), len(self.costs) * 10 ** (DEFAULT_SCALE - digits))
+        return from_units(units, self.currency, digits)
+
+    @property
     def serves(self) -> Fraction:
         """Give the share of the draws in which the choice serves the usage."""
         return Fraction(sum(self.served), len(self.served))
@@ -179,7 +187,7 @@ class Odds:
             (
                 one.choice.name(locale),
                 *(one.quantile(share) for share in _QUANTILES),
-                one.mean,
+                one.expected,
                 100 * self.probability_cheapest(one.choice),
                 100 * one.serves,
             )
@@ -297,9 +305,12 @@ class DryOdds:
                 words.say("then on {day} on average", day=words.day(self.expected_at.date()))
             )
         five = self.top_up(Fraction(1, 20))
-        lines.append(
-            words.say("{amount} more keep the risk at 5 % or less", amount=words.money(five))
-        )
+        if five.amount:
+            lines.append(
+                words.say("{amount} more keep the risk at 5 % or less", amount=words.money(five))
+            )
+        else:
+            lines.append(words.say("so the risk is 5 % or less without more money"))
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -330,7 +341,7 @@ def dry_odds(
         UnknownName: a choice or a meter is not in the catalog.
     """
     for amount in (balance, *(one for _, one in deposits)):
-        if amount.currency.code != terms.currency:
+        if not isinstance(amount, Money) or amount.currency.code != terms.currency:
             raise InvalidInput(
                 "balance",
                 str(amount),
