@@ -37,6 +37,9 @@ class SqliteFile(StorageBench):
     def open(self, place: Path) -> Storage:
         return SqlStorage(f"sqlite:///{place / 'billing.db'}")
 
+    def warm(self) -> None:
+        SqlStorage("sqlite://").close()
+
 
 @final
 class SqliteInMemory(StorageBench):
@@ -81,6 +84,9 @@ class Served(StorageBench):
                     f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'"
                 )
         return self.connected(server, name)
+
+    def warm(self) -> None:
+        SqlStorage("postgresql://").close()
 
     def connected(self, server: Server, database: str) -> SqlStorage:
         """Open a database that has the schema."""

@@ -77,6 +77,12 @@ class StorageBench(ABC):
     def discard(self, place: Path) -> None:  # noqa: B027 - a folder is removed by the desk
         """Remove what lies outside the folder, a server's database say; the folder is removed."""
 
+    def warm(self) -> None:  # noqa: B027 - most storages share nothing
+        """Do once what every storage of a process shares, such as compiling statements.
+
+        The kit forks writers by the dozen, and each then has it. Nothing may be open afterwards.
+        """
+
     @property
     def name(self) -> str:
         """Give the dotted path by which another process finds the bench."""

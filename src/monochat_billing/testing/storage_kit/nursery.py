@@ -132,6 +132,7 @@ main(bench, place)
 def main(bench: str, place: str) -> None:
     """Fork children as the case says, until it has nothing more to say."""
     judge = bench_at(bench)
+    judge.warm()
     gate: tuple[int, int] | None = None
     children: list[int] = []
     for line in sys.stdin:
