@@ -164,8 +164,8 @@ class TestTheNames:
         """Taking one public docstring away is noticed by name."""
         replace_in(
             house / "src" / "monochat_billing" / "errors.py",
-            '"""Root of every error that this library raises on purpose."""',
-            "pass",
+            'class BillingError(Exception):\n    """',
+            'class BillingError(Exception):\n    pass\n    """',
         )
         result = pytest_run(house, "tests/house/test_api.py", "-k", "monochat_billing.errors")
         assert result.returncode == 1
