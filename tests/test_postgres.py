@@ -136,6 +136,7 @@ with SqlStorage(sys.argv[1]) as storage:
         print(sum(pool.map(spend, range(20))))
 """
 
+    @pytest.mark.deep
     def test_l02_four_processes(self, postgres_url: str, clock: Clock) -> None:
         with SqlStorage(postgres_url) as storage:
             billing = shop(storage, clock, "50")

@@ -270,40 +270,39 @@ class TestAServer:
 class TestHosts:
     """What a host does wrong is refused with a name, or does no harm."""
 
-    FORK = (
-        "import os, sys, threading\n"
-        "from monochat_billing.adapters.memory import MemoryStorage\n"
-        "from monochat_billing.errors import StorageMisuse\n"
-        "from tests.factories import open_account\n"
-        "from tests.test_reliability import debit, posted\n"
-        "storage = MemoryStorage(); open_account(storage, funds='5')\n"
-    )
+    FORKS = """
+import os
+from monochat_billing.adapters.memory import MemoryStorage
+from monochat_billing.errors import StorageMisuse
+from tests.factories import open_account
+from tests.test_reliability import debit, posted
+
+storage = MemoryStorage()
+open_account(storage, funds="5")
+storage._lock.acquire()
+if not (child := os.fork()):
+    debit(storage)
+    os._exit(posted(storage) // 1_000_000)
+storage._lock.release()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), posted(storage))
+
+def work(unit):
+    if not (child := os.fork()):
+        try:
+            posted(storage)
+        except StorageMisuse as error:
+            os._exit(7 if "forked" in str(error) else 1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+print(storage.write(work))
+"""
 
     def test_l27_a_forked_process_goes_on_with_a_copy(self) -> None:
-        """Whatever a child does in memory, its parent does not see."""
-        code = self.FORK + (
-            "storage._lock.acquire()\n"
-            "if not (child := os.fork()):\n"
-            "    debit(storage); os._exit(posted(storage) // 1_000_000)\n"
-            "storage._lock.release()\n"
-            "status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
-            "print(status, posted(storage))\n"
-        )
-        assert run(code).split() == ["4", "5000000"]
-
-    def test_l27_a_fork_in_the_midst_of_a_unit_of_work_is_refused(self) -> None:
-        """The child's copy may be half a change: it says so."""
-        code = self.FORK + (
-            "def work(unit):\n"
-            "    child = os.fork()\n"
-            "    if not child:\n"
-            "        try: posted(storage)\n"
-            "        except StorageMisuse as error: os._exit(7 if 'forked' in str(error) else 1)\n"
-            "        os._exit(0)\n"
-            "    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
-            "print(storage.write(work))\n"
-        )
-        assert run(code).split() == ["7"]
+        """What a child does its parent does not see; a fork within a unit of work is refused."""
+        apart, within = run(self.FORKS).splitlines()
+        assert apart.split() == ["4", "5000000"]
+        assert within == "7"
 
     @pytest.mark.parametrize("work", [posted, debit], ids=["read", "write"])
     def test_l27_a_closed_storage_has_done_nothing(

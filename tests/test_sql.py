@@ -164,6 +164,53 @@ def end(process: subprocess.Popen[str]) -> str:
     return out
 
 
+OPENING = """
+from tests.factories import open_account
+
+def work(storage, name):
+    open_account(storage, name)
+    return 0
+"""
+
+SPENDING = """
+from monochat_billing.errors import InsufficientFunds
+from tests.test_sql import debit
+
+def work(storage, name):
+    done = 0
+    for _ in range(50):
+        try:
+            debit(storage)
+        except InsufficientFunds:
+            continue
+        done += 1
+    return done
+"""
+
+
+def at_once(code: str, path: Path, names: Sequence[str]) -> list[int]:
+    """Fork a process for each name, each with a storage of its own; give what their work returned.
+
+    They are forked off one that has imported everything, before it has opened anything.
+    """
+    program = f"""
+import os, sys
+from monochat_billing.adapters.sql import SqlStorage
+{code}
+gate, children = os.pipe(), []
+for name in sys.argv[2:]:
+    if not (child := os.fork()):
+        os.close(gate[1])
+        os.read(gate[0], 1)
+        with SqlStorage(sys.argv[1]) as storage:
+            os._exit(work(storage, name))
+    children.append(child)
+os.close(gate[1])
+print(*[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+"""
+    return [*map(int, end(start(program, f"sqlite:///{path}", *names)).split())]
+
+
 def debit(storage: SqlStorage, amount: str = "1", account: str = "acme") -> None:
     """Take an amount from an account, in one unit of work."""
     storage.write(lambda unit: unit.save([debiting(state_of(load(unit, account)), lira(amount))]))
@@ -204,23 +251,8 @@ class TestTheSchema:
         assert versions(path) == [HEAD]
 
     def test_several_processes_may_create_it_at_once(self, path: Path) -> None:
-        code = (
-            "import sys; from monochat_billing.adapters.sql import SqlStorage\n"
-            "from tests.factories import open_account\n"
-            "print('ready', flush=True); sys.stdin.readline()\n"
-            "with SqlStorage(sys.argv[1]) as storage: open_account(storage, sys.argv[2])\n"
-        )
         names = ["a", "b", "c", "d"]
-        processes = [start(code, f"sqlite:///{path}", name) for name in names]
-        for process in processes:
-            assert process.stdout
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        for process in processes:
-            end(process)
+        assert at_once(OPENING, path, names) == [0] * 4
         with SqlStorage(f"sqlite:///{path}") as storage:
             assert storage.read(lambda reader: list(reader.accounts())) == names
 
@@ -548,20 +580,7 @@ class TestBusy:
     def test_two_processes_share_one_file(self, storage: SqlStorage, path: Path) -> None:
         """Each debits as often as it can; together exactly as often as there is money."""
         open_account(storage, funds="60")
-        code = (
-            "import sys; from monochat_billing.adapters.sql import SqlStorage\n"
-            "from monochat_billing.errors import InsufficientFunds\n"
-            "from tests.test_sql import debit\n"
-            "done = 0\n"
-            "with SqlStorage(sys.argv[1]) as storage:\n"
-            "    for _ in range(50):\n"
-            "        try: debit(storage)\n"
-            "        except InsufficientFunds: continue\n"
-            "        done += 1\n"
-            "print(done)\n"
-        )
-        processes = [start(code, f"sqlite:///{path}") for _ in range(2)]
-        assert sum(int(end(process)) for process in processes) == 60
+        assert sum(at_once(SPENDING, path, ["a", "b"])) == 60
         check_sound(storage)
         assert state_of(stored(storage)).books.balance("TRY").posted == 0
 
@@ -856,6 +875,7 @@ class TestCrashes:
         "        print(state_of(stored(storage)).books.sequence, flush=True)\n"
     )
 
+    @pytest.mark.deep
     def test_l14_killed_writers_lose_no_acknowledged_entry(
         self, storage: SqlStorage, path: Path
     ) -> None:

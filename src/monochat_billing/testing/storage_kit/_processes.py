@@ -53,7 +53,7 @@ def l19_no_process_starves(desk: StorageDesk) -> None:
     for _ in range(3):
         place = desk.new_place()
         storage = desk.open(place)
-        opened(desk, str(400 * desk.effort), storage=storage)
+        opened(desk, str(240 * desk.effort), storage=storage)
         desk.shut(storage)
         rounds.append(_race(desk, place))
         if min(rounds[-1]) * PROCESSES * 4 >= sum(rounds[-1]):
