@@ -1,5 +1,6 @@
 """Plans compared: by the rating that bills, exactly where they meet, and in words."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -102,6 +103,10 @@ def billed(catalog: Catalog, choice: Choice, profile: UsageProfile) -> Money:
     return from_units(sum(units), "TRY")
 
 
+def _wrong(value: object) -> Any:  # noqa: ANN401 - what types would keep out
+    return [value] if value == "messages-5k" else value
+
+
 plans = st.sampled_from(["growth", "enterprise"])
 intervals = st.sampled_from([MONTH, YEAR])
 volumes = st.one_of(st.integers(0, 5_000), st.integers(8_000, 13_000), st.integers(90_000, 200_000))
@@ -190,6 +195,28 @@ class TestACost:
         cost = terms(catalog).cost(Choice("growth"), profile)
         assert cost.total == billed(catalog, Choice("growth"), profile)
         assert cost.total == money(3 * 1499 + 200, "TRY")
+
+    @pytest.mark.parametrize(
+        ("choice", "problem"),
+        [
+            pytest.param(lambda: "growth", "is no choice", id="name"),
+            pytest.param(lambda: Choice("priority"), "use one of basic, growth", id="no-plan"),
+            pytest.param(lambda: Choice("growth", support="basic"), "is a PLAN", id="no-support"),
+            pytest.param(
+                lambda: Choice("growth", packs=_wrong("messages-5k")), "no pair", id="pair"
+            ),
+            pytest.param(lambda: Choice("growth", _wrong("YEAR")), "is no interval", id="interval"),
+            pytest.param(
+                lambda: Choice("growth", packs=[("messages-5k", 0)]), "is no quantity", id="none"
+            ),
+        ],
+    )
+    def test_of_what_is_no_choice_is_refused(
+        self, choice: Callable[[], Choice], problem: str
+    ) -> None:
+        """With its field, and what to use."""
+        with pytest.raises(InvalidInput, match=problem):
+            terms().cost(choice(), UsageProfile.steady({MESSAGES: 1}))
 
     def test_by_hand(self) -> None:
         """Twelve months of Growth with 12,000 messages: 12 x 1,499 and 12 x 2,000 x 0.15."""
@@ -554,6 +581,9 @@ class TestAProfile:
         ("make", "problem"),
         [
             pytest.param(lambda: UsageProfile([]), "empty", id="no-months"),
+            pytest.param(lambda: UsageProfile(_wrong({"m": 1})), "one month", id="one-month"),
+            pytest.param(lambda: UsageProfile([{}], mixes=[{}, {}]), "mixes", id="mixes"),
+            pytest.param(lambda: UsageProfile([{}], transactions={"m": 0}), "tions", id="parts"),
             pytest.param(lambda: UsageProfile([{"m": -1}]), "is no count", id="negative"),
             pytest.param(lambda: UsageProfile.of_records([]), "is empty", id="no-records"),
             pytest.param(lambda: UsageProfile.of_csv(["at,meter", "x,y"]), "line 2", id="csv"),

@@ -15,6 +15,7 @@ from monochat_billing import (
     MONTH,
     YEAR,
     Billing,
+    BillingInterval,
     CancelMode,
     InvalidInput,
     MessageCategory,
@@ -307,6 +308,27 @@ class TestAScenario:
             pytest.param(
                 [Step(START, "acme", ScheduleChange("growth", None, START))], "plan ahead", id="now"
             ),
+            pytest.param(
+                [Step(START, "acme", Credit(money("5", "USD")))],
+                r"steps\[0\].currency: 'USD' is no balance of 'acme'",
+                id="other-money",
+            ),
+            pytest.param(
+                [Step(START, "acme", Subscribe("growth", MONTH, "USD"))],
+                "currency",
+                id="other-plan",
+            ),
+            pytest.param(
+                [Step(START, "acme", Subscribe("growth", BillingInterval.parse("2 MONTH")))],
+                "2 MONTH",
+                id="no-such-interval",
+            ),
+            pytest.param(
+                [Step(START, "acme", Charge(money("5", "TRY"), " "))], "charge.reason", id="why"
+            ),
+            pytest.param(
+                [Step(START, "acme", Cancel("growth", on=START))], "plan ahead", id="ended"
+            ),
         ],
     )
     def test_refuses_steps_that_cannot_be_right(self, steps: list[Step], message: str) -> None:
@@ -338,6 +360,10 @@ class TestAScenario:
         """Usage without records, or of two kinds, is no step."""
         with pytest.raises(InvalidInput, match="is empty"):
             Use([])
+        with pytest.raises(InvalidInput, match="no list"):
+            Use(None)
+        with pytest.raises(InvalidInput, match="is no action"):
+            Step(START, "acme", "subscribe")  # type: ignore[arg-type]
         record = MeterRecord(id="u", meter="monochat.message", quantity=1, occurred_at=START)
         with pytest.raises(InvalidInput, match="not of one kind"):
             Use([record, message("m", START)])
@@ -348,6 +374,10 @@ class TestAScenario:
             pytest.param({"end": START}, "let time run forwards", id="no-span"),
             pytest.param({"accounts": []}, "accounts: .* is empty", id="nobody"),
             pytest.param({"tick": timedelta()}, "tick", id="no-tick"),
+            pytest.param({"tick": 5}, "tick", id="number"),
+            pytest.param({"catalog": None}, "is no catalog", id="no-catalog"),
+            pytest.param({"accounts": ["acme"]}, r"accounts\[0\]: 'acme' is no", id="names"),
+            pytest.param({"steps": ["x"]}, r"steps\[0\]: 'x' is no Step", id="words"),
             pytest.param(
                 {"accounts": [SimulatedAccount(id="a", currencies=["TRY"])] * 2},
                 "twice",

@@ -337,6 +337,10 @@ class TestRunningDry:
 
     def test_currencies_do_not_mix(self) -> None:
         """A balance in another currency is refused."""
+        with pytest.raises(InvalidInput, match="parts"):
+            dry_odds(MODEL, Choice("growth"), TERMS, balance=self.BALANCE, draws=1, seed=1, parts=0)
+        with pytest.raises(InvalidInput, match="seed"):
+            compare_odds(MODEL, [Choice("growth")], TERMS, draws=1, seed="x")  # type: ignore[arg-type]
         with pytest.raises(InvalidInput, match="in TRY"):
             dry_odds(MODEL, Choice("growth"), TERMS, balance=money("1", "USD"), draws=1, seed=1)
 

@@ -13,10 +13,12 @@ import attrs
 
 from monochat_billing.adapters.sandbox import SandboxGateway, payment_id, sign_callback
 from monochat_billing.balance import PAID, DebitMode, Terms
-from monochat_billing.cancellations import CancelMode
+from monochat_billing.cancellations import CancelMode, as_cancel_mode
+from monochat_billing.change_rules import as_timing
 from monochat_billing.counters import MeterRecord
 from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import utc
+from monochat_billing.intervals import check_interval
 from monochat_billing.money import Money, amount_text, to_units
 from monochat_billing.payments import Payment, PaymentStatus
 from monochat_billing.periods import BillingInterval
@@ -143,8 +145,10 @@ class Charge:
     reason: str
 
     def check(self, catalog: AnyCatalog, rates: RateCards | None, at: datetime) -> None:  # noqa: ARG002 - as above
-        """Refuse an amount that is not above zero."""
+        """Refuse an amount that is not above zero, or no reason."""
         _check_amount(self.amount, "charge.amount")
+        if not isinstance(self.reason, str) or not self.reason.strip():
+            raise InvalidInput("charge.reason", self.reason, "is empty", "say what is charged")
 
     def perform(self, billing: Billing, account: str, key: str) -> object:
         """Debit it."""
@@ -169,8 +173,11 @@ class Subscribe:
         """Refuse a product that the catalog does not sell so."""
         product = catalog.at(at).product(self.product)
         product.quantity(self.quantity)
+        check_interval(self.interval, "subscribe.interval")
         if self.currency is not None:
             product.price(self.interval, self.currency, at)
+        elif all(interval != self.interval for interval, _ in product.offers()):
+            product.price(self.interval, "", at)
 
     def perform(self, billing: Billing, account: str, key: str) -> object:
         """Subscribe."""
@@ -204,9 +211,13 @@ class Change:
     quantity: int | None = None
 
     def check(self, catalog: AnyCatalog, rates: RateCards | None, at: datetime) -> None:  # noqa: ARG002 - as above
-        """Refuse a product that the catalog does not know."""
+        """Refuse a product that the catalog does not know, an interval or a timing that is none."""
         if self.to is None and self.of is None:
             raise InvalidInput("change.to", None, "is missing", "name the product, or of=")
+        if self.interval is not None:
+            check_interval(self.interval, "change.interval")
+        if self.timing is not None:
+            as_timing(self.timing)
         for name in (self.to, self.of):
             if name is not None:
                 catalog.at(at).product(name)
@@ -269,6 +280,8 @@ class Cancel:
         """Refuse an unknown product, or an instant that is not ahead."""
         catalog.at(at).product(self.what)
         _check_ahead(self.on, "cancel.on", at)
+        if self.mode is not None:
+            as_cancel_mode(self.mode)
 
     def perform(self, billing: Billing, account: str, key: str) -> object:
         """Cancel, or schedule the cancel."""
@@ -329,7 +342,9 @@ class BuyPack:
 
     def check(self, catalog: AnyCatalog, rates: RateCards | None, at: datetime) -> None:  # noqa: ARG002 - as above
         """Refuse a pack that the catalog does not know, or no quantity."""
-        catalog.at(at).one_off(self.pack)
+        one_off = catalog.at(at).one_off(self.pack)
+        if self.currency is not None:
+            one_off.price(self.currency, at)
         if type(self.quantity) is not int or self.quantity < 1:
             raise InvalidInput("pack.quantity", self.quantity, "is no quantity", "pass 1 or more")
 
@@ -343,7 +358,9 @@ class BuyPack:
         return f"buy {self.quantity} x {self.pack}"
 
 
-def _records(value: Iterable[Any]) -> tuple[Any, ...]:
+def _records(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - refuses what is no list
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        raise InvalidInput("use.records", value, "is no list of records", "pass a list of them")
     return tuple(value)
 
 

@@ -333,6 +333,9 @@ def branch_out(
     """
     if not branches:
         raise InvalidInput("branches", (), "is empty", "pass at least one Branch")
+    for one in branches:
+        if not isinstance(one, Branch):
+            raise InvalidInput("branches", one, "is no branch", 'pass Branch("name", [...])')
     names = [one.name for one in branches]
     if len(set(names)) != len(names):
         raise InvalidInput("branches", names, "has a name twice", "give each its own name")

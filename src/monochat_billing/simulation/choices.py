@@ -8,25 +8,40 @@ growth MONTH, 2 x messages-5k
 """
 
 from collections.abc import Iterable
-from typing import final
+from typing import Final, final
 
 import attrs
 
+from monochat_billing.errors import InvalidInput
+from monochat_billing.intervals import check_interval
 from monochat_billing.money import Money
 from monochat_billing.periods import MONTH, BillingInterval
 from monochat_billing.wording import Words
 
 __all__ = ["Choice", "Cost", "CostLine", "Obstacle"]
 
+_PAIR: Final = 2
+
 
 def _packs(value: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    return tuple([(str(pack), quantity) for pack, quantity in value])
+    found = tuple(value)
+    for one in found:
+        if not isinstance(one, (tuple, list)) or len(one) != _PAIR:
+            raise InvalidInput("packs", one, "is no pair", 'pass [("messages-5k", 2)]')
+    return tuple([(str(pack), quantity) for pack, quantity in found])
+
+
+def _interval(value: BillingInterval) -> BillingInterval:
+    return check_interval(value)
 
 
 @final
 @attrs.frozen
 class Choice:
     """Name what is chosen: a plan and how it is paid, a support package, packs and how many.
+
+    Raises:
+        InvalidInput: an interval is none, or a pack comes without its quantity.
 
     Without a support package ``support_interval`` says nothing, and is a month.
 
@@ -35,9 +50,9 @@ class Choice:
     """
 
     plan: str
-    interval: BillingInterval = MONTH
+    interval: BillingInterval = attrs.field(default=MONTH, converter=_interval)
     support: str | None = None
-    support_interval: BillingInterval = MONTH
+    support_interval: BillingInterval = attrs.field(default=MONTH, converter=_interval)
     packs: tuple[tuple[str, int], ...] = attrs.field(default=(), converter=_packs)
 
     def __attrs_post_init__(self) -> None:

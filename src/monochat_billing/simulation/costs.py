@@ -33,7 +33,7 @@ from monochat_billing.limits import LimitKind, check
 from monochat_billing.meter_rates import MeterRate, MeterTerms
 from monochat_billing.money import DEFAULT_SCALE, Money, as_fraction, from_units, to_units
 from monochat_billing.periods import BillingAnchor, BillingInterval
-from monochat_billing.plans import AnyCatalog, Catalog, Product
+from monochat_billing.plans import AnyCatalog, Catalog, Family, Product
 from monochat_billing.rating import RateCards, UsageRecord, rate
 from monochat_billing.rounding import HALF_UP
 from monochat_billing.simulation.choices import Choice, Cost, CostLine, Obstacle
@@ -105,8 +105,11 @@ class CostTerms:
 
         Raises:
             UnknownName: the catalog has no such product, price, pack or meter.
-            InvalidInput: usage is not offered, or a pack's quantity is none.
+            InvalidInput: usage is not offered, a pack's quantity is none, or a product is no plan,
+                or no support package, where one is asked for.
         """
+        if not isinstance(choice, Choice):
+            raise InvalidInput("choice", choice, "is no choice", 'pass Choice("growth")')
         base, fixed = self._base(choice, len(profile.months))
         lines, months = list(base), list(fixed)
         obstacles: list[Obstacle] = []
@@ -226,8 +229,10 @@ class CostTerms:
         return found
 
     def _fixed(self, choice: Choice, months: list[int]) -> Iterable[CostLine]:
+        self._check_family(choice.plan, Family.PLAN)
         yield from self._subscription(choice.plan, choice.interval, months)
         if choice.support is not None:
+            self._check_family(choice.support, Family.SUPPORT)
             yield from self._subscription(choice.support, choice.support_interval, months)
         for pack, quantity in choice.packs:
             one_off = self.now.one_off(pack)
@@ -239,6 +244,14 @@ class CostTerms:
             gross = amount if tax is None else tax.on(amount).gross
             months[0] += to_units(gross)
             yield CostLine(pack, quantity, gross)
+
+    def _check_family(self, name: str, family: Family) -> None:
+        found = self.now.product(name).family
+        if found is not family:
+            known = ", ".join(one.id for one in self.now.ladder(family))
+            raise InvalidInput(
+                f"choice.{family.value.lower()}", name, f"is a {found}", f"use one of {known}"
+            )
 
     def _subscription(
         self, name: str, interval: BillingInterval, months: list[int]

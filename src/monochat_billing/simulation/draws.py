@@ -17,6 +17,7 @@ so it does not matter who draws it, or in which order.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, final
 
@@ -45,9 +46,16 @@ def _mixed(value: int) -> int:
 
 @final
 class Dice:
-    """Roll whole numbers, the same for the same seed and stream."""
+    """Roll whole numbers, the same for the same seed and stream.
+
+    Raises:
+        InvalidInput: one of them is no int.
+    """
 
     def __init__(self, seed: int, stream: int = 0) -> None:
+        for name, value in (("seed", seed), ("stream", stream)):
+            if type(value) is not int:
+                raise InvalidInput(name, value, "is no whole number", "pass an int")
         self._state = _mixed((seed & _MASK) ^ _mixed((stream * _GAMMA + 1) & _MASK))
 
     def bits(self) -> int:
@@ -108,11 +116,11 @@ def _chance(value: Any) -> Fraction:  # noqa: ANN401 - as above
 
 
 def _growth(value: Any) -> Fraction:  # noqa: ANN401 - as above; it may shrink
-    shrinks = value.startswith("-") if isinstance(value, str) else value < 0
     if isinstance(value, str):
-        found = exact(value.removeprefix("-"), field="growth")
+        shrinks, value = value.startswith("-"), value.removeprefix("-")
     else:
-        found = exact(abs(value), field="growth")
+        shrinks = isinstance(value, (int, Fraction, Decimal)) and value < 0
+    found = exact(-value if shrinks and not isinstance(value, str) else value, field="growth")
     if shrinks and found > 1:
         raise InvalidInput(
             "growth", str(value), "would let usage fall below zero", "pass '-1' or more"

@@ -40,6 +40,10 @@ def _count(value: object, field: str) -> int:
 
 
 def _months(value: Iterable[Mapping[str, int]]) -> tuple[Mapping[str, int], ...]:
+    if isinstance(value, Mapping):
+        raise InvalidInput(
+            "months", dict(value), "is one month, and no list", "pass [month], or steady(month)"
+        )
     months = tuple(value)
     if not 1 <= len(months) <= _MOST_MONTHS:
         raise InvalidInput(

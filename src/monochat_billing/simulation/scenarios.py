@@ -26,14 +26,15 @@ and the refusal of what cannot be run.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
 
 import attrs
 
+from monochat_billing.catalog_versions import CatalogVersions
 from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.instants import check_zone, utc
-from monochat_billing.money import check_currency
-from monochat_billing.plans import AnyCatalog
+from monochat_billing.money import Money, check_currency
+from monochat_billing.plans import AnyCatalog, Catalog
 from monochat_billing.profiles import Address, BillingProfile, TaxId, TaxIdKind
 from monochat_billing.rating import RateCards
 from monochat_billing.simulation.actions import Action
@@ -89,12 +90,19 @@ class Step:
     """Let one action happen to one account at an instant.
 
     Raises:
-        InvalidInput: the instant is naive.
+        InvalidInput: the instant is naive, or the action is none.
     """
 
     at: datetime = attrs.field(converter=_step_at)
     account: str
     action: Action
+
+    def __attrs_post_init__(self) -> None:
+        for verb in ("check", "perform"):
+            if not callable(getattr(self.action, verb, None)):
+                raise InvalidInput(
+                    "step.action", self.action, "is no action", "pass Subscribe(...) or another"
+                )
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%MZ} {self.account}: {self.action}"
@@ -135,11 +143,23 @@ def _month_after(start: datetime, number: int) -> datetime:
 
 
 def _accounts(value: Iterable[SimulatedAccount]) -> tuple[SimulatedAccount, ...]:
-    return tuple(value)
+    return _all_of(SimulatedAccount, value, "scenario.accounts")
 
 
 def _steps(value: Iterable[Step]) -> tuple[Step, ...]:
-    return tuple(value)
+    return _all_of(Step, value, "scenario.steps")
+
+
+_Of = TypeVar("_Of")
+
+
+def _all_of(kind: type[_Of], value: Iterable[_Of], field: str) -> tuple[_Of, ...]:
+    found = tuple(value)
+    for place, one in enumerate(found):
+        if not isinstance(one, kind):
+            name = kind.__name__
+            raise InvalidInput(f"{field}[{place}]", one, f"is no {name}", f"pass {name}(...)")
+    return found
 
 
 def _instant(value: Any) -> datetime:  # noqa: ANN401 - utc refuses what is no instant
@@ -178,7 +198,11 @@ class Scenario:
                 f"is not after the start, {self.start.isoformat()}",
                 "let time run forwards",
             )
-        if self.tick is not None and self.tick <= timedelta():
+        if not isinstance(self.catalog, (Catalog, CatalogVersions)):
+            raise InvalidInput("scenario.catalog", self.catalog, "is no catalog", "pass a Catalog")
+        if self.tick is not None and not (
+            isinstance(self.tick, timedelta) and self.tick > timedelta()
+        ):
             raise InvalidInput("scenario.tick", self.tick, "is not ahead", "pass timedelta(days=1)")
         if not self.accounts:
             raise InvalidInput("scenario.accounts", (), "is empty", "pass at least one account")
@@ -213,9 +237,22 @@ class Scenario:
         return f"{accounts}, {len(self.steps)} steps, {self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}"
 
 
+def _check_currency(step: Step, account: SimulatedAccount, where: str) -> None:
+    amount = getattr(step.action, "amount", None)
+    code = amount.currency.code if isinstance(amount, Money) else None
+    code = code or getattr(step.action, "currency", None)
+    if code is not None and code not in account.currencies:
+        raise InvalidInput(
+            f"{where}.currency",
+            code,
+            f"is no balance of {account.id!r}",
+            f"use one of {', '.join(account.currencies)}, or give the account that currency",
+        )
+
+
 def _check_steps(scenario: Scenario) -> None:
     """Refuse steps that cannot be run, naming the first of them."""
-    accounts = {one.id for one in scenario.accounts}
+    accounts = {one.id: one for one in scenario.accounts}
     before = scenario.start
     for place, step in enumerate(scenario.steps):
         where = f"steps[{place}]"
@@ -238,6 +275,7 @@ def _check_steps(scenario: Scenario) -> None:
                 f"{where}.account", step.account, "is not in the scenario", "add the account"
             )
         before = step.at
+        _check_currency(step, accounts[step.account], where)
         try:
             step.action.check(scenario.catalog, scenario.rates, step.at)
         except InvalidInput as error:

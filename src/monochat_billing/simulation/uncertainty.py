@@ -27,6 +27,7 @@ import attrs
 from monochat_billing.counters import MeterRecord
 from monochat_billing.currencies import minor_digits
 from monochat_billing.errors import InvalidInput
+from monochat_billing.instants import utc
 from monochat_billing.money import DEFAULT_SCALE, Money, from_units, to_units
 from monochat_billing.quantities import exact
 from monochat_billing.rounding import round_ratio
@@ -45,6 +46,7 @@ __all__ = ["CostOdds", "DryOdds", "Odds", "compare_odds", "dry_odds", "nearest_r
 _MICROSECOND: Final = timedelta(microseconds=1)
 _PLENTY: Final = 10**12
 _MOST_DRAWS: Final = 1_000_000
+_MOST_PARTS: Final = 1000
 _QUANTILES: Final = (Fraction(1, 20), Fraction(1, 2), Fraction(19, 20))
 
 
@@ -337,7 +339,7 @@ def dry_odds(
     ``executor.map``; it does not change the answer.
 
     Raises:
-        InvalidInput: there is no draw, or the amounts are of another currency.
+        InvalidInput: there is no draw, an instant is naive, or amounts are of another currency.
         UnknownName: a choice or a meter is not in the catalog.
     """
     for amount in (balance, *(one for _, one in deposits)):
@@ -348,10 +350,15 @@ def dry_odds(
                 "is no amount in the currency of the terms",
                 f"pass an amount in {terms.currency}",
             )
+    if type(parts) is not int or not 1 <= parts <= _MOST_PARTS:
+        raise InvalidInput("parts", parts, "is no count", f"pass 1 to {_MOST_PARTS}")
     jobs = [
         _Job(terms, choice, model, seed, number, parts) for number in range(_check_draws(draws))
     ]
-    paid = [(terms.start, to_units(balance)), *((at, to_units(one)) for at, one in deposits)]
+    paid = [
+        (terms.start, to_units(balance)),
+        *((utc(at, field="deposits"), to_units(one)) for at, one in deposits),
+    ]
     found = [_held_against(charges, paid) for charges in over(_lived, jobs)]
     return DryOdds(
         currency=terms.currency,
