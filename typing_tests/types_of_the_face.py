@@ -9,6 +9,8 @@ from monochat_billing import (
     Balance,
     Billing,
     BillingInterval,
+    BillingPeriod,
+    CampaignPart,
     ChangeQuote,
     ChangeResult,
     Checkout,
@@ -21,6 +23,7 @@ from monochat_billing import (
     Overview,
     PackPurchase,
     PaymentReceipt,
+    Rounding,
     RunReport,
     Runway,
     Statement,
@@ -91,6 +94,14 @@ async def what_a_type_checker_refuses(billing: AsyncBilling, amount: Money) -> N
     await billing.balances.debit("acme", amount, reason="export")  # type: ignore[call-arg]
     await billing.balances.debit("acme", 12.5, reason="export", key="k")  # type: ignore[arg-type]
     await billing.balances.debot("acme")  # type: ignore[attr-defined]
+
+
+def what_a_value_takes(at: datetime) -> None:
+    """A value takes what its converter reads, and a type checker knows which types those are."""
+    CampaignPart(market="Turkey", category="marketing", messages=1, delivered="0.9")
+    CampaignPart(market="Turkey", category=3, messages=1)  # type: ignore[arg-type]
+    BillingPeriod(start=at, end="2026-12-01")  # type: ignore[arg-type]
+    Rounding(mode=None)  # type: ignore[arg-type]
 
 
 def what_a_host_makes() -> None:

@@ -34,7 +34,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import attrs
 
@@ -51,9 +51,10 @@ from monochat_billing.message_regimes import (
 from monochat_billing.message_tiers import MessageCounts, ServiceKey, TierKey, TierLadder
 from monochat_billing.message_words import category_words, market_words
 from monochat_billing.money import DEFAULT_SCALE, Money, amount_text, from_units, to_units
-from monochat_billing.quantities import exact, exact_count, most_affordable
+from monochat_billing.quantities import Quantity, exact, exact_count, most_affordable
 from monochat_billing.rating import MessageCategory, RateCard
 from monochat_billing.rounding import round_units
+from monochat_billing.texts import member_of
 from monochat_billing.wording import Words
 
 __all__ = [
@@ -68,11 +69,15 @@ __all__ = [
 ]
 
 
-def _share(value: Any) -> Fraction:  # noqa: ANN401 - refuses what is not exact
+def _share(value: Quantity) -> Fraction:
     found = exact(value, field="delivered")
     if found > 1:
         raise InvalidInput("delivered", str(found), "is above one", "pass 90 % as '0.9'")
     return found
+
+
+def _category(value: MessageCategory | str) -> MessageCategory:
+    return member_of(MessageCategory, value, "category")
 
 
 @final
@@ -94,7 +99,7 @@ class CampaignPart:
     """
 
     market: str
-    category: MessageCategory = attrs.field(converter=MessageCategory)
+    category: MessageCategory = attrs.field(converter=_category)
     messages: int
     in_window: int = 0
     in_entry_point: int = 0
@@ -328,7 +333,8 @@ def affordable(
     """Return how many more times a mix can be sent for an amount, one after the other.
 
     Exact at the edge: that many cost no more than the amount, and one more costs more, unless
-    ``at_most`` is reached. ``delivered`` counts before the mix is repeated.
+    ``at_most`` is reached. ``on``, ``counts`` and ``sender`` are as for :func:`estimate`; the mix
+    goes on counting from ``counts``.
 
     Raises:
         InvalidInput: the amount is in another currency; otherwise as :func:`estimate`.

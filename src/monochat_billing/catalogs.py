@@ -45,7 +45,7 @@ class DirectionBasis(enum.StrEnum):
     """What a year costs: as much or more is an upgrade, less is a downgrade."""
 
 
-def _instant(value: Any) -> datetime | None:  # noqa: ANN401 - utc refuses what is no instant
+def _instant(value: datetime | None) -> datetime | None:
     return None if value is None else utc(value, field="catalog.effective_at")
 
 

@@ -17,7 +17,7 @@ capacity, a quantity for each unit.
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import Any, Final, TypeAlias, final
+from typing import Final, TypeAlias, final
 
 import attrs
 
@@ -80,11 +80,11 @@ _ZERO: Final = Fraction(0)
 _INCLUDED: Final = "included"
 
 
-def _number(value: Any) -> Fraction:  # noqa: ANN401 - refuses what is not exact
+def _number(value: Quantity) -> Fraction:
     return exact(value, field="price")
 
 
-def _optional(value: Any) -> Fraction | None:  # noqa: ANN401 - as above
+def _optional(value: Quantity | None) -> Fraction | None:
     return None if value is None else exact(value, field="bound")
 
 

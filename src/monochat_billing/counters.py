@@ -22,7 +22,7 @@ from monochat_billing.instants import utc
 from monochat_billing.lots import Share
 from monochat_billing.money import Money, from_units
 from monochat_billing.periods import BillingPeriod
-from monochat_billing.quantities import exact, number_text
+from monochat_billing.quantities import Quantity, exact, number_text
 from monochat_billing.tax import TaxLine
 from monochat_billing.texts import check_identity
 
@@ -45,7 +45,7 @@ MINIMUM: Final = "minimum"
 _MONTHS_AHEAD: Final = 14
 
 
-def _quantity(value: Any) -> Fraction:  # noqa: ANN401 - refuses what is not exact
+def _quantity(value: Quantity) -> Fraction:
     return exact(value, field="quantity")
 
 

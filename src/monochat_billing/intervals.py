@@ -56,7 +56,7 @@ _MONTHS: Final = {
 _DAYS: Final = {IntervalUnit.DAY: 1, IntervalUnit.WEEK: _DAYS_PER_WEEK}
 
 
-def _unit(value: Any) -> IntervalUnit:  # noqa: ANN401 - whatever the caller passed
+def _unit(value: IntervalUnit | str) -> IntervalUnit:
     try:
         return IntervalUnit(value)
     except ValueError:

@@ -52,6 +52,7 @@ from monochat_billing.profiles import BillingProfile
 from monochat_billing.rounding import HALF_UP, round_ratio
 from monochat_billing.tax import Pricing, Tax, TaxLine, tax_pieces
 from monochat_billing.tax_regimes import TURKEY, TaxRegime
+from monochat_billing.texts import member_of
 
 __all__ = [
     "INVOICED",
@@ -89,6 +90,10 @@ class TaxPoint(enum.StrEnum):
     ON_CHARGE = "ON_CHARGE"
 
 
+def _tax_point(value: TaxPoint | str) -> TaxPoint:
+    return member_of(TaxPoint, value, "tax_point")
+
+
 @final
 @attrs.frozen(kw_only=True)
 class InvoicePolicy:
@@ -112,7 +117,7 @@ class InvoicePolicy:
     """
 
     seller: BillingProfile
-    tax_point: TaxPoint = attrs.field(converter=TaxPoint)
+    tax_point: TaxPoint = attrs.field(converter=_tax_point)
     regime: TaxRegime = TURKEY
     zone: str = "Europe/Istanbul"
     home: str = "TRY"

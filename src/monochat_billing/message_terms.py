@@ -44,6 +44,7 @@ from monochat_billing.money import DEFAULT_SCALE
 from monochat_billing.rating import MessageCategory
 from monochat_billing.rounding import round_ratio, round_units
 from monochat_billing.tax import KDV, TaxTable, TaxTreatment
+from monochat_billing.texts import member_of
 
 __all__ = ["FeeDesk", "MessageTax", "MessageTerms", "Payer", "StopRule"]
 
@@ -80,6 +81,10 @@ class StopRule(enum.StrEnum):
     """When the balance is used up, whatever its credit limit is."""
 
 
+def _treatment(value: TaxTreatment | str) -> TaxTreatment:
+    return member_of(TaxTreatment, value, "treatment")
+
+
 @final
 @attrs.frozen(kw_only=True)
 class MessageTax:
@@ -97,7 +102,7 @@ class MessageTax:
 
     table: TaxTable = KDV
     band: str = "standard"
-    treatment: TaxTreatment = attrs.field(default=TaxTreatment.TAXED, converter=TaxTreatment)
+    treatment: TaxTreatment = attrs.field(default=TaxTreatment.TAXED, converter=_treatment)
     reason: str = ""
 
     def __attrs_post_init__(self) -> None:
@@ -120,6 +125,14 @@ def _fees(value: Iterable[OwnFee]) -> tuple[OwnFee, ...]:
     return tuple(value)
 
 
+def _payer(value: Payer | str) -> Payer:
+    return member_of(Payer, value, "payer")
+
+
+def _stop(value: StopRule | str) -> StopRule:
+    return member_of(StopRule, value, "stop")
+
+
 @final
 @attrs.frozen(kw_only=True)
 class MessageTerms:
@@ -128,6 +141,8 @@ class MessageTerms:
     ``own`` are fees for each message: ``PerUnit`` for an absolute one, ``Graduated`` for one whose
     tiers count the account's charged messages of the month, and any model on the provider's fee
     for a percentage. ``own_on_free`` says whether what the provider does not charge pays them too.
+    ``tax`` is owed on the fees, none for None. ``payer`` says whom the provider bills: for
+    ``BUSINESS`` only own fees are debited. ``stop`` says how far down a balance pays for messages.
     ``hold_for`` is how long a send is held for before age releases it. ``meter`` is the unit of
     which every message that arrived uses one, where the account has a balance of it. ``sender`` is
     set where authentication messages are expected at international rates.
@@ -141,8 +156,8 @@ class MessageTerms:
     own: tuple[OwnFee, ...] = attrs.field(default=(), converter=_fees)
     own_on_free: bool = False
     tax: MessageTax | None = None
-    payer: Payer = attrs.field(default=Payer.PARTNER, converter=Payer)
-    stop: StopRule = attrs.field(default=StopRule.AT_LIMIT, converter=StopRule)
+    payer: Payer = attrs.field(default=Payer.PARTNER, converter=_payer)
+    stop: StopRule = attrs.field(default=StopRule.AT_LIMIT, converter=_stop)
     hold_for: timedelta = timedelta(days=7)
     meter: str = "monochat.message"
     sender: InternationalSender | None = None

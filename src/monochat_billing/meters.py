@@ -38,6 +38,7 @@ from monochat_billing.intervals import MONTH, BillingInterval, check_counted
 from monochat_billing.money import Money, to_units
 from monochat_billing.rate_tables import RateTables
 from monochat_billing.tax import Pricing
+from monochat_billing.texts import member_of
 
 __all__ = ["Aggregation", "Meter"]
 
@@ -78,6 +79,10 @@ def _rates(value: Iterable[RateTables]) -> tuple[RateTables, ...]:
     return tuple(value)
 
 
+def _pricing(value: Pricing | str) -> Pricing:
+    return member_of(Pricing, value, "pricing")
+
+
 @final
 @attrs.frozen(kw_only=True)
 class Meter:
@@ -99,7 +104,7 @@ class Meter:
     per: BillingInterval = MONTH
     rates: tuple[RateTables, ...] = attrs.field(default=(), converter=_rates)
     minimum: tuple[Money, ...] = ()
-    pricing: Pricing = attrs.field(default=Pricing.INCLUSIVE, converter=Pricing)
+    pricing: Pricing = attrs.field(default=Pricing.INCLUSIVE, converter=_pricing)
     tax_class: str = "standard"
 
     def __attrs_post_init__(self) -> None:

@@ -26,7 +26,7 @@ subscription, so nothing has to be looked up when it renews.
 
 import enum
 from datetime import datetime
-from typing import Any, final
+from typing import final
 
 import attrs
 
@@ -52,11 +52,11 @@ class AfterTerm(enum.StrEnum):
     """The subscription ends: it expires, and nothing is charged."""
 
 
-def _from(value: Any) -> datetime:  # noqa: ANN401 - utc refuses what is no instant
+def _from(value: datetime) -> datetime:
     return utc(value, field="valid_from")
 
 
-def _until(value: Any) -> datetime:  # noqa: ANN401 - as above
+def _until(value: datetime) -> datetime:
     return utc(value, field="valid_until")
 
 

@@ -7,7 +7,7 @@
 
 import enum
 from datetime import datetime
-from typing import Any, Final, final
+from typing import Final, final
 
 import attrs
 
@@ -20,7 +20,7 @@ from monochat_billing.units import Units
 __all__ = ["NO_REFUND", "PackScope", "RefundBasis", "RefundPolicy"]
 
 
-def _category(value: Any) -> MessageCategory:  # noqa: ANN401 - whatever the caller passed
+def _category(value: MessageCategory | str) -> MessageCategory:
     try:
         return MessageCategory(value)
     except ValueError:

@@ -10,13 +10,13 @@ dynamic model, a multiple of a value.
 """
 
 from fractions import Fraction
-from typing import Any, Final, final
+from typing import Final, final
 
 import attrs
 
 from monochat_billing.charge_lines import DraftLine, LineBasis
 from monochat_billing.errors import InvalidInput
-from monochat_billing.quantities import Usage, events_of, exact, exact_count, quantity_of
+from monochat_billing.quantities import Quantity, Usage, events_of, exact, exact_count, quantity_of
 
 __all__ = ["Dynamic", "Percentage"]
 
@@ -25,11 +25,11 @@ _ONE: Final = Fraction(1)
 _ZERO: Final = Fraction(0)
 
 
-def _number(value: Any) -> Fraction:  # noqa: ANN401 - refuses what is not exact
+def _number(value: Quantity) -> Fraction:
     return exact(value, field="price")
 
 
-def _optional(value: Any) -> Fraction | None:  # noqa: ANN401 - as above
+def _optional(value: Quantity | None) -> Fraction | None:
     return None if value is None else exact(value, field="bound")
 
 

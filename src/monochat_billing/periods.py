@@ -17,7 +17,7 @@ it, one that happens twice the first of the two. Instants are aware UTC; every s
 
 import itertools
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final, final
+from typing import Final, final
 
 import attrs
 
@@ -67,13 +67,13 @@ _FEBRUARY: Final = 2
 # ------------------------------------------------------------------------------------ periods
 
 
-def _utc_start(value: Any) -> datetime:  # noqa: ANN401 - utc refuses what is no instant
+def _utc_start(value: datetime) -> datetime:
     if type(value) is datetime and value.tzinfo is UTC:
         return value
     return utc(value, field="start")
 
 
-def _utc_end(value: Any) -> datetime:  # noqa: ANN401 - as above
+def _utc_end(value: datetime) -> datetime:
     if type(value) is datetime and value.tzinfo is UTC:
         return value
     return utc(value, field="end")

@@ -76,11 +76,11 @@ class PriceReach(enum.StrEnum):
     """Everybody, at the first renewal at or after ``reaches_at``."""
 
 
-def _instant(value: Any) -> datetime | None:  # noqa: ANN401 - utc refuses what is no instant
+def _instant(value: datetime | None) -> datetime | None:
     return None if value is None else utc(value, field="price.dates")
 
 
-def _reach(value: Any) -> PriceReach:  # noqa: ANN401 - whatever the caller passed
+def _reach(value: PriceReach | str) -> PriceReach:
     try:
         return PriceReach(value)
     except ValueError:
@@ -88,7 +88,7 @@ def _reach(value: Any) -> PriceReach:  # noqa: ANN401 - whatever the caller pass
         raise InvalidInput("price.reach", value, "is unknown", f"use one of {known}") from None
 
 
-def _pricing(value: Any) -> Pricing:  # noqa: ANN401 - as above
+def _pricing(value: Pricing | str) -> Pricing:
     try:
         return Pricing(value)
     except ValueError:

@@ -11,12 +11,13 @@ ready-made policies by name.
 """
 
 from enum import StrEnum
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, final
 
 import attrs
 
 from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.rounding import HALF_UP, MAX_SCALE, Rounding
+from monochat_billing.texts import member_of
 
 __all__ = [
     "DEFAULT_POLICY",
@@ -104,39 +105,31 @@ class CreditCap(StrEnum):
     """No limit."""
 
 
-_Kind = TypeVar("_Kind", bound=StrEnum)
 _MEASURED_CHARGES: Final = (ChargeRule.REMAINING, ChargeRule.DIFFERENCE)
 
 
-def _basis(value: Any) -> TimeBasis:  # noqa: ANN401 - whatever the caller passed
-    return _member(TimeBasis, value, "basis")
+def _basis(value: TimeBasis | str) -> TimeBasis:
+    return member_of(TimeBasis, value, "basis")
 
 
-def _credit(value: Any) -> CreditRule:  # noqa: ANN401 - as above
-    return _member(CreditRule, value, "credit")
+def _credit(value: CreditRule | str) -> CreditRule:
+    return member_of(CreditRule, value, "credit")
 
 
-def _charge(value: Any) -> ChargeRule:  # noqa: ANN401 - as above
-    return _member(ChargeRule, value, "charge")
+def _charge(value: ChargeRule | str) -> ChargeRule:
+    return member_of(ChargeRule, value, "charge")
 
 
-def _order(value: Any) -> RoundingOrder:  # noqa: ANN401 - as above
-    return _member(RoundingOrder, value, "order")
+def _order(value: RoundingOrder | str) -> RoundingOrder:
+    return member_of(RoundingOrder, value, "order")
 
 
-def _credit_base(value: Any) -> CreditBase:  # noqa: ANN401 - as above
-    return _member(CreditBase, value, "credit_base")
+def _credit_base(value: CreditBase | str) -> CreditBase:
+    return member_of(CreditBase, value, "credit_base")
 
 
-def _cap(value: Any) -> CreditCap:  # noqa: ANN401 - as above
-    return _member(CreditCap, value, "cap")
-
-
-def _member(kind: type[_Kind], value: Any, field: str) -> _Kind:  # noqa: ANN401 - as above
-    try:
-        return kind(value)
-    except ValueError:
-        raise InvalidInput(field, value, "is unknown", f"use one of {', '.join(kind)}") from None
+def _cap(value: CreditCap | str) -> CreditCap:
+    return member_of(CreditCap, value, "cap")
 
 
 @final

@@ -50,7 +50,7 @@ class RoundingMode(StrEnum):
     """Away from zero."""
 
 
-def _mode(value: Any) -> RoundingMode:  # noqa: ANN401 - whatever the caller passed
+def _mode(value: RoundingMode | str) -> RoundingMode:
     try:
         return RoundingMode(value)
     except ValueError:

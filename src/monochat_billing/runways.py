@@ -11,7 +11,7 @@ burn order, so what expires on the way is not counted on.
 import enum
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Any, Final, final
+from typing import Final, final
 
 import attrs
 
@@ -23,7 +23,7 @@ from monochat_billing.instants import utc
 from monochat_billing.lots import ChargeKind
 from monochat_billing.money import Money, as_fraction
 from monochat_billing.plans import AnyCatalog, known_product
-from monochat_billing.quantities import exact
+from monochat_billing.quantities import Quantity, exact
 from monochat_billing.rounding import round_ratio
 from monochat_billing.scheduling import DueKind
 from monochat_billing.subscriptions import SubscriptionState
@@ -47,7 +47,7 @@ _KINDS: Final = {
 }
 
 
-def _per_day(value: Any) -> Fraction:  # noqa: ANN401 - refuses what is not exact
+def _per_day(value: Quantity | Money) -> Fraction:
     if isinstance(value, Money):
         value = as_fraction(value)
     return exact(value, field="per_day")

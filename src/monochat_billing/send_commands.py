@@ -49,6 +49,7 @@ from monochat_billing.plans import AnyCatalog, Family, known_product
 from monochat_billing.postings import posting_events
 from monochat_billing.rating import MessageCategory
 from monochat_billing.subscriptions import Subscription, SubscriptionState
+from monochat_billing.texts import member_of
 from monochat_billing.tills import Till
 from monochat_billing.units import plain_text
 
@@ -78,6 +79,10 @@ def _instant(value: datetime) -> datetime:
     return utc(value, field="sent_at")
 
 
+def _category(value: MessageCategory | str) -> MessageCategory:
+    return member_of(MessageCategory, value, "category")
+
+
 @final
 @attrs.frozen(kw_only=True)
 class SentMessage:
@@ -98,7 +103,7 @@ class SentMessage:
     id: str
     number: str
     market: str
-    category: MessageCategory = attrs.field(converter=MessageCategory)
+    category: MessageCategory = attrs.field(converter=_category)
     sent_at: datetime = attrs.field(converter=_instant)
     expects_free: bool | None = None
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, Final, final
+from typing import Final, final
 
 import attrs
 
@@ -36,6 +36,7 @@ from monochat_billing.money import (
     to_units,
 )
 from monochat_billing.rounding import HALF_UP, Rounding, round_ratio
+from monochat_billing.texts import member_of
 
 __all__ = [
     "KDV",
@@ -81,7 +82,7 @@ _TAXED: Final = TaxTreatment.TAXED
 _INCLUSIVE: Final = Pricing.INCLUSIVE
 
 
-def _rate(value: Any) -> Fraction:  # noqa: ANN401 - refuses what is not exact
+def _rate(value: Fraction | int) -> Fraction:
     if isinstance(value, Fraction) or type(value) is int:
         rate = Fraction(value)
         if 0 <= rate <= 1:
@@ -212,6 +213,14 @@ class TaxLine:
             raise InvalidInput("tax", self.tax, "is due under no tax", "use the TAXED treatment")
 
 
+def _pricing(value: Pricing | str) -> Pricing:
+    return member_of(Pricing, value, "pricing")
+
+
+def _treatment(value: TaxTreatment | str) -> TaxTreatment:
+    return member_of(TaxTreatment, value, "treatment")
+
+
 @final
 @attrs.frozen(kw_only=True)
 class Tax:
@@ -231,9 +240,9 @@ class Tax:
     """
 
     rate: TaxRate
-    pricing: Pricing = attrs.field(converter=Pricing)
+    pricing: Pricing = attrs.field(converter=_pricing)
     rounding: Rounding = HALF_UP
-    treatment: TaxTreatment = attrs.field(default=TaxTreatment.TAXED, converter=TaxTreatment)
+    treatment: TaxTreatment = attrs.field(default=TaxTreatment.TAXED, converter=_treatment)
     reason: str = ""
 
     def __attrs_post_init__(self) -> None:

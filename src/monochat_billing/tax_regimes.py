@@ -17,6 +17,7 @@ import attrs
 
 from monochat_billing.errors import InvalidInput
 from monochat_billing.tax import KDV, Pricing, Tax, TaxRate, TaxTable, TaxTreatment
+from monochat_billing.texts import member_of
 
 __all__ = ["TURKEY", "TaxRegime"]
 
@@ -24,6 +25,10 @@ _MANY: Final = 1024
 
 
 # Every charge asks for its tax by the regime, which is a dozen rates to hash.
+def _abroad(value: TaxTreatment | str) -> TaxTreatment:
+    return member_of(TaxTreatment, value, "abroad")
+
+
 @final
 @attrs.frozen(kw_only=True, cache_hash=True)
 class TaxRegime:
@@ -44,7 +49,7 @@ class TaxRegime:
 
     table: TaxTable
     country: str
-    abroad: TaxTreatment = attrs.field(default=TaxTreatment.TAXED, converter=TaxTreatment)
+    abroad: TaxTreatment = attrs.field(default=TaxTreatment.TAXED, converter=_abroad)
     reason: str = ""
 
     def __attrs_post_init__(self) -> None:

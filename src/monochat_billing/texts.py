@@ -1,16 +1,20 @@
 """Texts: what may stand as an id, and what as a line that people read.
 
 Owns the two checks that every text of a caller passes before anything is decided, so that every
-storage can keep it, and the remedy that lists what would have been known.
+storage can keep it, the member of an enumeration that a text names, and the remedy that lists what
+would have been known.
 Does not own what a text means.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 
 from monochat_billing.errors import InvalidInput
 
-__all__ = ["LONGEST_LINE", "check_identity", "check_line", "one_of"]
+__all__ = ["LONGEST_LINE", "check_identity", "check_line", "member_of", "one_of"]
+
+_Kind = TypeVar("_Kind", bound=StrEnum)
 
 _LONGEST_IDENTITY: Final = 200
 LONGEST_LINE: Final = 500
@@ -64,6 +68,22 @@ def check_line(value: Any, field: str) -> str:  # noqa: ANN401 - as above
             f"pass at most {LONGEST_LINE} printable characters",
         )
     return value
+
+
+def member_of(kind: type[_Kind], value: _Kind | str, field: str) -> _Kind:
+    """Give the member of ``kind`` that ``value`` is, or names.
+
+    Raises:
+        InvalidInput: it is none.
+
+    >>> from monochat_billing.rounding import RoundingMode
+    >>> member_of(RoundingMode, "DOWN", "mode") is RoundingMode.DOWN
+    True
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        raise InvalidInput(field, value, "is unknown", f"use one of {', '.join(kind)}") from None
 
 
 def one_of(names: Iterable[str], otherwise: str) -> str:

@@ -52,11 +52,11 @@ class AtZero(StrEnum):
     """Nothing: a tier is entered by the first unit."""
 
 
-def _number(value: Any) -> Fraction:  # noqa: ANN401 - refuses what is not exact
+def _number(value: Quantity) -> Fraction:
     return exact(value, field="tier")
 
 
-def _bound(value: Any) -> Fraction | None:  # noqa: ANN401 - as above
+def _bound(value: Quantity | None) -> Fraction | None:
     return None if value is None else exact(value, field="up_to")
 
 

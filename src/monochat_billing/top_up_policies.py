@@ -27,7 +27,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final, final
+from typing import Final, final
 
 import attrs
 
@@ -106,7 +106,7 @@ class Bonus:
         return f"{_told(self.amount)} on top{lasts}"
 
 
-def _percent(value: Any) -> Fraction | None:  # noqa: ANN401 - refuses what is not exact
+def _percent(value: Fraction | Decimal | int | str | None) -> Fraction | None:
     if value is None:
         return None
     found: Fraction | None = None
@@ -125,7 +125,9 @@ def _percent(value: Any) -> Fraction | None:  # noqa: ANN401 - refuses what is n
 class BonusSlab:
     """Promise a bonus from an amount upward: a percentage of the top-up, or a fixed amount.
 
-    ``most`` bounds a percentage. The bonus is rounded to the currency's minor unit, half-up.
+    ``at_least`` is the first amount that brings it. ``most`` bounds a percentage. The bonus is
+    rounded to the currency's minor unit, half-up. It expires ``days`` after the credit, never for
+    None, and pays for the kinds of charge in ``pays_for``, for everything where that is empty.
 
     Raises:
         InvalidInput: not exactly one of ``percent`` and ``amount`` is given, one is not above

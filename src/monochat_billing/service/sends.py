@@ -23,7 +23,6 @@ from monochat_billing.texts import check_identity
 __all__ = ["MessageSends"]
 
 T = TypeVar("T")
-_NONE: frozenset[str] = frozenset()
 
 
 @attrs.frozen
