@@ -23,7 +23,6 @@ from monochat_billing import (
     Overview,
     PackPurchase,
     PaymentReceipt,
-    Rounding,
     RunReport,
     Runway,
     Statement,
@@ -36,6 +35,7 @@ from monochat_billing import (
 )
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.message_estimates import SendAnswer
+from monochat_billing.rounding import Rounding
 from monochat_billing.service.asynchronous import AsyncBilling
 from monochat_billing.service.outbox import Delivery
 from monochat_billing.testing.workbench import MovingClock, Workbench
