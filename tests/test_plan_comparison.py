@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from monochat_billing import MONTH, YEAR, InvalidInput, Money, UnknownName, money, sample_catalog
-from monochat_billing.adapters.whatsapp import meta_rate_cards
+from monochat_billing.adapters.whatsapp import meta_message_rates, meta_rate_cards
 from monochat_billing.balance import EntryKind
 from monochat_billing.charge_models import (
     Allowance as IncludedUnits,
@@ -353,6 +353,8 @@ class TestTheRecommendation:
         assert "the provider takes 1,893.60 USD for the messages" in found.explain()
         assert "the provider takes 1,893.60 USD for the messages" in str(found.comparison)
         assert "takes" not in recommend(team, terms()).explain()
+        with pytest.raises(InvalidInput, match="rates: 'MessageRates' are no RateCards"):
+            CostTerms(sample_catalog(), "TRY", carded.start, rates=meta_message_rates())  # type: ignore[arg-type]
 
     def test_a_count_that_nothing_limits_is_refused(self) -> None:
         """``user=70`` would otherwise be served by the free plan."""

@@ -53,7 +53,11 @@ _FINE: Final = HALF_UP.at_scale(DEFAULT_SCALE)
 class CostTerms:
     """Hold what costs depend on beside choice and usage, and what was worked out of it already.
 
-    ``country`` is the buyer's, for tax; ``zone`` the one in which its days begin.
+    ``country`` is the buyer's, for tax; ``zone`` the one in which its days begin; ``rates`` the
+    provider's cards, by whose base rates fees are told beside a cost.
+
+    Raises:
+        InvalidInput: ``rates`` are no :class:`~monochat_billing.rating.RateCards`.
     """
 
     def __init__(
@@ -71,6 +75,13 @@ class CostTerms:
         self.currency = currency
         self.zone = zone
         self.country = country
+        if rates is not None and not isinstance(rates, RateCards):
+            raise InvalidInput(
+                "rates",
+                type(rates).__name__,
+                "are no RateCards",
+                "pass meta_rate_cards(), or the cards of MessageRates: tiers are not counted here",
+            )
         self.rates = rates
         self._anchor = BillingAnchor.at(self.start, zone)
         self._now = catalog.at(self.start)
