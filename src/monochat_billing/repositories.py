@@ -257,15 +257,15 @@ class Changes:
             return f"has entries that do not follow number {entry}"
         if not _follow(self.events, event, account.events):
             return f"has events that do not follow number {event}"
-        owners: set[str] = set()
+        mine = account.id
         for part in (self.entries, self.events, self.keys):
-            if part:
-                owners.update([one.account for one in part])
-        owners.discard(account.id)
-        if owners:
-            return f"has rows of {min(owners)!r}"
-        keys, usage = {one.key for one in self.keys}, {one.record.id for one in self.usage}
-        if len(keys) < len(self.keys) or len(usage) < len(self.usage):
+            others = [one.account for one in part if one.account != mine]
+            if others:
+                return f"has rows of {min(others)!r}"
+        keys, usage = self.keys, self.usage
+        if (len(keys) > 1 and len({one.key for one in keys}) < len(keys)) or (
+            len(usage) > 1 and len({one.record.id for one in usage}) < len(usage)
+        ):
             return "has a key or a usage record twice"
         return ""
 
@@ -279,6 +279,8 @@ def _follow(facts: Sequence[_Numbered], last: int, ends: int) -> bool:
     """Tell whether numbers go on from ``last`` without a gap, up to where the account ends."""
     if ends != last + len(facts):
         return False
+    if len(facts) == 1:
+        return facts[0].number == ends
     return not facts or [one.number for one in facts] == list(range(last + 1, ends + 1))
 
 

@@ -226,10 +226,12 @@ class _Desk:
         if self._state is None:  # a desk is touched only after a step on an account
             raise AssertionError(self._account)
         state, account = self._state, self._state.account
-        events = tuple(
-            RecordedEvent(self._account, number, event)
-            for number, event in enumerate(self._events, account.events + 1)
-        )
+        events: tuple[RecordedEvent, ...] = ()
+        if self._events:
+            events = tuple(
+                RecordedEvent(self._account, number, event)
+                for number, event in enumerate(self._events, account.events + 1)
+            )
         return Changes(
             self._before,
             state.stored(len(events)),

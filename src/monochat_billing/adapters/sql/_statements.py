@@ -5,6 +5,7 @@ placeholders that grows, so nothing is compiled or planned anew for a larger bat
 """
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, Final, final
 
 from sqlalchemy import (
@@ -125,6 +126,8 @@ class Statements:
             ("counters", "load counters", self.metered.asked_counters),
             ("metered", "load metered usage", self.metered.asked_records),
         )
+
+        self.ids_asked_for = attrgetter(*(kind for kind, _, _ in self.parts_asked_for))
 
     def _of_accounts(self, table: Table, *also: ColumnElement[bool]) -> Statement:
         return self.compiled(select(table).where(self.shapes.among(table.c.account_id), *also))

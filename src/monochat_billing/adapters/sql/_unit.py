@@ -72,12 +72,11 @@ class SqlReader(MessageReader, MeteredReader, InvoiceReading, ArchiveReading):
         asks = [Ask(name, one, ids) for name, one in statements.parts_of_accounts]
         asks[0] = Ask(asks[0].operation, statement, ids)
         kinds = []
-        for kind, name, one in statements.parts_asked_for:
-            pairs = [
-                (account, each) for account, one in wanted.items() for each in getattr(one, kind)
-            ]
-            if pairs:
+        each_kind = zip(*map(statements.ids_asked_for, wanted.values()), strict=True)
+        for (kind, name, one), ids_of in zip(statements.parts_asked_for, each_kind, strict=False):
+            if any(ids_of):
                 kinds.append(kind)
+                pairs = [(at, each) for at, ids in zip(wanted, ids_of, strict=True) for each in ids]
                 asks.append(Ask(name, one, self._shapes.bound_pairs(pairs)))
         past = [account for account, one in wanted.items() if one.ended]
         if past:
@@ -496,7 +495,8 @@ class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting, OutboxWri
         write("grant lots", statements.replace_lots, sheets.lots)
         write("save lots", statements.change_lots, sheets.changed_lots)
         for table, new in sheets.new.items():
-            write(f"insert into {table}", statements.insert[table], new)
+            if new:
+                write(f"insert into {table}", statements.insert[table], new)
         write("save subscriptions", statements.replace_subscriptions, sheets.subscriptions)
         write("save schedule", statements.replace_schedule, sheets.schedule)
         write("save holds", statements.replace_holds, sheets.holds)
