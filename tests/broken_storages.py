@@ -606,6 +606,9 @@ class BenchImpatient(StorageBench):
     def open(self, place: Path) -> Storage:
         return SqlStorage(f"sqlite:///{place / 'billing.db'}", busy_deadline=0)
 
+    def warm(self) -> None:
+        SqlStorage("sqlite://").close()
+
 
 class BenchACopyForEach(AroundMemory):
     """Claim that processes share it."""
@@ -641,3 +644,6 @@ class BenchFavorsTheFirst(AroundMemory):
     storage = FavorsTheFirst
     has = frozenset(Capability)
     lacks: ClassVar = {}
+
+    def warm(self) -> None:
+        SqlStorage("sqlite://").close()

@@ -21,6 +21,10 @@ from tests.storage_benches import (
 )
 
 CASES: Final = {case.name: case for case in STORAGE_CASES}
+LONG: Final = {
+    name for name, case in CASES.items() if case.row in {"L14", "L19"} or "thousands" in name
+}
+"""What takes seconds; every other storage of ours runs them every time."""
 
 
 class TestMemory(StorageConformance):
@@ -48,8 +52,17 @@ class TestPostgres(StorageConformance):
     bench = Postgres
 
 
-class TestSqlite3Example(StorageConformance):
-    """The storage that was written by following the page."""
+class TestSqlite3Example:
+    """The storage that was written by following the page; the whole kit is run on it under deep."""
+
+    @pytest.mark.parametrize("name", sorted(CASES.keys() - LONG))
+    def test_passes(self, name: str) -> None:
+        run_case(CASES[name], Sqlite3Bench())
+
+
+@pytest.mark.deep
+class TestSqlite3ExampleDeep(StorageConformance):
+    """With its sixty killed writers, and four processes that write back to back."""
 
     bench = Sqlite3Bench
 
