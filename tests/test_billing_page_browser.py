@@ -321,6 +321,14 @@ class TestForEverybody:
             width = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
             assert width != "0px"
         assert {"Planı Değiştir", "Planla"} <= reached
+        window.go("/subscription")
+        page.focus("input[value=end]")
+        page.keyboard.press("ArrowDown")
+        assert page.evaluate("document.activeElement.value") == "now"
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("[role=status] >> text=Abonelik sonlandırıldı")
+        assert page.evaluate("document.activeElement.getAttribute('role')") == "status"
 
     def test_every_control_has_a_name_and_every_page_its_landmarks(self, window: Window) -> None:
         page = window.page
