@@ -4,7 +4,8 @@ Run it with ``python benchmarks/bench_storage.py``; ``--quick`` takes two minute
 makes every flush of PostgreSQL wait two more milliseconds, as on an ordinary cloud disk. PostgreSQL
 is measured where its server's binaries are found. ``--peers PYTHON`` names an interpreter that has
 ``django-hordak psycopg-binary`` and ``flexibilling[sqlalchemy] aiosqlite``. ``--only flat`` tells
-what a debit costs after ten entries and after ``--entries`` of them.
+what a debit costs after ten entries and after ``--entries`` of them, ``--only processor`` what it
+takes of the processor, which is what can be compared on a machine that is busy.
 
 Each figure is the median over rounds in which the rivals take turns, and each ratio is the median
 of the ratios of those rounds: the rates are this machine's, the ratios travel better. There are two
@@ -43,6 +44,8 @@ from benchmarks.bare_storage import (
 from monochat_billing import Batch, Billing, money, sample_catalog
 from monochat_billing.adapters.sql import SqlStorage
 from monochat_billing.service.asynchronous import AsyncBilling
+from monochat_billing.service.group_commit import Execute
+from monochat_billing.service.pipeline import Command
 from tests.postgres import Server, debian, server, wheel
 
 ONE: Final = money("0.01", "TRY")
@@ -241,6 +244,50 @@ def flat(storage: SqlStorage, lengths: list[int]) -> None:
         )
 
 
+@attrs.define
+class Gathering:
+    """Be a lane that only gathers commands, to run them in one batch."""
+
+    commands: list[Command] = attrs.field(factory=list)
+
+    def run(self, command: Command, _: Execute) -> None:
+        self.commands.append(command)
+
+
+def processor(storage: SqlStorage) -> None:
+    """Print the processor time of a debit in SQLite, waiting left out; the least and the 10 %."""
+    accounts = accounts_of(1000)
+    billing = opened_billing(storage, accounts)
+    lane = Gathering()
+    gathering = billing.within(attrs.evolve(billing.context, lane=lane))
+    turn = itertools.count()
+
+    def together(places: int) -> None:
+        lane.commands.clear()
+        for _ in range(64):
+            account, key = accounts[next(turn) % places], f"key-{next(NUMBERS)}"
+            gathering.balances.debit(account, ONE, reason="export", key=key)
+        billing.context.execute(lane.commands)
+
+    def alone() -> None:
+        billing.balances.debit("acc-0000", ONE, reason="export", key=f"key-{next(NUMBERS)}")
+
+    print("\nSQLite, processor time of one debit: the least, and what a tenth of the runs took")
+    for name, work, many in (
+        ("64 together on one account", lambda: together(1), 64),
+        ("64 together on 64 accounts", lambda: together(1000), 64),
+        ("1,000 in one batch", batch(billing), 1000),
+        ("alone", alone, 1),
+    ):
+        taken = []
+        for _ in range(200 if many > 1 else 2000):
+            began = time.thread_time()
+            work()
+            taken.append((time.thread_time() - began) / many * 1e6)
+        taken.sort()
+        print(f"  {name:42}{taken[0]:>9,.1f} us{taken[len(taken) // 10]:>9,.1f} us")
+
+
 def counted(storage: SqlStorage, work: Caller) -> tuple[int, int, int]:
     """Count the statements of ``work``, and the rows that SQLite gives and changes for them."""
     read = 0
@@ -359,12 +406,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--flush", type=int, default=0, help="milliseconds that a flush also takes")
-    parser.add_argument("--only", choices=["postgres", "sqlite", "flat"])
+    parser.add_argument("--only", choices=["postgres", "sqlite", "flat", "processor"])
     parser.add_argument("--peers", help="an interpreter that has the published packages")
     parser.add_argument("--entries", type=int, help="how many entries the flat account gets")
     chosen = parser.parse_args()
     rounds, seconds = (3, 0.5) if chosen.quick else (7, 1.0)
-    if chosen.peers is None and chosen.only != "flat":
+    if chosen.peers is None and chosen.only not in ("flat", "processor"):
         print("Published packages are NOT measured: name an interpreter with --peers")
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     print(f"{os.cpu_count()} processors, load before: {load}")
@@ -377,6 +424,9 @@ def main() -> None:
             lengths = [one for one in (10, 1000, 100_000, 1_000_000) if one < most]
             with storage_on(f"sqlite:///{folder / 'old.db'}") as storage:
                 flat(storage, [*lengths, most])
+        if chosen.only in (None, "processor"):
+            with storage_on(f"sqlite:///{folder / 'processor.db'}") as storage:
+                processor(storage)
         binaries = debian() or wheel()
         if chosen.only in (None, "postgres") and binaries is None:
             print("\nPostgreSQL is not measured: there is no server")
