@@ -200,10 +200,10 @@ class TestByHand:
         assert found.worst == money("175.9", "USD")  # 3,000 x 0.055 + 1,000 x 0.0109
         assert found.free_messages == 200
         assert found.explain("tr").splitlines() == [
-            "utility, Germany: 200 ücretsiz giriş penceresinde ücretsiz (meta-usd-2026-10-01)",
-            "utility, Germany, kademe 1: 1000 x $0,055 = $55,00 (meta-usd-2026-10-01)",
-            "utility, Germany, kademe 2: 1800 x $0,0523 = $94,14 (meta-usd-2026-10-01)",
-            "marketing, Turkey: 950 x $0,0109 = $10,355 (meta-usd-2026-10-01)",
+            "bilgilendirme, Almanya: 200 ücretsiz giriş penceresinde ücretsiz (meta-usd-2026-10-01)",
+            "bilgilendirme, Almanya, kademe 1: 1.000 x $0,055 = $55,00 (meta-usd-2026-10-01)",
+            "bilgilendirme, Almanya, kademe 2: 1.800 x $0,0523 = $94,14 (meta-usd-2026-10-01)",
+            "pazarlama, Türkiye: 950 x $0,0109 = $10,355 (meta-usd-2026-10-01)",
             "en kötü durumda: $175,90",
         ]
 
