@@ -469,6 +469,12 @@ class TestCancel:
             lira("619.35"),
             "unused time of team",
         )
+        shown = {locale: shop.billing.overview("acme").explain(locale) for locale in ("en", "tr")}
+        rows = [
+            next(line.split()[-1] for line in page.splitlines() if line.startswith("due-"))
+            for page in shown.values()
+        ]
+        assert rows == ["refund", "iadesi"]
         with pytest.raises(InsufficientFunds, match="8800 available"):
             shop.billing.balances.debit("acme", lira("9000"), reason="all", key="all")
         receipt = shop.billing.top_ups.refund("acme", *due.parts[0], key="back")

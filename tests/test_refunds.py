@@ -28,7 +28,7 @@ from monochat_billing.gateways import (
     Refund,
     RefundStatus,
 )
-from monochat_billing.lots import ChargeKind
+from monochat_billing.lots import ChargeKind, LotOrigin
 from monochat_billing.money import Money, from_units, money, to_units
 from monochat_billing.payments import Payment, PaymentStatus, TopUp, TopUpState
 from monochat_billing.periods import MONTH
@@ -531,12 +531,12 @@ class TestGivenBackAtTheProvider:
 class TestDue:
     """What a canceled subscription owes its payer is set aside, and goes before all else."""
 
-    def owing(self, desk: Desk) -> str:
+    def owing(self, desk: Desk, left: str = "501") -> str:
         """Pay 2,000 in, and cancel what cost 1,499 of it on the same day, with a refund."""
         top_up = desk.top_up("2000").top_up.id
         desk.billing.subscriptions.subscribe("acme", "growth", MONTH, key="signup")
         desk.billing.subscriptions.cancel("acme", "growth", mode=CancelMode.REFUND, key="end")
-        assert available(desk) == lira("501")
+        assert available(desk) == lira(left)
         return top_up
 
     @pytest.mark.parametrize("word", [PaymentStatus.DISPUTED, PaymentStatus.REFUNDED])
@@ -559,6 +559,16 @@ class TestDue:
         (hold,) = desk.billing.overview("acme").holds
         assert (hold.left_value, available(desk)) == (lira("999"), lira("501"))
         assert desk.billing.verify().sound
+
+    def test_leaves_the_bonus_of_its_top_up_alone(self, desk: Desk) -> None:
+        """200 of the 1,499 were a bonus of the same source: 1,299 were paid, and are due."""
+        rich = with_policy(desk, BONUS)
+        self.owing(rich, "901")
+        pinned = {
+            lot.origin: lot.pinned // 10**6
+            for lot in rich.billing.balances.list("acme")["TRY"].lots
+        }
+        assert pinned == {LotOrigin.PAID: 1299, LotOrigin.PROMOTIONAL: 0}
 
     def test_is_free_again_when_its_refund_fails(self, desk: Desk) -> None:
         """As with any refund: a person has a look."""

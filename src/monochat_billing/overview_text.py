@@ -18,6 +18,7 @@ from monochat_billing.limits import LimitCheck
 from monochat_billing.lots import ChargeKind, Lot, LotOrigin
 from monochat_billing.pages import Section, aligned
 from monochat_billing.plans import Family
+from monochat_billing.refund_dues import is_due
 from monochat_billing.scheduling import ScheduleAction, ScheduledChange
 from monochat_billing.subscriptions import Subscription, SubscriptionState
 from monochat_billing.translations import mark
@@ -157,7 +158,7 @@ class PageText:
         say, say_in = self.words.say, self.words.say_in
         left = self._column([one.left_value for one in holds])
         rows = tuple(
-            (one.id, self.words.term(one.unit), amount, self.moment(one.expires_at), one.reason)
+            (one.id, self.words.term(one.unit), amount, self.moment(one.expires_at), self._why(one))
             for one, amount in zip(holds, left, strict=True)
         )
         heads = (
@@ -168,6 +169,10 @@ class PageText:
             say("reason"),
         )
         return Section(heads=heads, rows=rows)
+
+    def _why(self, hold: Hold) -> str:
+        """Give the reason of a hold: the host's, or that a refund is due."""
+        return kind_words(hold.kind, self.words) if is_due(hold) else hold.reason
 
     def subscriptions(self, ones: Sequence[Subscription]) -> Section:
         """Lay out plan, support package and add-ons."""
