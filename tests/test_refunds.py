@@ -570,6 +570,21 @@ class TestDue:
         }
         assert pinned == {LotOrigin.PAID: 1299, LotOrigin.PROMOTIONAL: 0}
 
+    def test_of_two_subscriptions_the_older_goes_first(self, desk: Desk) -> None:
+        """1,499 and 450 of one top-up are due; 1,600 went back, so 349 still are."""
+        top_up = desk.top_up("2000").top_up.id
+        for product in ("growth", "priority"):
+            desk.billing.subscriptions.subscribe("acme", product, MONTH, key=product)
+        for product in ("growth", "priority"):
+            desk.billing.subscriptions.cancel(
+                "acme", product, mode=CancelMode.REFUND, key=f"end-{product}"
+            )
+            desk.clock.advance(seconds=1)
+        desk.billing.top_ups.refund("acme", top_up, lira("1600"), key="back")
+        (hold,) = desk.billing.overview("acme").holds
+        assert (hold.left_value, available(desk)) == (lira("349"), lira("51"))
+        assert desk.billing.verify().sound
+
     def test_is_free_again_when_its_refund_fails(self, desk: Desk) -> None:
         """As with any refund: a person has a look."""
         top_up = self.owing(desk)
