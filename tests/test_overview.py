@@ -343,6 +343,9 @@ class TestTable:
     def test_is_never_wider_even_for_long_columns(self) -> None:
         """A column is at least one character."""
         assert table(("a", "b"), [("x" * 30, "yy")], width=20).splitlines()[-1].endswith("  …")
+        assert (
+            table(("a", ">b"), [("x" * 30, "1,234")], width=20).splitlines()[-1].endswith("1,234")
+        )
 
     def test_aligns_heads_that_say_so_to_the_right(self) -> None:
         """Amounts read better so."""

@@ -237,6 +237,14 @@ class TestOdds:
         with pytest.raises(InvalidInput, match="above one"):
             odds.choices[0].quantile("1.5")
 
+    def test_a_wide_table_says_its_currency_once(self) -> None:
+        """Where lines would be too long it stands in the heads, and no number is shortened."""
+        packed = [Choice("growth", packs=[("messages-25k", 15)]), Choice("enterprise")]
+        said = str(compare_odds(MODEL, packed, TERMS, draws=3, seed=1))
+        assert "expected, TRY" in said
+        assert " TRY" not in said.partition("\n")[2]
+        assert "…" not in said
+
 
 class TestRunningDry:
     """When a balance is not enough, and what would be."""

@@ -16,7 +16,8 @@ WIDTH: Final = 100
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, width: int = WIDTH) -> str:
     """Lay out rows under heads within ``width`` columns; a head that starts with > aligns right.
 
-    The last column is shortened where a line would be too long. Without rows it says so.
+    The last column is shortened where a line would be too long, but not if it is aligned right:
+    half a number is another number. Without rows it says so.
 
     >>> print(table(("name", ">n"), [("a", "1"), ("bb", "20")]))
     name   n
@@ -32,7 +33,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, width: int = W
         max(len(title), *(len(row[column]) for row in rows)) for column, title in enumerate(titles)
     ]
     room = width - sum(widths[:-1]) - 2 * (len(widths) - 1)
-    widths[-1] = max(min(widths[-1], room), 1)
+    if not right[-1]:
+        widths[-1] = max(min(widths[-1], room), 1)
 
     def line(cells: Sequence[str]) -> str:
         padded = [

@@ -25,7 +25,7 @@ import attrs
 from monochat_billing.errors import MissingExtra
 from monochat_billing.money import Money
 from monochat_billing.rounding import round_ratio
-from monochat_billing.tables import table
+from monochat_billing.tables import WIDTH, table
 from monochat_billing.wording import Words
 
 __all__ = ["Frame", "Framed", "required"]
@@ -70,8 +70,25 @@ class Frame:
             f">{name}" if any(isinstance(row[place], _RIGHT) for row in self.rows) else name
             for place, name in enumerate(self.columns)
         ]
-        text = table(heads, [[_shown(cell, words) for cell in row] for row in self.rows])
+        cells = [[_shown(cell, words) for cell in row] for row in self.rows]
+        if _wide(heads, cells):
+            heads, cells = self._narrowed(heads, cells)
+        text = table(heads, cells)
         return f"{self.title}\n{text}" if self.title else text
+
+    def _narrowed(
+        self, heads: list[str], cells: list[list[str]]
+    ) -> tuple[list[str], list[list[str]]]:
+        """Say a currency once, in the head of its column, where the lines are too long."""
+        heads, cells = list(heads), [list(row) for row in cells]
+        for place, head in enumerate(heads):
+            codes = {_code(row[place]) for row in self.rows} - {None}
+            if len(codes) == 1:
+                (code,) = codes
+                heads[place] = f"{head}, {code}"
+                for row in cells:
+                    row[place] = row[place].removesuffix(f" {code}")
+        return heads, cells
 
     def _repr_html_(self) -> str:
         """Give it as an HTML table, as notebooks ask for it."""
@@ -139,6 +156,12 @@ def required(module: str) -> Any:  # noqa: ANN401 - whatever the module offers
         return import_module(module)
     except ImportError:
         raise MissingExtra(module, "notebook") from None
+
+
+def _wide(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
+    names = [head.removeprefix(">") for head in heads]
+    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    return sum(widths) + 2 * (len(widths) - 1) > WIDTH
 
 
 def _cells(row: Sequence[Any], words: Words) -> str:
