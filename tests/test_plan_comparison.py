@@ -117,21 +117,20 @@ packs = st.lists(
 )
 
 
-every_model: st.SearchStrategy[ChargeModel] = st.sampled_from(
-    [
-        PerUnit(price="0.1534567"),
-        Graduated(tiers=(Tier(up_to=500, price="0.2", flat=3), Tier(price="0.1"))),
-        GraduatedPercentage(tiers=(Tier(up_to=500, price="0.02"), Tier(price="0.01", flat=7))),
-        Package(price=7, size=1000, free=100),
-        Volume(tiers=(Tier(up_to=900, price="0.3"), Tier(price="0.2", flat=1))),
-        Dynamic(multiplier="0.07"),
-        Commitment(model=PerUnit(price="0.5"), discount="0.15", maximum=900),
-        IncludedUnits(included=700, overage=Package(price=9, size=300)),
-        Percentage(rate="0.029", fixed="0.3"),
-        Percentage(rate="0.05", fixed=1, free_events=2, free_amount=9_000, least=2, most=400),
-        Percentage(rate="0.01", free_amount=30_000, most=50),
-    ]
-)
+EVERY_MODEL: list[ChargeModel] = [
+    PerUnit(price="0.1534567"),
+    Graduated(tiers=(Tier(up_to=500, price="0.2", flat=3), Tier(price="0.1"))),
+    GraduatedPercentage(tiers=(Tier(up_to=500, price="0.02"), Tier(price="0.01", flat=7))),
+    Package(price=7, size=1000, free=100),
+    Volume(tiers=(Tier(up_to=900, price="0.3"), Tier(price="0.2", flat=1))),
+    Dynamic(multiplier="0.07"),
+    Commitment(model=PerUnit(price="0.5"), discount="0.15", maximum=900),
+    IncludedUnits(included=700, overage=Package(price=9, size=300)),
+    Percentage(rate="0.029", fixed="0.3"),
+    Percentage(rate="0.05", fixed=1, free_events=2, free_amount=9_000, least=2, most=400),
+    Percentage(rate="0.01", free_amount=30_000, most=50),
+]
+every_model = st.sampled_from(EVERY_MODEL)
 
 
 class TestACost:
@@ -451,13 +450,34 @@ class TestBreakEven:
     ) -> None:
         """At each region's ends, around its crossings, and anywhere else, what is billed agrees."""
         used = terms(metered(model, pricing, included=included, minimum=minimum, rounding=rounding))
+        self.hold(left, right, used, probes, parts=parts)
+
+    @pytest.mark.parametrize("place", range(len(EVERY_MODEL)))
+    def test_is_right_under_every_model(self, place: int) -> None:
+        """Each model once, with and without an allowance, in one and in three transactions."""
+        left, right = Choice("growth"), Choice("enterprise", packs=[("messages-5k", 1)])
+        for included, parts in ((True, 1), (False, 3)):
+            catalog = metered(EVERY_MODEL[place], Pricing.EXCLUSIVE, included=included)
+            self.hold(left, right, terms(catalog), [0, 1, 700, 9_000], parts=parts, at_most=14_000)
+
+    @staticmethod
+    def hold(
+        left: Choice,
+        right: Choice,
+        used: CostTerms,
+        probes: list[int],
+        *,
+        parts: int,
+        at_most: int = 45_000,
+    ) -> None:
+        """Compare the regions with what is billed, and see that they leave no gap."""
         found = break_even(
-            left, right, MESSAGES, used, months=3, at_most=45_000, transactions=parts
+            left, right, MESSAGES, used, months=3, at_most=at_most, transactions=parts
         )
         edges = [one.first for one in found.regions]
         edges += [one.last for one in found.regions if one.last is not None]
         near = [int(one.at) + step for one in found.crossings for step in (-2, -1, 0, 1, 2)]
-        for volume in {*edges, *probes, *(one for one in near if 0 <= one <= 45_000)}:
+        for volume in {*edges, *probes, *(one for one in near if 0 <= one <= at_most)}:
             profile = UsageProfile([{MESSAGES: volume}] * 3, transactions={MESSAGES: parts})
             mine, theirs = used.cost(left, profile).total, used.cost(right, profile).total
             expected = Standing.TIE if mine == theirs else Standing.LEFT
