@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from monochat_billing import MONTH, InvalidInput, Terms, money
+from monochat_billing import MONTH, InvalidInput, Terms, money, sample_catalog
 from monochat_billing.adapters.memory import MemoryStorage
 from monochat_billing.cancellations import CancelMode
 from monochat_billing.events import FallsDueSoon
@@ -86,6 +86,14 @@ class TestAnnouncing:
         shop.clock.now = NOVEMBER - DAY
         shop.billing.announce()
         assert words(shop) == [("LOT_EXPIRY", "", "LOST", "70")]
+
+    def test_not_an_allowance_that_ends_with_its_period(self) -> None:
+        """The next period brings it anew: the renewal is what is told."""
+        made = shop_on(MemoryStorage(), sample_catalog())
+        made.subscribe("basic")
+        made.clock.now = NOVEMBER - DAY
+        made.billing.announce()
+        assert words(made) == [("RENEWAL", "basic", "DONE", "")]
 
     def test_not_what_was_canceled_and_again_what_has_moved(self, shop: Shop) -> None:
         """A planned cancel leaves nothing to renew; another period's end is another thing."""
