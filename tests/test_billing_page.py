@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ import pytest
 from examples.billing_page import shelf, texts
 from examples.billing_page.__main__ import main
 from examples.billing_page.forms import TopUpForm, day_of, profile_fields
+from examples.billing_page.refunds import send_back
 from monochat_billing import (
     Address,
     BillingProfile,
@@ -31,8 +33,9 @@ from monochat_billing import (
     money,
 )
 from monochat_billing.adapters.memory import MemoryStorage
-from monochat_billing.adapters.sandbox import payment_id, sign_callback
+from monochat_billing.adapters.sandbox import SandboxGateway, payment_id, sign_callback
 from monochat_billing.adapters.sql import SqlStorage
+from monochat_billing.errors import GatewayError
 from monochat_billing.payments import Payment, PaymentStatus
 from tests.billing_page_site import PROFILE, Client, Forms, Running, build
 from tests.desk import SECRET
@@ -662,6 +665,25 @@ class TestEnding:
         assert visitor.balance == str(501 * 10**6), "it went on to the card"
         assert "Credit note" in visitor.see("/invoices")
         assert visitor.running.billing.verify("acme").sound
+
+    def test_a_provider_that_does_not_answer_is_asked_again(
+        self, visitor: Visitor, plan: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The end stands; the money is on the balance until the next attempt."""
+
+        def silent(*_: object, **__: object) -> NoReturn:
+            raise GatewayError("sandbox", "refund", "no answer")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(SandboxGateway, "refund", silent)
+            assert self.send(visitor, plan, "cancel", how="withdraw") == "/"
+        assert self.state(visitor) == "CANCELED"
+        assert "Credit note" not in visitor.see("/invoices")
+        visitor.running.clock.advance(hours=1)
+        assert send_back(visitor.running.billing) == 1
+        assert send_back(visitor.running.billing) == 0
+        assert "Credit note" in visitor.see("/invoices")
+        assert visitor.balance == str(501 * 10**6)
 
     def test_withdrawing_ends_after_its_days(self, visitor: Visitor, plan: str) -> None:
         fields = visitor.forms.fields(plan, "/subscription/cancel") | {"how": "withdraw"}
