@@ -1,5 +1,6 @@
 """Audit: sound books are sound, and one wrong fact is named."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -79,6 +80,11 @@ class TestSoundBooks:
         assert str(found) == (
             "sound: every balance equals the sum of its entries and of its lots "
             "(accounts 1, balances 2, lots 3, entries 7)"
+        )
+        assert found.explain() == str(found)
+        assert found.explain("tr") == (
+            "sağlam: her bakiye kayıtlarının ve lotlarının toplamına eşit "
+            "(hesap 1, bakiye 2, lot 3, kayıt 7)"
         )
 
     def test_nothing_is_sound(self) -> None:
@@ -176,6 +182,11 @@ class TestCorruptBooks:
         found = audit(books, lots, entries)
         assert not found.sound
         assert f"acme: {expected}" in str(found.differences[0])
+        for one in found.differences:
+            assert re.fullmatch(r"acme: .+, kayıtlara göre .+", one.explain("tr"))
+            said = one.explain("tr")
+            assert one.subject not in said, "give the subject a sentence"
+            assert not re.search(r"\b(?:balance|entry|lot of|held|debts|missing)\b", said)
 
     def test_a_lot_beyond_its_bounds_is_wrong_even_if_the_sums_agree(self) -> None:
         """More remaining than granted, or less than nothing, was never a lot of ours."""

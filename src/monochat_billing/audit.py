@@ -5,10 +5,11 @@ Does not own repair: corrections are new entries, and a difference here means th
 than this library wrote to the storage, or that the library has a bug.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import final
+from typing import Final, final
 
 import attrs
 
@@ -16,8 +17,51 @@ from monochat_billing.balance import Balance, Books, Entry
 from monochat_billing.checkpoints import Checkpoint, debtor_of
 from monochat_billing.holds import Hold
 from monochat_billing.lots import DEBT, Lot
+from monochat_billing.translations import mark
+from monochat_billing.wording import Words
 
 __all__ = ["Audit", "Difference", "audit", "replayed"]
+
+
+_SUBJECTS: Final = tuple(
+    (re.compile(pattern), text)
+    for pattern, text in (
+        (r"sequence", mark("the last number")),
+        (r"what entry (?P<entry>.+) corrects", mark("what entry {entry} corrects")),
+        (r"number after entry (?P<entry>.+)", mark("the number after entry {entry}")),
+        (r"account of entry (?P<entry>.+)", mark("the account of entry {entry}")),
+        (r"amount of entry (?P<entry>.+)", mark("the amount of entry {entry}")),
+        (r"recorded_at of entry (?P<entry>.+)", mark("the time of entry {entry}")),
+        (r"balance after entry (?P<entry>.+)", mark("the balance after entry {entry}")),
+        (r"parts of hold (?P<hold>.+)", mark("the parts of hold {hold}")),
+        (r"balance (?P<unit>\S+)", mark("the balance {unit}")),
+        (r"debts of (?:balance )?(?P<unit>.+)", mark("what {unit} owes")),
+        (r"held of (?:balance )?(?P<unit>.+)", mark("what {unit} holds")),
+        (r"sum of (?P<unit>.+) lots", mark("the sum of the lots of {unit}")),
+        (r"granted of lot (?P<lot>.+)", mark("what lot {lot} was granted")),
+        (r"pinned of lot (?P<lot>.+)", mark("what is pinned of lot {lot}")),
+        (r"remaining of lot (?P<lot>.+)", mark("what remains of lot {lot}")),
+        (r"lot (?P<lot>\d+)", mark("lot {lot}")),
+    )
+)
+_FACTS: Final = tuple(
+    (re.compile(pattern), text)
+    for pattern, text in (
+        (r"missing", mark("missing")),
+        (r"a lot", mark("a lot")),
+        (r"an earlier entry", mark("an earlier entry")),
+        (r"0 to (?P<most>\d+)", mark("0 to {most}")),
+        (r"(?P<at>\S+) or later", mark("{at} or later")),
+    )
+)
+
+
+def _said(text: str, known: Iterable[tuple[re.Pattern[str], str]], words: Words) -> str:
+    """Say a text in a language, by the sentence that it is one of; any other stays as it is."""
+    for pattern, sentence in known:
+        if found := pattern.fullmatch(text):
+            return words.say(sentence, **found.groupdict())
+    return text
 
 
 @final
@@ -36,6 +80,25 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.account}: {self.subject} is {self.actual}, entries say {self.expected}"
+
+    def explain(self, locale: str = "en") -> str:
+        """Say it in one sentence; numbers and ids stand as they are stored.
+
+        Raises:
+            InvalidInput: there are no sentences in that language.
+
+        >>> found = Difference(account="acme", subject="held of TRY", expected="0", actual="5")
+        >>> print(found.explain("tr"))
+        acme: TRY blokesi 5, kayıtlara göre 0
+        """
+        words = Words(locale)
+        return words.say(
+            "{account}: {subject} is {actual}, entries say {expected}",
+            account=self.account,
+            subject=_said(self.subject, _SUBJECTS, words),
+            actual=_said(self.actual, _FACTS, words),
+            expected=_said(self.expected, _FACTS, words),
+        )
 
 
 @final
@@ -70,6 +133,29 @@ class Audit:
             balances=self.balances + other.balances,
             lots=self.lots + other.lots,
             differences=self.differences + other.differences,
+        )
+
+    def explain(self, locale: str = "en") -> str:
+        """Say whether the books are sound, and each difference on a line of its own.
+
+        Raises:
+            InvalidInput: there are no sentences in that language.
+        """
+        words = Words(locale)
+        checked = words.say(
+            "accounts {accounts}, balances {balances}, lots {lots}, entries {entries}",
+            accounts=words.number(self.accounts),
+            balances=words.number(self.balances),
+            lots=words.number(self.lots),
+            entries=words.number(self.entries),
+        )
+        if self.sound:
+            sound = mark("sound: every balance equals the sum of its entries and of its lots")
+            return f"{words.say(sound)} ({checked})"
+        count = len(self.differences)
+        head = words.say_plural("{count} difference", "{count} differences", count)
+        return "\n".join(
+            [f"{head} ({checked})", *(one.explain(locale) for one in self.differences)]
         )
 
     def __str__(self) -> str:
