@@ -200,6 +200,7 @@ class TestTheReport:
             "tests.broken_storages:Nothing",
             "tests.broken_storages:Around",
             "x",
+            "tests.broken_storages",
             "",
         ],
     )

@@ -110,6 +110,8 @@ def bench_at(path: str) -> StorageBench:
     """
     module, _, names = path.partition(":")
     remedy = "name a subclass of StorageBench as package.module:Bench"
+    if not names:
+        raise InvalidInput("bench", path, "names no class behind a colon", remedy)
     try:
         found: Any = importlib.import_module(module)
         for name in names.split("."):
