@@ -1,7 +1,8 @@
 """Refunds: what a withdrawal gave back to the balance goes on to the card that paid it.
 
-Owns the consumer of the outbox that acts on ``RefundDue``. Does not own a refund: the library sets
-the money aside, asks the provider, and settles it.
+Owns the consumer of the outbox that acts on ``RefundDue`` with a refund, and on ``TopUpRefunded``
+with a credit note. Does not own a refund: the library sets the money aside, asks the provider, and
+settles it.
 
 The page runs it after each withdrawal and when it starts. A service runs it in its worker, where it
 also meets the withdrawals of a process that died in between.
@@ -11,9 +12,8 @@ import logging
 from typing import Final
 
 from monochat_billing import Billing, Rejected, UnknownName
-from monochat_billing.events import RefundDue
+from monochat_billing.events import RefundDue, TopUpRefunded
 from monochat_billing.repositories import RecordedEvent
-from monochat_billing.top_ups import RefundState
 
 __all__ = ["CONSUMER", "send_back"]
 
@@ -35,6 +35,8 @@ def send_back(billing: Billing) -> int:
             for recorded in delivery.events:
                 if isinstance(recorded.event, RefundDue):
                     asked += _refund(billing, recorded, recorded.event)
+                elif isinstance(recorded.event, TopUpRefunded):
+                    _note(billing, recorded.event)
             billing.outbox.acknowledge(delivery)
     return asked
 
@@ -42,15 +44,23 @@ def send_back(billing: Billing) -> int:
 def _refund(billing: Billing, recorded: RecordedEvent, due: RefundDue) -> int:
     asked = 0
     for top_up, amount in due.parts:
-        name = f"refund-due-{recorded.number}-{top_up}"
+        key = f"refund-due-{recorded.number}-{top_up}"
         try:
-            receipt = billing.top_ups.refund(due.account, top_up, amount, key=name)
+            billing.top_ups.refund(due.account, top_up, amount, key=key)
             asked += 1
-            if receipt.refund.state is RefundState.DONE and billing.context.invoicing is not None:
-                billing.invoices.credit_refund(
-                    due.account, top_up, receipt.refund.id, key=f"note-{name}"
-                )
         except (Rejected, UnknownName) as error:
             # It came from no top-up, or its provider gives nothing back: a person has a look.
             _LOG.warning("refund due on account %s: %s", due.account, error)
     return asked
+
+
+def _note(billing: Billing, done: TopUpRefunded) -> None:
+    """Give back on paper what went back in money, whenever the provider was done with it."""
+    if billing.context.invoicing is None:
+        return
+    try:
+        billing.invoices.credit_refund(
+            done.account, done.top_up, done.refund, key=f"note-{done.refund}"
+        )
+    except (Rejected, UnknownName) as error:
+        _LOG.warning("no credit note on account %s: %s", done.account, error)
