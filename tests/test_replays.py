@@ -1,19 +1,32 @@
 """The past lived again: as it was under its own rules, and explained under others."""
 
 import pickle
+from datetime import timedelta
 from fractions import Fraction
 
 import attrs
 import pytest
 
 from monochat_billing import (
+    MONTH,
+    BillingInterval,
     Catalog,
     UnknownName,
     money,
     sample_catalog,
 )
 from monochat_billing.adapters.whatsapp import meta_rate_cards
-from monochat_billing.simulation import Simulation, simulate
+from monochat_billing.simulation import (
+    Cancel,
+    Credit,
+    Pause,
+    Resume,
+    Simulation,
+    Step,
+    Subscribe,
+    simulate,
+)
+from monochat_billing.simulation.actions import Action
 from monochat_billing.simulation.pasts import Past
 from monochat_billing.simulation.replays import Tariff, replay, replay_fleet
 from monochat_billing.simulation.runs import Run
@@ -50,6 +63,34 @@ class TestAPast:
         assert facts(again) == facts(lived)
         assert again.refusals == ()
         assert past.left_out == {}
+
+    def test_of_a_trial_a_pause_and_a_return_is_lived_again(self) -> None:
+        """A trial follows by itself; a planned end, a new start, a pause and its end are asked."""
+        fortnight = BillingInterval.parse("14 DAY")
+        tried = attrs.evolve(
+            sample_catalog(),
+            products=tuple(
+                attrs.evolve(one, trial=fortnight) if one.id == "growth" else one
+                for one in sample_catalog().products
+            ),
+        )
+        actions: dict[int, Action] = {
+            0: Subscribe("growth", MONTH),
+            40: Cancel("growth"),
+            80: Subscribe("growth", MONTH),
+            85: Pause("growth"),
+            90: Resume("growth"),
+        }
+        start = a_year().start
+        steps = [Step(start + timedelta(days=day), "acme", one) for day, one in actions.items()]
+        opening = Step(start, "acme", Credit(money("20000", "TRY")))
+        simulation = Simulation(attrs.evolve(a_year().under(tried), steps=[opening, *steps]))
+        lived = simulation.run()
+        past = Past.of(simulation.billing, "acme")
+        assert [one.action.__class__ for one in past.steps[1:]] == [
+            one.__class__ for one in actions.values()
+        ]
+        assert facts(simulate(past.scenario(tried))) == facts(lived)
 
     def test_travels_between_processes(self) -> None:
         """A past pickles, so a fleet of them can be lived anywhere."""
