@@ -248,8 +248,10 @@ class TestLongerInterval:
         assert "26.10.2026 - 04.11.2026 arası 31 günün 10 günü için iade" in credit
         assert "365 günün 365 günü için ücret" in charge
         assert rest == [
-            "iade 483,55 TRY, ücret 14.990,00 TRY, ödenecek 14.506,45 TRY; "
-            "kural: daha uzun dönem: hemen, yeni yenileme günüyle",
+            (
+                "iade 483,55 TRY, ücret 14.990,00 TRY, ödenecek 14.506,45 TRY; "
+                "kural: daha uzun dönem: hemen, yeni yenileme günüyle"
+            ),
             "iadenin 80,59 TRY tutarı %20 KDV",
             "ücretin 2.498,33 TRY tutarı %20 KDV",
             "sonraki yenileme 26.10.2027 12:00 Europe/Istanbul: 14.990,00 TRY",
