@@ -472,6 +472,17 @@ class TestDisputes:
         assert desk.event_names()[-1] == "CallbackNotUnderstood"
         assert desk.billing.top_ups.get("acme", top_up).state is TopUpState.OPEN
 
+    def test_leaves_what_a_hold_has_pinned(self, desk: Desk) -> None:
+        """60 of the 100 are free and go; 40 are owed, and the hold can still be captured."""
+        top_up = desk.top_up("100").top_up.id
+        held = desk.billing.holds.place("acme", lira("40"), reason="campaign", key="hold")
+        tell(desk, top_up, PaymentStatus.DISPUTED, "100", dispute="d-1")
+        balance = desk.billing.balances.list("acme")["TRY"]
+        assert [(lot.remaining, lot.pinned) for lot in balance.lots] == [(40 * 10**6,) * 2]
+        assert balance.text(balance.owed) == "40"
+        desk.billing.holds.capture("acme", held.id, key="capture")
+        assert desk.billing.verify().sound
+
     def test_a_closed_balance_is_left_alone(self, desk: Desk) -> None:
         """It takes nothing; the dispute is recorded, for a person to see."""
         top_up = desk.top_up("100").top_up.id
