@@ -7,7 +7,7 @@ import logging
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,10 +21,10 @@ from monochat_billing.adapters.iyzico import IyzicoGateway
 from monochat_billing.adapters.paytr import PaytrGateway
 from monochat_billing.adapters.stripe import StripeGateway, sign_webhook
 from monochat_billing.errors import BillingError, ForgedCallback, GatewayError, InvalidInput
-from monochat_billing.gateways import PaymentReference
-from monochat_billing.money import money
+from monochat_billing.gateways import Checkout, PaymentReference
+from monochat_billing.money import Money, money
 from monochat_billing.payments import Payment
-from monochat_billing.testing.fake_provider import Fault
+from monochat_billing.testing.fake_provider import Callback, Fault
 from monochat_billing.testing.gateway_bench import (
     ACCOUNT,
     BUYER,
@@ -376,6 +376,15 @@ class Only(GatewayBench):
 
     def __init__(self, gateway: Any) -> None:  # noqa: ANN401
         self.gateway = gateway
+
+    def pay(self, checkout: Checkout, amount: Money | None = None) -> None:
+        raise AssertionError("nothing is paid here")
+
+    def callbacks(self, checkout: Checkout) -> Sequence[Callback]:
+        raise AssertionError("nothing is sent here")
+
+    def forged(self, checkout: Checkout) -> Sequence[tuple[str, Callback]]:
+        raise AssertionError("nothing is forged here")
 
 
 _GATEWAYS = [
