@@ -419,7 +419,12 @@ class TestLimits:
             "broadcasts is not part of basic",
             "automations is not part of basic",
         )
-        assert quote.explain().splitlines()[-4:] == list(quote.warnings)
+        assert quote.explain().splitlines()[-4:] == [
+            "Basic limits users: 7 used, 5 above the limit of 2",
+            "Basic limits contacts: 600 used, 100 above the limit of 500",
+            "broadcasts is not part of Basic",
+            "automations is not part of Basic",
+        ], "the explanation names the plan, the warning its id"
         assert quote.explain("tr").splitlines()[-4:] == [
             "basic, users limiti 2: 7 kullanılıyor, 5 fazla",
             "basic, contacts limiti 500: 600 kullanılıyor, 100 fazla",

@@ -133,11 +133,12 @@ class TestAServer:
 
     @pytest.fixture
     def database(self, postgres_server: Server) -> Iterator[str]:
-        """Give the name of an empty database of its own."""
+        """Give the name of an empty database of its own: workers share the server."""
+        name = f"reliability_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
         with postgres_server.connect() as connection:
-            connection.execute("CREATE DATABASE reliability")
-            yield "reliability"
-            connection.execute("DROP DATABASE reliability WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {name}")
+            yield name
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def test_l17_a_server_that_only_answers(self, postgres_server: Server, database: str) -> None:
         """While a server takes no writes they fail by name, nothing changes, and reads go on."""
@@ -146,13 +147,13 @@ class TestAServer:
             storage.upgrade()
             open_account(storage, funds="5")
         with postgres_server.connect() as connection:
-            connection.execute("ALTER DATABASE reliability SET default_transaction_read_only = on")
+            connection.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
             with SqlStorage(url) as storage:
                 assert posted(storage) == 5_000_000
                 with pytest.raises(StorageError, match="read-only transaction"):
                     debit(storage)
                 assert posted(storage) == 5_000_000
-            connection.execute("ALTER DATABASE reliability RESET default_transaction_read_only")
+            connection.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only")
         with SqlStorage(url) as storage:
             debit(storage)
             assert posted(storage) == 4_000_000
