@@ -426,10 +426,10 @@ class TestLimits:
             "automations is not part of Basic",
         ], "the explanation names the plan, the warning its id"
         assert quote.explain("tr").splitlines()[-4:] == [
-            "basic, users limiti 2: 7 kullanılıyor, 5 fazla",
-            "basic, contacts limiti 500: 600 kullanılıyor, 100 fazla",
-            "broadcasts, basic kapsamında değil",
-            "automations, basic kapsamında değil",
+            "Ücretsiz, kullanıcı limiti 2: 7 kullanılıyor, 5 fazla",
+            "Ücretsiz, kişi limiti 500: 600 kullanılıyor, 100 fazla",
+            "toplu gönderim, Ücretsiz kapsamında değil",
+            "otomasyon, Ücretsiz kapsamında değil",
         ]
         assert reader.asked == [("acme", "users", "channels", "contacts")]
         assert billing.subscriptions.change(quote).scheduled is not None
