@@ -1,7 +1,9 @@
 #!/bin/sh
 # Resolve every dependency anew, newest that pyproject.toml allows, and write constraints.txt.
 #
-# Works in an environment of its own, so what happens to be installed in .venv has no say.
+# Works in an environment of its own, so what happens to be installed in .venv has no say. Run it
+# with the oldest Python that is to be served (make lock PYTHON=...): 3.11.5 gets releases that the
+# 3.11.2 of Debian 12 refuses.
 set -eu
 
 work=$(mktemp -d)
