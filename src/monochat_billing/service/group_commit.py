@@ -191,7 +191,7 @@ class Lane:
         """Sleep until there is an answer, or until it is this caller's turn to lead."""
         try:
             caller.woken.acquire()
-        except BaseException:
+        except BaseException:  # an interrupt: its turn is handed on, and it is raised again
             with self._mutex:
                 if caller in self._queue:
                     self._queue.remove(caller)

@@ -218,7 +218,7 @@ class StrandLane:
                 commands = [command for command, _ in batch]
                 try:
                     answers = await loop.run_in_executor(None, settle, execute, commands)
-                except BaseException:
+                except BaseException:  # a cancel too: who waits is told, and it is raised again
                     _tell(batch, [_interrupted() for _ in batch])
                     raise
                 _tell(batch, answers)

@@ -74,7 +74,7 @@ class MemoryStorage:
             try:
                 result = work(unit)
                 unit.commit()
-            except BaseException:
+            except BaseException:  # whatever it was, an interrupt too: undone, and raised again
                 unit.roll_back()
                 raise
             finally:

@@ -95,7 +95,7 @@ class Pipeline:
                 self._send(pgconn, text, values, commands, place)
             pgconn.pipeline_sync()
             results = self._results(pgconn)
-        except BaseException:
+        except BaseException:  # an interrupt too, and raised again
             # What was sent may still be answered: nobody else may read these answers as theirs.
             pgconn.finish()
             raise
