@@ -594,6 +594,7 @@ class TestDue:
         desk.billing.top_ups.refund("acme", top_up, lira("1600"), key="back")
         (hold,) = desk.billing.overview("acme").holds
         assert (hold.left_value, available(desk)) == (lira("349"), lira("51"))
+        assert "priority" in hold.reason, "the younger: either order leaves 349 of one of them"
         assert desk.billing.verify().sound
 
     def test_is_free_again_when_its_refund_fails(self, desk: Desk) -> None:
