@@ -1,7 +1,7 @@
 """Money: strict at the door, exact inside, rounded once."""
 
 import decimal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -42,6 +42,25 @@ from monochat_billing.rounding import (
 UNITS = st.integers(min_value=-MAX_UNITS, max_value=MAX_UNITS)
 CURRENCIES = st.sampled_from(["TRY", "USD", "EUR", "JPY", "KWD", "CLF", "HUF"])
 ROUNDINGS = st.sampled_from([HALF_UP, HALF_EVEN, DOWN, UP])
+ODD = ["-0", "0.0", "-0.00", "0E+3", "1E+5", "1.5E+2", "1E-7", "1E-12", "1E-13", "1E+40", "1E+41"]
+HUGE = ["9223372036854775807", "9223372036854775808", "1E+999999", "1E-999999", "999999999999"]
+WRITTEN = st.from_regex(r"-?[0-9]{1,8}(\.[0-9]{1,14})?(E[+-]?[0-9]{1,2})?", fullmatch=True)
+NUMBERS = st.one_of(
+    WRITTEN.map(Decimal),
+    st.sampled_from([*ODD, *HUGE, "NaN", "-NaN", "sNaN", "Infinity", "-Infinity"]).map(Decimal),
+    st.decimals(),
+)
+
+
+class OwnDecimal(Decimal):
+    """A Decimal of a host's own, which takes the long way."""
+
+
+class Lying(Decimal):
+    """A Decimal that prints what it is not worth."""
+
+    def __str__(self) -> str:
+        return "1"
 
 
 @pytest.fixture
@@ -305,3 +324,33 @@ class TestCheckedText:
     def test_what_no_balance_holds_is_refused(self) -> None:
         with pytest.raises(InvalidInput, match="is too large"):
             checked_text(Money(Decimal(10) ** 19, "TRY"))
+
+    @given(number=NUMBERS, precision=st.integers(1, 30), capitals=st.integers(0, 1))
+    def test_the_short_way_says_what_the_long_way_says(
+        self, number: Decimal, precision: int, capitals: int
+    ) -> None:
+        """An ordinary amount is written as it stands, and nobody can tell: not by the text, not
+        by the refusal, not by the decimal context of the host's thread."""
+        context = decimal.Context(prec=precision, capitals=capitals, traps=[decimal.Inexact])
+        with decimal.localcontext(context):
+            short = said(lambda: checked_text(Money(number, "TRY"), field="amount"))
+            long = said(lambda: checked_text(Money(OwnDecimal(number), "TRY"), field="amount"))
+        assert short == long
+
+    def test_what_a_number_prints_is_no_evidence(self) -> None:
+        assert checked_text(Money(Lying("2.5"), "TRY")) == "2.5"
+
+    @given(whole=st.integers(0, 10**13), fine=st.integers(0, 10**12 - 1), digits=st.integers(0, 15))
+    def test_the_text_is_canonical(self, whole: int, fine: int, digits: int) -> None:
+        """Equal amounts have one text, however many zeros they were written with."""
+        text = f"{whole}.{fine:012d}".rstrip("0").removesuffix(".")
+        padded = Decimal(text + ("." if "." not in text and digits else "") + "0" * digits)
+        assert checked_text(Money(padded, "TRY")) == text
+
+
+def said(call: Callable[[], str]) -> str:
+    """Give what a call answers, or the refusal that it raises instead."""
+    try:
+        return call()
+    except InvalidInput as refusal:
+        return f"{type(refusal).__name__}: {refusal}"

@@ -278,7 +278,14 @@ def checked_text(value: Money, *, field: str = "value") -> str:
     """
     if not isinstance(value, Money):
         raise InvalidInput(field, value, "is not Money", "build it with money('12.50', 'TRY')")
-    units = _units_of(value.amount, MAX_SCALE, field=field)
+    amount = value.amount
+    # An ordinary amount is written as it stands: few digits, no sign, exponent or zero at the end.
+    if type(amount) is Decimal and len(text := str(amount)) <= MAX_SCALE:
+        if text.isdecimal():
+            return text
+        if text[-1] != "0" and text.replace(".", "", 1).isdecimal():
+            return text
+    units = _units_of(amount, MAX_SCALE, field=field)
     _bounded(abs(units) // _POWERS[MAX_SCALE], field=field)
     return _plain_text(units)
 
