@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast, final
+from typing import Any, Final, final
 
 import attrs
 
@@ -42,6 +42,9 @@ from monochat_billing.transfers import Rate, check_rate
 from monochat_billing.units import Amount
 
 __all__ = ["Balances"]
+
+_WHOLE: Final = DebitMode.WHOLE
+_CHARGE: Final = EntryKind.CHARGE
 
 
 @final
@@ -88,7 +91,7 @@ class Balances(BalanceWatches):
             "reference": str(reference),
             **_terms_told(terms),
         }
-        entry = self._context.change(
+        entry: Entry = self._context.change(
             account,
             "balances.credit",
             lambda state, now: commands.grant(
@@ -103,7 +106,7 @@ class Balances(BalanceWatches):
             key=key,
             content=content,
         )
-        return cast("Entry", entry)
+        return entry
 
     def debit(
         self,
@@ -134,10 +137,13 @@ class Balances(BalanceWatches):
             "amount": fingerprint_of(amount),
             "reason": str(reason),
             "reference": str(reference),
-            **_unless(mode, DebitMode.WHOLE, "mode"),
-            **_unless(kind, EntryKind.CHARGE, "kind"),
         }
-        entry = self._context.change(
+        # Named only where they are not as usual, so that older keys stand for what they stood.
+        if mode is not _WHOLE:
+            content["mode"] = str(mode)
+        if kind is not _CHARGE:
+            content["kind"] = str(kind)
+        entry: Entry = self._context.change(
             account,
             "balances.debit",
             lambda state, now: commands.charge(
@@ -153,7 +159,7 @@ class Balances(BalanceWatches):
             key=key,
             content=content,
         )
-        return cast("Entry", entry)
+        return entry
 
     def debit_many(
         self,
@@ -185,7 +191,7 @@ class Balances(BalanceWatches):
             "kind": str(kind),
         }
         note = Note(reason=reason, actor=actor)
-        report = self._context.change(
+        report: BatchReport = self._context.change(
             account,
             "balances.debit_many",
             lambda state, now: balance_commands.charge_many(
@@ -194,7 +200,7 @@ class Balances(BalanceWatches):
             key=key,
             content=content,
         )
-        return cast("BatchReport", report)
+        return report
 
     def adjust(
         self,
@@ -226,7 +232,7 @@ class Balances(BalanceWatches):
             **_terms_told(terms),
         }
         note = Note(reason=reason, reference=reference, actor=actor)
-        entry = self._context.change(
+        entry: Entry = self._context.change(
             account,
             "balances.adjust",
             lambda state, now: balance_commands.adjust(
@@ -235,7 +241,7 @@ class Balances(BalanceWatches):
             key=key,
             content=content,
         )
-        return cast("Entry", entry)
+        return entry
 
     def reverse(
         self,
@@ -270,7 +276,7 @@ class Balances(BalanceWatches):
             "reference": str(reference),
         }
         note = Note(reason=reason, reference=reference, actor=actor)
-        reversal = self._change_about(
+        reversal: Entry = self._change_about(
             account,
             "balances.reverse",
             entry,
@@ -280,7 +286,7 @@ class Balances(BalanceWatches):
             key=key,
             content=content,
         )
-        return cast("Entry", reversal)
+        return reversal
 
     def void(self, account: str, lot: int, *, reason: str, key: str, actor: str = "") -> Entry:
         """Take away what is unused of a lot; its number is that of the entry that granted it.
@@ -293,7 +299,7 @@ class Balances(BalanceWatches):
         """
         content = {"lot": str(_number(lot, "lot")), "reason": str(reason)}
         note = Note(reason=reason, actor=actor)
-        entry = self._change_about(
+        entry: Entry = self._change_about(
             account,
             "balances.void",
             lot,
@@ -301,7 +307,7 @@ class Balances(BalanceWatches):
             key=key,
             content=content,
         )
-        return cast("Entry", entry)
+        return entry
 
     def transfer(
         self,
@@ -333,7 +339,7 @@ class Balances(BalanceWatches):
             "rounding": f"{rounding.mode} {rounding.scale} {rounding.by_currency}",
         }
         note = Note(reason=reason, actor=actor)
-        report = self._context.change(
+        report: TransferReport = self._context.change(
             account,
             "balances.transfer",
             lambda state, now: balance_commands.move_money(
@@ -342,7 +348,7 @@ class Balances(BalanceWatches):
             key=key,
             content=content,
         )
-        return cast("TransferReport", report)
+        return report
 
     def move(self, account: str, unit: str, move: BalanceMove, *, key: str) -> Balance:
         """Freeze, unfreeze or reopen a balance.
@@ -355,14 +361,14 @@ class Balances(BalanceWatches):
             IdempotencyConflict: the key was used for something else.
         """
         move = named(BalanceMove, move, "move")
-        balance = self._context.change(
+        balance: Balance = self._context.change(
             account,
             "balances.move",
             lambda state, now: balance_commands.move(state, unit, move, now=now),
             key=key,
             content={"unit": str(unit), "move": str(move)},
         )
-        return cast("Balance", balance)
+        return balance
 
     def limit(self, account: str, credit_limit: Amount, *, key: str) -> Balance:
         """Set how far the balance may go below zero; zero for not at all.
@@ -373,14 +379,14 @@ class Balances(BalanceWatches):
             UnknownName: there is no such account or balance.
             IdempotencyConflict: the key was used for something else.
         """
-        balance = self._context.change(
+        balance: Balance = self._context.change(
             account,
             "balances.limit",
             lambda state, now: balance_commands.limit_credit(state, credit_limit, now=now),
             key=key,
             content={"credit_limit": fingerprint_of(credit_limit, "credit_limit")},
         )
-        return cast("Balance", balance)
+        return balance
 
     def close(
         self,
@@ -401,7 +407,7 @@ class Balances(BalanceWatches):
             IdempotencyConflict: the key was used for something else.
         """
         note = Note(reason=reason, actor=actor)
-        report = self._context.change(
+        report: ClosingReport = self._context.change(
             account,
             "balances.close",
             lambda state, now: balance_commands.close(state, unit, dust=dust, note=note, now=now),
@@ -412,7 +418,7 @@ class Balances(BalanceWatches):
                 "reason": str(reason),
             },
         )
-        return cast("ClosingReport", report)
+        return report
 
     def entries(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Entry]:
         """Give up to ``limit`` stored entries numbered above ``after``, oldest first.
@@ -491,11 +497,6 @@ def _terms_told(terms: Terms) -> dict[str, str]:
     if terms.effective_at is not None:
         told["effective_at"] = instant_text(terms.effective_at, "effective_at")
     return told
-
-
-def _unless(value: str, usual: str, field: str) -> dict[str, str]:
-    """Name a field only where it is not as usual, so that older keys stand for what they stood."""
-    return {} if value == usual else {field: str(value)}
 
 
 def _charge_kind(kind: EntryKind) -> EntryKind:

@@ -24,7 +24,7 @@ from monochat_billing.plans import AnyCatalog, UsageReader
 from monochat_billing.rating import RateCards
 from monochat_billing.repositories import Loaded, Reader, Storage, Wanted
 from monochat_billing.service.group_commit import Runner
-from monochat_billing.service.pipeline import Command, execute
+from monochat_billing.service.pipeline import NOTHING_ELSE, Command, execute
 from monochat_billing.texts import check_identity, one_of
 from monochat_billing.top_up_policies import TopUpPolicy
 from monochat_billing.units import Amount, Units
@@ -79,6 +79,8 @@ def named(kind: type[E], value: object, field: str) -> E:
     Raises:
         InvalidInput: there is no such member.
     """
+    if type(value) is kind:
+        return value
     try:
         return kind(str(value))
     except ValueError:
@@ -158,19 +160,22 @@ class Context:
             check_identity(key, "key")
 
         def on_existing(state: AccountState | None, now: datetime) -> Step:
-            return decide(require_account(state, account), now)
+            return decide(require_account(None, account) if state is None else state, now)
 
-        extra = {kind: frozenset(ids) for kind, ids in (wants or {}).items()}
-        command = Command(
-            account=account,
-            verb=verb,
-            decide=on_existing,
-            key=key,
-            content=content or {},
-            ended=ended,
-            **extra,
+        beside = NOTHING_ELSE
+        if wants is not None:
+            beside = {kind: frozenset(ids) for kind, ids in wants.items()}
+        return self.run(
+            Command(
+                account=account,
+                verb=verb,
+                decide=on_existing,
+                key=key,
+                content=content or {},
+                wants=beside,
+                ended=ended,
+            )
         )
-        return self.run(command)
 
     def load(self, wanted: Wanted) -> Loaded:
         """Read one account as it is stored."""

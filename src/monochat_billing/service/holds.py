@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import cast, final
+from typing import final
 
 import attrs
 
@@ -64,7 +64,7 @@ class Holds:
             "expires_at": instant_text(expires_at, "expires_at"),
             "reference": str(reference),
         }
-        hold = self._context.change(
+        hold: Hold = self._context.change(
             account,
             "holds.place",
             lambda state, now: hold_commands.place(
@@ -81,7 +81,7 @@ class Holds:
             key=key,
             content=content,
         )
-        return cast("Hold", hold)
+        return hold
 
     def extend(
         self,
@@ -107,7 +107,7 @@ class Holds:
             "more": maybe_amount(more, "more"),
             "expires_at": instant_text(expires_at, "expires_at"),
         }
-        extended = self._context.change(
+        extended: Hold = self._context.change(
             account,
             "holds.extend",
             lambda state, now: hold_commands.extend(
@@ -117,7 +117,7 @@ class Holds:
             content=content,
             wants={"holds": [hold]},
         )
-        return cast("Hold", extended)
+        return extended
 
     def capture(
         self,
@@ -149,7 +149,7 @@ class Holds:
             "rest": str(rest),
             "reference": str(reference),
         }
-        report = self._context.change(
+        report: HoldReport = self._context.change(
             account,
             "holds.capture",
             lambda state, now: hold_commands.capture(
@@ -159,7 +159,7 @@ class Holds:
             content=content,
             wants={"holds": [hold]},
         )
-        return cast("HoldReport", report)
+        return report
 
     def release(
         self, account: str, hold: str, *, key: str, reason: str = "released", actor: str = ""
@@ -172,7 +172,7 @@ class Holds:
             IdempotencyConflict: the key was used for something else.
         """
         check_identity(hold, "hold")
-        report = self._context.change(
+        report: HoldReport = self._context.change(
             account,
             "holds.release",
             lambda state, now: hold_commands.release(
@@ -182,4 +182,4 @@ class Holds:
             content={"hold": hold, "reason": str(reason)},
             wants={"holds": [hold]},
         )
-        return cast("HoldReport", report)
+        return report

@@ -367,7 +367,7 @@ class Invoices:
                 decide=decide,
                 key=key,
                 content=content,
-                top_ups=frozenset(top_ups),
+                wants={"top_ups": frozenset(top_ups)},
             )
             (result,) = execute_in(unit, self._context.catalog, [command], self._context.now())
             return shelf.invoice(account, result) if isinstance(result, str) else result

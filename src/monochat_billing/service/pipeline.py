@@ -7,6 +7,7 @@ was decided is saved in one transaction.
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, final
 
 import attrs
@@ -33,7 +34,13 @@ from monochat_billing.repositories import (
     Wanted,
 )
 
-__all__ = ["Command", "advance", "advance_due", "execute", "execute_in"]
+__all__ = ["NOTHING_ELSE", "Command", "advance", "advance_due", "execute", "execute_in"]
+
+
+_NO_KEY: Final[frozenset[str]] = frozenset()
+
+NOTHING_ELSE: Final[Mapping[str, frozenset[Any]]] = MappingProxyType({})
+"""What most commands want beside the live state of their account."""
 
 
 @final
@@ -43,7 +50,9 @@ class Command:
 
     ``content`` is the request in canonical text, field by field; with ``key`` it is remembered
     together with the result. ``decide`` is called with the account's state, caught up, or None
-    if there is no such account, and the instant at which the command takes place.
+    if there is no such account, and the instant at which the command takes place. ``wants`` names,
+    by their kind, what it needs beside the account's live state, as
+    :class:`~monochat_billing.repositories.Wanted` calls the kinds; ``ended`` is as there.
     """
 
     account: str
@@ -51,15 +60,7 @@ class Command:
     decide: Callable[[AccountState | None, datetime], Step]
     key: str | None = None
     content: Mapping[str, str] = attrs.field(factory=dict)
-    usage: frozenset[str] = frozenset()
-    top_ups: frozenset[str] = frozenset()
-    schedule: frozenset[str] = frozenset()
-    holds: frozenset[str] = frozenset()
-    entries: frozenset[int] = frozenset()
-    messages: frozenset[str] = frozenset()
-    tallies: frozenset[str] = frozenset()
-    counters: frozenset[str] = frozenset()
-    metered: frozenset[str] = frozenset()
+    wants: Mapping[str, frozenset[Any]] = NOTHING_ELSE
     ended: bool = False
 
     @property
@@ -136,44 +137,26 @@ def _wanted(commands: Sequence[Command]) -> list[Wanted]:
     by_account: dict[str, list[Command]] = {}
     for command in commands:
         by_account.setdefault(command.account, []).append(command)
-    none: frozenset[str] = frozenset()
     return [
-        Wanted(
-            account,
-            frozenset(one.key for one in asked if one.key is not None),
-            none.union(*(one.usage for one in asked)),
-            none.union(*(one.top_ups for one in asked)),
-            none.union(*(one.schedule for one in asked)),
-            none.union(*(one.holds for one in asked)),
-            frozenset[int]().union(*(one.entries for one in asked)),
-            none.union(*(one.messages for one in asked)),
-            none.union(*(one.tallies for one in asked)),
-            none.union(*(one.counters for one in asked)),
-            none.union(*(one.metered for one in asked)),
-            any(one.ended for one in asked),
-        )
-        if len(asked) > 1
-        else _wanted_by(asked[0])
+        _wanted_by_all(account, asked) if len(asked) > 1 else _wanted_by(asked[0])
         for account, asked in sorted(by_account.items())
     ]
 
 
 def _wanted_by(command: Command) -> Wanted:
     key = command.key
-    return Wanted(
-        command.account,
-        frozenset() if key is None else frozenset((key,)),
-        command.usage,
-        command.top_ups,
-        command.schedule,
-        command.holds,
-        command.entries,
-        command.messages,
-        command.tallies,
-        command.counters,
-        command.metered,
-        command.ended,
-    )
+    keys = _NO_KEY if key is None else frozenset((key,))
+    return Wanted(command.account, keys, ended=command.ended, **command.wants)
+
+
+def _wanted_by_all(account: str, asked: Sequence[Command]) -> Wanted:
+    keys = frozenset([one.key for one in asked if one.key is not None])
+    beside: dict[str, list[frozenset[Any]]] = {}
+    for one in asked:
+        for kind, ids in one.wants.items():
+            beside.setdefault(kind, []).append(ids)
+    wants = {kind: frozenset[Any]().union(*ids) for kind, ids in beside.items()}
+    return Wanted(account, keys, ended=any(one.ended for one in asked), **wants)
 
 
 class _Desk:
@@ -198,8 +181,8 @@ class _Desk:
             return answer_again(record, command.fingerprint)
         state = self._current(now)
         at = now if state is None else max(now, state.account.as_of)
-        if state is not None and command.entries:
-            state = state.with_entries(self._posted_of(command.entries))
+        if state is not None and command.wants and (asked := command.wants.get("entries")):
+            state = state.with_entries(self._posted_of(asked))
         try:
             step = followed(state, command.decide(state, at), self._catalog, at, at)
             step = noticed(step, at, self._catalog)
