@@ -21,7 +21,7 @@ from monochat_billing.errors import (
     UnknownName,
 )
 from monochat_billing.repositories import Reader, Storage, UnitOfWork
-from monochat_billing.service.group_commit import GroupCommit, Lane, settle
+from monochat_billing.service.group_commit import GroupCommit, Lane, _Caller, settle
 from monochat_billing.service.pipeline import Command
 from tests.desk import Clock
 from tests.factories import lira
@@ -307,6 +307,41 @@ class TestFailures:
             gate.set()
             assert leading.result() == 1
             assert lane._leader is None
+
+    def test_who_gives_up_with_an_answer_wakes_who_comes_after(self) -> None:
+        lane, woken = Lane(GroupCommit()), threading.Event()
+
+        class Impatient:
+            def acquire(self) -> None:
+                lane._answer([leading, *waiting], [1, 2, 3, 4])
+                raise KeyboardInterrupt
+
+            def release(self) -> None:
+                pass
+
+        leading, *waiting = [_Caller(_nothing(), leads=False) for _ in range(4)]
+        waiting[0].woken = Impatient()  # type: ignore[assignment] # a lock that is interrupted
+
+        def wait() -> None:
+            for one in waiting[1:]:
+                lane._wait(one)
+            woken.set()
+
+        following = threading.Thread(target=wait)
+        following.start()
+        with pytest.raises(KeyboardInterrupt):
+            lane._wait(waiting[0])
+        following.join(30)
+        assert woken.is_set()
+        assert [one.answer for one in waiting] == [2, 3, 4]
+
+    def test_who_gave_up_before_the_answer_is_passed_over(self) -> None:
+        lane = Lane(GroupCommit())
+        leading, gone, waiting = [_Caller(_nothing(), leads=False) for _ in range(3)]
+        gone.gone = True
+        lane._answer([leading, gone, waiting], [1, 2, 3])
+        assert gone.woken.locked()
+        assert waiting.woken.acquire(blocking=False)
 
     def test_who_asks_from_within_a_commit_is_refused_by_the_storage(self) -> None:
         billing = Billing(catalog=sample_catalog(), storage=SqlStorage("sqlite://"))

@@ -7,6 +7,9 @@ Does not own how a batch is run (``pipeline``) or what a commit guarantees (the 
 One caller leads: it takes those who queue, runs everybody's command, and hands out the answers.
 Meanwhile new callers queue, and the first of them leads next. A caller that comes alone leads
 itself at once and waits for nobody, so there is no thread in the background and nothing to stop.
+
+One lane is better than several: a batch costs as much as five commands before its first, and the
+interpreter runs one thread at a time anyway (``docs/adr/0007-many-callers.md`` has the figures).
 """
 
 import os
@@ -33,6 +36,8 @@ Execute = Callable[[Sequence[Command]], list[Any]]
 
 _MICROSECONDS: Final = 10**6
 _LONGEST: Final = _MICROSECONDS
+_WINDOWS: Final = 4
+"""How many windows a leader waits while others come: 64 callers take two milliseconds to return."""
 _NOTHING_WRITTEN: Final = (StoreBusy, StoreUnreachable, SchemaMismatch)
 
 
@@ -49,10 +54,10 @@ def _within(low: int, high: int) -> Callable[[Any, Any, Any], None]:
 class GroupCommit:
     """Say how callers are gathered.
 
-    ``window`` is how many microseconds a leader waits, at most, until as many callers have come as
-    were there last time; nobody waits for the first. ``batch`` is how many commands one commit
-    takes, ``queue`` how many may wait for theirs: whoever comes then is refused with
-    :class:`~monochat_billing.errors.StoreBusy` and nothing was written.
+    ``window`` is how many microseconds a leader waits for another caller, and four times that at
+    most, until as many have come as were there last time; nobody waits for the first. ``batch`` is
+    how many commands one commit takes, ``queue`` how many may wait for theirs: whoever comes then
+    is refused with :class:`~monochat_billing.errors.StoreBusy` and nothing was written.
 
     Raises:
         InvalidInput: a number is out of its bounds.
@@ -116,13 +121,19 @@ class Runner(Protocol):
 
 
 class _Caller:
-    """Wait for an answer, or for one's turn to lead."""
+    """Wait for an answer, or for one's turn to lead.
 
-    __slots__ = ("answer", "command", "leads", "woken")
+    ``following`` has an answer, too, and is woken by this one. All at once would fight for the
+    interpreter's lock and go back to sleep: one after the other they find it free.
+    """
+
+    __slots__ = ("answer", "command", "following", "gone", "leads", "woken")
 
     def __init__(self, command: Command, *, leads: bool) -> None:
         self.command = command
         self.answer: Any = None
+        self.following: _Caller | None = None
+        self.gone = False
         self.leads = leads
         if not leads:
             self.woken = threading.Lock()
@@ -193,12 +204,17 @@ class Lane:
             caller.woken.acquire()
         except BaseException:  # an interrupt: its turn is handed on, and it is raised again
             with self._mutex:
+                caller.gone = True
                 if caller in self._queue:
                     self._queue.remove(caller)
-                leads = caller.leads
+                leads, following = caller.leads, caller.following
             if leads:
                 self._hand_over(0)
+            if following is not None:
+                following.woken.release()
             raise
+        if caller.following is not None:
+            caller.following.woken.release()
 
     def _lead(self, leader: _Caller, execute: Execute) -> Any:  # noqa: ANN401 - as above
         batch = [leader]
@@ -208,22 +224,34 @@ class Lane:
             self._gather(batch)
             answers = settle(execute, [one.command for one in batch])
         finally:
-            for caller, answer in zip(batch, answers or _interrupted(batch), strict=True):
-                caller.answer = answer
-                if caller is not leader:
-                    caller.woken.release()
+            self._answer(batch, answers or _interrupted(batch))
             self._hand_over(len(batch) - 1)
         return leader.answer
 
-    def _gather(self, batch: list[_Caller]) -> None:
-        """Wait for as many as were there last time, and take who is there now."""
-        gate = None
+    def _answer(self, batch: Sequence[_Caller], answers: Sequence[object]) -> None:
+        """Give everybody's answer, and wake the first: each wakes the next."""
+        first: _Caller | None = None
         with self._mutex:
-            if len(self._queue) < self._expected and self._settings.window:
+            for caller, answer in zip(reversed(batch), reversed(answers), strict=True):
+                caller.answer = answer
+                if caller is not batch[0] and not caller.gone:
+                    caller.following = first
+                    first = caller
+        if first is not None:
+            first.woken.release()
+
+    def _gather(self, batch: list[_Caller]) -> None:
+        """Wait for as many as were there last time, as long as others come; take who is there."""
+        window, gate, seen = self._settings.window / _MICROSECONDS, None, -1
+        with self._mutex:
+            if len(self._queue) < self._expected and window:
                 gate = self._gate = threading.Lock()
                 gate.acquire()
         if gate is not None:
-            gate.acquire(timeout=self._settings.window / _MICROSECONDS)
+            for _ in range(_WINDOWS):
+                if gate.acquire(timeout=window) or len(self._queue) == seen:
+                    break
+                seen = len(self._queue)
         with self._mutex:
             self._gate = None
             many = min(len(self._queue), self._settings.batch - 1)
