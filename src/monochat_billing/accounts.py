@@ -21,6 +21,7 @@ from monochat_billing.account_state import (
     AccountState,
     ChargedUsage,
     Step,
+    make_step,
     noticed as _noticed,
     require_account,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "catch_up",
     "covered_until",
     "followed",
+    "make_step",
     "noticed",
     "require_account",
     "revive",
@@ -78,7 +80,7 @@ def catch_up(state: AccountState, catalog: AnyCatalog, now: datetime) -> Step:
     """
     now = max(now, state.account.as_of)
     if state.account.next_due_at is None or state.account.next_due_at > now:
-        return Step(state.seen(now))
+        return make_step(state.seen(now))
     step = Step(state)
     for _, link in ahead(state, catalog, now):
         step = step.then(link)
@@ -112,6 +114,9 @@ def noticed(step: Step, at: datetime, catalog: AnyCatalog | None = None) -> Step
     With the ``catalog`` a :class:`~monochat_billing.events.BalanceLow` says how long what is left
     covers the charges ahead.
     """
+    account = step.state.account
+    if not (account.watches or account.automatic):
+        return step
     told = _noticed(step, at)
     events = told.events[len(step.events) :]
     if catalog is None or not any(isinstance(event, BalanceLow) for event in events):

@@ -39,6 +39,8 @@ from monochat_billing.entries import (
     Exchange,
     Memo,
     Terms,
+    make_entry,
+    make_memo,
     parts_of,
 )
 from monochat_billing.errors import InsufficientFunds, InvalidInput
@@ -67,6 +69,7 @@ __all__ = [
     "debit_many",
     "expire_lots",
     "give_back",
+    "make_memo",
     "open_balance",
     "start_lots",
 ]
@@ -278,7 +281,7 @@ class _Run:
             self._debts.append((self.number, missing))
         self._posted -= units
         memo, balance = self._memo, self._before
-        return Entry(
+        return make_entry(
             self._account,
             self.number,
             balance.unit,

@@ -21,10 +21,19 @@ from typing import Final, final
 import attrs
 
 from monochat_billing import lots as _lots
-from monochat_billing.entries import DebitMode, Entry, EntryKind, Exchange, Memo, parts_of
+from monochat_billing.entries import (
+    DebitMode,
+    Entry,
+    EntryKind,
+    Exchange,
+    Memo,
+    make_entry,
+    parts_of,
+)
 from monochat_billing.errors import IllegalTransition, InsufficientFunds, InvalidInput, UnknownName
 from monochat_billing.lots import DEBT, ChargeKind, Lot, Share, debt_share
-from monochat_billing.money import DEFAULT_SCALE, MAX_UNITS, Money, from_units
+from monochat_billing.makers import maker_of
+from monochat_billing.money import DEFAULT_SCALE, MAX_UNITS, Money, from_units, to_units
 from monochat_billing.texts import one_of
 from monochat_billing.units import Amount, amount_in, count_of, plain_text, unit_of
 
@@ -168,6 +177,10 @@ class Balance:
             InvalidInput: the unit differs, the amount is zero or negative, or it has more
                 decimals than the scale.
         """
+        if type(amount) is Money and amount.currency.code == self.unit:
+            units = to_units(amount, self.scale, field=field)
+            if units > 0:
+                return units
         units = count_of(amount, self.scale, field=field)
         unit = unit_of(amount, field=field)
         if unit != self.unit:
@@ -190,7 +203,7 @@ class Balance:
 
     def with_lots(self, lots: tuple[Lot, ...], held: int | None = None) -> "Balance":
         """Return the balance with other lots, and with another sum held if one is given."""
-        return Balance(
+        return _make_balance(
             self.unit,
             self.scale,
             self.posted,
@@ -211,6 +224,9 @@ class Balance:
         if state is None:
             raise IllegalTransition("balance", f"{account} {self.unit}", self.state, move)
         return state
+
+
+_make_balance: Final = maker_of(Balance)
 
 
 @final
@@ -245,15 +261,20 @@ class Books:
             InvalidInput: it is neither money nor units.
             UnknownName: the account has no such balance.
         """
-        return self.balance(unit_of(amount))
+        unit = unit_of(amount)
+        balance = self.balances.get(unit)
+        return self.balance(unit) if balance is None else balance
 
     def with_balance(self, balance: Balance, sequence: int | None = None) -> "Books":
         """Return the books with one balance replaced, and the sequence moved on if it is given."""
-        return Books(
+        return _make_books(
             self.account,
             self.sequence if sequence is None else sequence,
             {**self.balances, balance.unit: balance},
         )
+
+
+_make_books: Final = maker_of(Books)
 
 
 @final
@@ -273,6 +294,9 @@ class Posted:
     def entries(self) -> tuple[Entry, ...]:
         """Give the entry and those that followed from it, by number."""
         return (self.entry, *self.more)
+
+
+_make_posted: Final = maker_of(Posted)
 
 
 def require_not_closed(books: Books, balance: Balance, action: str) -> None:
@@ -314,7 +338,7 @@ def post(
         raise InvalidInput(
             "amount", units, "makes the balance larger than 64 bits hold", "pass a smaller amount"
         )
-    entry = Entry(
+    entry = make_entry(
         books.account,
         number,
         balance.unit,
@@ -332,7 +356,7 @@ def post(
         hold,
         exchange,
     )
-    after = Balance(
+    after = _make_balance(
         balance.unit,
         balance.scale,
         posted,
@@ -342,7 +366,7 @@ def post(
         balance.debts if debts is None else debts,
         balance.state,
     )
-    return Posted(books.with_balance(after, number), entry, shares)
+    return _make_posted(books.with_balance(after, number), entry, shares)
 
 
 def take(

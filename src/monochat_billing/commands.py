@@ -16,6 +16,7 @@ from monochat_billing.accounts import (
     Account,
     AccountState,
     Step,
+    make_step,
     revive,
 )
 from monochat_billing.balance import (
@@ -26,6 +27,7 @@ from monochat_billing.balance import (
     Terms,
     credit,
     debit,
+    make_memo,
     open_balance,
 )
 from monochat_billing.errors import (
@@ -162,10 +164,11 @@ def charge(
     monochat_billing.errors.InsufficientFunds: acme: 5 TRY asked, 0 available, 5 short; ...
     """
     _check_reason(reason)
-    memo = Memo(kind, now, now, reason, reference, actor)
+    memo = make_memo(kind, now, now, reason, reference, actor)
     posted = debit(state.books, amount, memo, mode)
-    events = posting_events(state.books, posted.books, posted.entries)
-    return Step(state.with_books(posted.books), posted.entries, events, result=posted.entry)
+    entries = posted.entries
+    events = posting_events(state.books, posted.books, entries)
+    return make_step(state.with_books(posted.books), entries, events, (), posted.entry)
 
 
 def grant(

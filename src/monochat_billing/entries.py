@@ -17,6 +17,7 @@ import attrs
 from monochat_billing.errors import InvalidInput
 from monochat_billing.instants import utc
 from monochat_billing.lots import DEBT, DEFAULT_PRIORITY, ChargeKind, LotOrigin, Share
+from monochat_billing.makers import maker_of
 from monochat_billing.money import Money, from_units
 from monochat_billing.texts import LONGEST_LINE, check_line
 from monochat_billing.units import Amount, amount_in, plain_text, unit_of
@@ -30,6 +31,8 @@ __all__ = [
     "Exchange",
     "Memo",
     "Terms",
+    "make_entry",
+    "make_memo",
     "parts_of",
 ]
 
@@ -219,9 +222,13 @@ class Entry:
         )
 
 
+make_entry: Final = maker_of(Entry)
+"""Build an entry, quickly."""
+
+
 def parts_of(shares: tuple[Share, ...], sign: int) -> tuple[tuple[int, int], ...]:
     """Write shares as an entry's parts: ``sign`` is 1 for what lots got, -1 for what they paid."""
-    return tuple((share.lot.number, sign * share.units) for share in shares)
+    return tuple([(share.lot.number, sign * share.units) for share in shares])
 
 
 @final
@@ -262,6 +269,10 @@ class Memo:
         if kind is self.kind and reason is None:
             return self
         return attrs.evolve(self, kind=kind, reason=self.reason if reason is None else reason)
+
+
+make_memo: Final = maker_of(Memo)
+"""Build a memo, quickly."""
 
 
 def _effective(value: datetime | None) -> datetime | None:

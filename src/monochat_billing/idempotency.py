@@ -10,13 +10,14 @@ same key can be used again once the request is right.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, final
+from typing import Any, Final, final
 
 import attrs
 
 from monochat_billing.errors import BillingError, IdempotencyConflict, Rejected
+from monochat_billing.makers import maker_of
 
-__all__ = ["KeyRecord", "answer_again", "once", "same_again"]
+__all__ = ["KeyRecord", "answer_again", "make_record", "once", "same_again"]
 
 
 @final
@@ -33,6 +34,10 @@ class KeyRecord:
     content: Mapping[str, str]
     outcome: Any
     recorded_at: datetime
+
+
+make_record: Final = maker_of(KeyRecord)
+"""Build what is remembered of a key, quickly."""
 
 
 def answer_again(record: KeyRecord, content: Mapping[str, str]) -> Any:  # noqa: ANN401 - any result
@@ -105,4 +110,4 @@ def once(
         answer = decide()
     except Rejected as refusal:
         answer = refusal
-    return answer, KeyRecord(account, key, content, answer, at)
+    return answer, make_record(account, key, content, answer, at)

@@ -15,6 +15,8 @@ from typing import Final, final
 
 import attrs
 
+from monochat_billing.makers import maker_of
+
 __all__ = [
     "DEBT",
     "DEFAULT_PRIORITY",
@@ -27,6 +29,7 @@ __all__ = [
     "burnable",
     "debt_share",
     "insert",
+    "make_lot",
     "pin",
     "restore",
     "spend_pinned",
@@ -120,6 +123,10 @@ class Lot:
         """Give what remains and is not set aside by a hold."""
         return self.remaining - self.pinned
 
+    def pays(self, kind: ChargeKind, at: datetime) -> bool:
+        """Tell whether this lot may pay for ``kind`` at ``at``; how much is another question."""
+        return (not self.pays_for or kind in self.pays_for) and self.live(at)
+
     def accepts(self, kind: ChargeKind) -> bool:
         """Tell whether this lot may pay for ``kind``."""
         return not self.pays_for or kind in self.pays_for
@@ -139,7 +146,7 @@ class Lot:
 
         ``0 <= pinned <= remaining <= granted`` is the caller's to keep.
         """
-        return Lot(
+        return make_lot(
             self.number,
             self.unit,
             self.origin,
@@ -158,6 +165,10 @@ class Lot:
     def begun(self) -> "Lot":
         """Return the lot with its start noted."""
         return attrs.evolve(self, waiting=False)
+
+
+make_lot: Final = maker_of(Lot)
+"""Build a lot, quickly."""
 
 
 @final
@@ -180,6 +191,10 @@ class Burn:
     lots: tuple[Lot, ...]
     shares: tuple[Share, ...]
     missing: int
+
+
+_make_share: Final = maker_of(Share)
+_make_burn: Final = maker_of(Burn)
 
 
 def _burn_key(lot: Lot) -> tuple[int, bool, datetime, datetime, int]:
@@ -229,17 +244,17 @@ def burn(lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime) -> Bur
     """
     missing = units
     shares: list[Share] = []
-    after: list[Lot] = []
-    for lot in lots:
+    after = list(lots)
+    for place, lot in enumerate(lots):
+        if not missing:
+            break
         free = lot.remaining - lot.pinned
-        if missing and free and lot.accepts(kind) and lot.live(at):
-            taken = min(missing, free)
+        if free and lot.pays(kind, at):
+            taken = min(free, missing)
             missing -= taken
-            shares.append(Share(lot, taken))
-            after.append(lot.left_with(lot.remaining - taken))
-        else:
-            after.append(lot)
-    return Burn(tuple(after), tuple(shares), missing)
+            shares.append(_make_share(lot, taken))
+            after[place] = lot.left_with(lot.remaining - taken)
+    return _make_burn(tuple(after), tuple(shares), missing)
 
 
 def pin(lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime) -> Burn:

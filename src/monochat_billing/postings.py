@@ -53,7 +53,10 @@ def posting_events(before: Books, after: Books, entries: Iterable[Entry]) -> tup
                 )
             )
     for unit, entry in last.items():
-        slack = after.balance(unit).slack
+        balance = after.balance(unit)
+        if not (balance.debts or balance.held):
+            continue  # nothing is on credit, so no limit is passed
+        slack = balance.slack
         if slack < 0 <= before.balance(unit).slack:
             events.append(
                 BalanceOverdrawn(
@@ -61,7 +64,7 @@ def posting_events(before: Books, after: Books, entries: Iterable[Entry]) -> tup
                     at=entry.effective_at,
                     unit=unit,
                     entry=entry.number,
-                    beyond=after.balance(unit).value(-slack),
+                    beyond=balance.value(-slack),
                 )
             )
     return tuple(events)

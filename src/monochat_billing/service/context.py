@@ -24,7 +24,7 @@ from monochat_billing.plans import AnyCatalog, UsageReader
 from monochat_billing.rating import RateCards
 from monochat_billing.repositories import Loaded, Reader, Storage, Wanted
 from monochat_billing.service.group_commit import Runner
-from monochat_billing.service.pipeline import NOTHING_ELSE, Command, execute
+from monochat_billing.service.pipeline import NOTHING_ELSE, Command, execute, make_command
 from monochat_billing.texts import check_identity, one_of
 from monochat_billing.top_up_policies import TopUpPolicy
 from monochat_billing.units import Amount, Units
@@ -165,17 +165,7 @@ class Context:
         beside = NOTHING_ELSE
         if wants is not None:
             beside = {kind: frozenset(ids) for kind, ids in wants.items()}
-        return self.run(
-            Command(
-                account=account,
-                verb=verb,
-                decide=on_existing,
-                key=key,
-                content=content or {},
-                wants=beside,
-                ended=ended,
-            )
-        )
+        return self.run(make_command(account, verb, on_existing, key, content or {}, beside, ended))
 
     def load(self, wanted: Wanted) -> Loaded:
         """Read one account as it is stored."""

@@ -23,7 +23,8 @@ from monochat_billing.accounts import (
 from monochat_billing.balance import Entry
 from monochat_billing.errors import InvalidInput, Rejected, UnknownName
 from monochat_billing.events import Event
-from monochat_billing.idempotency import KeyRecord, answer_again
+from monochat_billing.idempotency import KeyRecord, answer_again, make_record
+from monochat_billing.makers import maker_of
 from monochat_billing.plans import AnyCatalog
 from monochat_billing.repositories import (
     Changes,
@@ -34,7 +35,15 @@ from monochat_billing.repositories import (
     Wanted,
 )
 
-__all__ = ["NOTHING_ELSE", "Command", "advance", "advance_due", "execute", "execute_in"]
+__all__ = [
+    "NOTHING_ELSE",
+    "Command",
+    "advance",
+    "advance_due",
+    "execute",
+    "execute_in",
+    "make_command",
+]
 
 
 _NO_KEY: Final[frozenset[str]] = frozenset()
@@ -44,7 +53,7 @@ NOTHING_ELSE: Final[Mapping[str, frozenset[Any]]] = MappingProxyType({})
 
 
 @final
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Command:
     """Ask one thing of one account.
 
@@ -67,6 +76,10 @@ class Command:
     def fingerprint(self) -> Mapping[str, str]:
         """Give what a repetition under the same key must match."""
         return {"verb": self.verb, **self.content}
+
+
+make_command: Final = maker_of(Command)
+"""Build a command, quickly."""
 
 
 def execute(
@@ -250,7 +263,7 @@ class _Desk:
     def _keep(self, command: Command, outcome: Any, at: datetime) -> None:  # noqa: ANN401 - as above
         if command.key is None or self._state is None:
             return
-        record = KeyRecord(self._account, command.key, command.fingerprint, outcome, at)
+        record = make_record(self._account, command.key, command.fingerprint, outcome, at)
         self._known[command.key] = record
         self._new_keys.append(record)
         self.touched = True
