@@ -46,6 +46,8 @@ __all__ = [
     "Posted",
     "break_off",
     "cover_debts",
+    "make_balance",
+    "make_books",
     "post",
     "require_not_closed",
     "short_of",
@@ -203,7 +205,7 @@ class Balance:
 
     def with_lots(self, lots: tuple[Lot, ...], held: int | None = None) -> "Balance":
         """Return the balance with other lots, and with another sum held if one is given."""
-        return _make_balance(
+        return make_balance(
             self.unit,
             self.scale,
             self.posted,
@@ -226,7 +228,8 @@ class Balance:
         return state
 
 
-_make_balance: Final = maker_of(Balance)
+make_balance: Final = maker_of(Balance)
+"""Build a balance, quickly."""
 
 
 @final
@@ -267,14 +270,15 @@ class Books:
 
     def with_balance(self, balance: Balance, sequence: int | None = None) -> "Books":
         """Return the books with one balance replaced, and the sequence moved on if it is given."""
-        return _make_books(
+        return make_books(
             self.account,
             self.sequence if sequence is None else sequence,
             {**self.balances, balance.unit: balance},
         )
 
 
-_make_books: Final = maker_of(Books)
+make_books: Final = maker_of(Books)
+"""Build the books of an account, quickly."""
 
 
 @final
@@ -356,7 +360,7 @@ def post(
         hold,
         exchange,
     )
-    after = _make_balance(
+    after = make_balance(
         balance.unit,
         balance.scale,
         posted,
@@ -387,40 +391,29 @@ def take(
     """
     kind = memo.kind.pays_for
     at = memo.effective_at
-    burned = _lots.burn(balance.lots, units, kind, at)
+    lots, shares, missing = _lots.spend(balance.lots, units, kind, at)
     if mode is _FORCED:
         require_not_closed(books, balance, "pay")
-    elif burned.missing or not balance.plain:
+    elif missing or not balance.plain:
         available = balance.available(kind, at)
         if units > available:
             if mode is DebitMode.WHOLE or available <= 0:
                 raise short_of(books.account, balance, units, kind, at)
             units = available
-            burned = _lots.burn(balance.lots, units, kind, at)
-    shares = burned.shares
-    if not burned.missing:
-        parts = parts_of(shares, -1)
-        return post(
-            books,
-            balance,
-            -units,
-            memo,
-            burned.lots,
-            parts=parts,
-            shares=shares,
-            hold=hold,
-            exchange=exchange,
-        )
-    shares = (*shares, debt_share(balance.unit, burned.missing, at))
+            lots, shares, missing = _lots.spend(balance.lots, units, kind, at)
+    debts = None
+    if missing:
+        shares = (*shares, debt_share(balance.unit, missing, at))
+        debts = (*balance.debts, (books.sequence + 1, missing))
     return post(
         books,
         balance,
         -units,
         memo,
-        burned.lots,
+        lots,
         parts=parts_of(shares, -1),
         shares=shares,
-        debts=(*balance.debts, (books.sequence + 1, burned.missing)),
+        debts=debts,
         hold=hold,
         exchange=exchange,
     )

@@ -74,9 +74,10 @@ class EntryKind(enum.StrEnum):
     @property
     def pays_for(self) -> ChargeKind:
         """Give the kind of charge that a debit of this kind is, as lots know it."""
-        return _CHARGED_AS.get(self, ChargeKind.OTHER)
+        return _CHARGED_AS.get(self, _OTHER)
 
 
+_OTHER: Final = ChargeKind.OTHER
 _CHARGED_AS = {
     EntryKind.PLAN_FEE: ChargeKind.PLAN,
     EntryKind.SUPPORT_FEE: ChargeKind.SUPPORT,
@@ -228,6 +229,8 @@ make_entry: Final = maker_of(Entry)
 
 def parts_of(shares: tuple[Share, ...], sign: int) -> tuple[tuple[int, int], ...]:
     """Write shares as an entry's parts: ``sign`` is 1 for what lots got, -1 for what they paid."""
+    if len(shares) == 1:  # mostly one lot pays
+        return ((shares[0].lot.number, sign * shares[0].units),)
     return tuple([(share.lot.number, sign * share.units) for share in shares])
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "make_lot",
     "pin",
     "restore",
+    "spend",
     "spend_pinned",
     "unpin",
 ]
@@ -242,6 +243,13 @@ def burn(lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime) -> Bur
     >>> [(share.lot.number, share.units) for share in done.shares], done.missing
     ([(1, 100), (2, 30)], 0)
     """
+    return _make_burn(*spend(lots, units, kind, at))
+
+
+def spend(
+    lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime
+) -> tuple[tuple[Lot, ...], tuple[Share, ...], int]:
+    """Do what :func:`burn` does, and give the fields of its result."""
     missing = units
     shares: list[Share] = []
     after = list(lots)
@@ -254,7 +262,7 @@ def burn(lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime) -> Bur
             missing -= taken
             shares.append(_make_share(lot, taken))
             after[place] = lot.left_with(lot.remaining - taken)
-    return _make_burn(tuple(after), tuple(shares), missing)
+    return tuple(after), tuple(shares), missing
 
 
 def pin(lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime) -> Burn:

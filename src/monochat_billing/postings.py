@@ -4,7 +4,7 @@ Owns which entries are worth an event. Does not own the entries, or the events o
 payments: whoever decides those tells of them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from monochat_billing.books import Books
@@ -17,11 +17,19 @@ _TOLD: Final = frozenset({EntryKind.BREAKAGE, EntryKind.VOID, EntryKind.REVERSAL
 """The kinds of entries that are worth an event of their own."""
 
 
-def posting_events(before: Books, after: Books, entries: Iterable[Entry]) -> tuple[Event, ...]:
+def posting_events(before: Books, after: Books, entries: Sequence[Entry]) -> tuple[Event, ...]:
     """Tell what the entries between ``before`` and ``after`` mean, in their order.
 
     A balance is overdrawn when more is owed or held on credit than its limit, and was not before.
     """
+    for entry in entries:
+        balance = after.balances[entry.unit]
+        if entry.kind in _TOLD or balance.debts or balance.held:
+            return _told(before, after, entries)
+    return ()  # mostly: a balance that nothing is on credit of has passed no limit
+
+
+def _told(before: Books, after: Books, entries: Sequence[Entry]) -> tuple[Event, ...]:
     events: list[Event] = []
     account = after.account
     last: dict[str, Entry] = {}
@@ -54,8 +62,6 @@ def posting_events(before: Books, after: Books, entries: Iterable[Entry]) -> tup
             )
     for unit, entry in last.items():
         balance = after.balance(unit)
-        if not (balance.debts or balance.held):
-            continue  # nothing is on credit, so no limit is passed
         slack = balance.slack
         if slack < 0 <= before.balance(unit).slack:
             events.append(
