@@ -105,7 +105,7 @@ class PostedMany:
     @property
     def entries(self) -> tuple[Entry, ...]:
         """Give the entries that were posted."""
-        return tuple(one for one in self.results if isinstance(one, Entry))
+        return tuple([one for one in self.results if isinstance(one, Entry)])
 
 
 def open_balance(books: Books, unit: str, scale: int | None = None) -> Books:
@@ -221,24 +221,11 @@ def debit_many(
         InvalidInput: the units of an item are not above zero; nothing has changed.
         UnknownName: the account has no balance in ``unit``.
     """
-    balance = books.balance(unit)
-    run = _Run(books, balance, memo)
-    results: list[Entry | InsufficientFunds] = []
-    for units, reference in items:
-        if units <= 0:
-            raise InvalidInput("items", units, "is not above zero", "leave out what is free")
-        if units > run.purse:
-            short = short_of(
-                books.account, run.balance(), units, memo.kind.pays_for, memo.effective_at
-            )
-            if batch is Batch.ATOMIC:
-                raise short
-            results.append(short)
-        else:
-            results.append(run.pay(units, reference))
+    run = _Run(books, books.balance(unit), memo)
+    results = run.pay(items, atomic=batch is Batch.ATOMIC)
     if run.number == books.sequence:
-        return PostedMany(books, tuple(results))
-    return PostedMany(books.with_balance(run.balance(), run.number), tuple(results))
+        return PostedMany(books, results)
+    return PostedMany(books.with_balance(run.balance(), run.number), results)
 
 
 class _Run:
@@ -249,19 +236,66 @@ class _Run:
         self._account = books.account
         self._before = balance
         self._memo = memo
-        self._payers = [
-            lot for lot in balance.lots if lot.free and lot.accepts(kind) and lot.live(at)
-        ]
+        self._payers = [lot for lot in balance.lots if lot.free and lot.pays(kind, at)]
         self._free = [lot.free for lot in self._payers]
         self._first = 0
         self._posted = balance.posted
         self._debts = list(balance.debts)
         self.number = books.sequence
-        self.purse = balance.available(kind, at)
 
-    def pay(self, units: int, reference: str) -> Entry:
-        """Take one item that the purse covers."""
-        self.purse -= units
+    def pay(
+        self, items: Iterable[tuple[int, str]], *, atomic: bool
+    ) -> tuple[Entry | InsufficientFunds, ...]:
+        """Take each item that the purse covers, and refuse the others, or all where one is."""
+        memo, before, free = self._memo, self._before, self._free
+        account, unit, scale = self._account, before.unit, before.scale
+        kind, reason, actor = memo.kind, memo.reason, memo.actor
+        at, recorded_at = memo.effective_at, memo.recorded_at
+        number, posted = self.number, self._posted
+        purse = before.available(kind.pays_for, at)
+        results: list[Entry | InsufficientFunds] = []
+        for units, reference in items:
+            if units <= 0:
+                raise InvalidInput("items", units, "is not above zero", "leave out what is free")
+            if units > purse:
+                self._posted = posted
+                short = short_of(account, self.balance(), units, kind.pays_for, at)
+                if atomic:
+                    raise short
+                results.append(short)
+                continue
+            number += 1
+            posted -= units
+            purse -= units
+            first = self._first
+            parts: tuple[tuple[int, int], ...]
+            if first < len(free) and free[first] >= units:  # mostly one lot pays
+                free[first] -= units
+                parts = ((self._payers[first].number, -units),)
+            else:
+                parts = self._spread(units, number)
+            results.append(
+                make_entry(
+                    account,
+                    number,
+                    unit,
+                    scale,
+                    -units,
+                    posted,
+                    kind,
+                    reason,
+                    reference,
+                    actor,
+                    at,
+                    recorded_at,
+                    parts,
+                )
+            )
+        self.number, self._posted = number, posted
+        return tuple(results)
+
+    def _spread(self, units: int, number: int) -> tuple[tuple[int, int], ...]:
+        """Take one item from several lots, and what they have not got on credit."""
         missing = units
         parts: list[tuple[int, int]] = []
         payers, free = self._payers, self._free
@@ -275,27 +309,10 @@ class _Run:
             if missing:
                 first += 1
         self._first = first
-        self.number += 1
         if missing:
             parts.append((DEBT, -missing))
-            self._debts.append((self.number, missing))
-        self._posted -= units
-        memo, balance = self._memo, self._before
-        return make_entry(
-            self._account,
-            self.number,
-            balance.unit,
-            balance.scale,
-            -units,
-            self._posted,
-            memo.kind,
-            memo.reason,
-            reference,
-            memo.actor,
-            memo.effective_at,
-            memo.recorded_at,
-            tuple(parts),
-        )
+            self._debts.append((number, missing))
+        return tuple(parts)
 
     def balance(self) -> Balance:
         """Give the balance as it is after the items so far."""
