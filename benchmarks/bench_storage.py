@@ -299,10 +299,11 @@ def counted(storage: SqlStorage, work: Caller) -> tuple[int, int, int]:
             read += sum(row[0] is not None for row in rows)
             return rows
 
-    pooled = storage._engine.raw_connection()  # noqa: SLF001 - the connection that it will use
+    pooled = storage._writer  # noqa: SLF001 - the connection that it will use
+    if pooled is None:
+        raise RuntimeError("nothing was written yet")
     connection = cast("sqlite3.Connection", pooled.driver_connection)
     kind, cursor = type(pooled), type(pooled).cursor
-    pooled.close()
     traced: list[str] = []
     before = connection.total_changes
     connection.set_trace_callback(traced.append)

@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Final
 
 from monochat_billing import lots as _lots
+from monochat_billing.account_state import make_account
 from monochat_billing.accounts import Account
 from monochat_billing.adapters.sql import documents
 from monochat_billing.adapters.sql._rows import Row, pairs_text, read_pairs
@@ -15,14 +16,15 @@ from monochat_billing.adapters.sql._ticks import instant, ticks
 from monochat_billing.adapters.sql.sealing import is_sealed
 from monochat_billing.auto_top_ups import AutomaticTopUp
 from monochat_billing.balance import Balance, BalanceState
+from monochat_billing.books import make_balance
 from monochat_billing.counters import Counter
-from monochat_billing.lots import ChargeKind, Lot, LotOrigin
+from monochat_billing.lots import ChargeKind, Lot, LotOrigin, make_lot
 from monochat_billing.profiles import BillingProfile
 from monochat_billing.recurrences import Recurrence
 from monochat_billing.watches import Watch
 
 _REMEMBERED: Final = 1024
-_POSITION: Final = itemgetter(2)
+_POSITION: Final = itemgetter(6)
 _TWO: Final = 2
 _ANYTHING: Final[frozenset[ChargeKind]] = frozenset()
 _ORIGINS: Final = {origin.value: origin for origin in LotOrigin}
@@ -126,7 +128,7 @@ def account(row: Row) -> Account:
         counters,
         _archives,
     ) = row
-    return Account(
+    return make_account(
         id=identity,
         zone=zone,
         currencies=_currencies(currencies),
@@ -176,14 +178,14 @@ def changed_balance_row(account_id: str, balance: Balance) -> Row:
 
 
 def balances(rows: Sequence[Row], lots: Sequence[Lot]) -> Mapping[str, Balance]:
-    """Read the rows of one account's balances and put its lots into them, in burn order."""
+    """Read one account's balances as they are held, and put its lots into them, in burn order."""
     if len(rows) > 1:
         rows = sorted(rows, key=_POSITION)
     by_unit: dict[str, list[Lot]] = {}
     for lot in lots:
         by_unit.setdefault(lot.unit, []).append(lot)
     return {
-        unit: Balance(
+        unit: make_balance(
             unit,
             scale,
             posted,
@@ -193,7 +195,7 @@ def balances(rows: Sequence[Row], lots: Sequence[Lot]) -> Mapping[str, Balance]:
             () if debts == "[]" else read_pairs(debts),
             _STATES[state],
         )
-        for _, unit, _, scale, posted, held, limit, _, debts, state in rows
+        for _, _, unit, debts, state, _, _, scale, posted, held, limit, *_ in rows
     }
 
 
@@ -234,23 +236,33 @@ def _charge_kinds(names: str) -> frozenset[ChargeKind]:
 
 def lot(row: Row) -> Lot:
     """Read a row of ``billing_lots``."""
+    account_id, number, unit, origin, granted, remaining, granted_at, expires_at, *more = row
+    pays_for, priority, source, effective_at, waiting, pinned = more
+    texts = (unit, origin, pays_for, source)
+    integers = (number, granted, remaining, granted_at, expires_at, priority)
+    return open_lot((account_id, None, *texts, *integers, effective_at, waiting, pinned))
+
+
+def open_lot(row: Row) -> Lot:
+    """Read a lot as it is held: its texts, then its integers."""
     (
         _,
-        number,
+        _,
         unit,
         origin,
+        pays_for,
+        source,
+        number,
         granted,
         remaining,
         granted_at,
         expires_at,
-        pays_for,
         priority,
-        source,
         effective_at,
         waiting,
         pinned,
     ) = row
-    return Lot(
+    return make_lot(
         number,
         unit,
         _ORIGINS[origin],

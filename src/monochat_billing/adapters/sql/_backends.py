@@ -60,6 +60,8 @@ class Backend(Protocol):
     begin_write: str
     one_writer: bool
     one_connection: bool
+    keeps_writer: bool
+    """Tell whether a connection may be kept for writing: one writes at a time, many are pooled."""
     pipelines: bool
 
     def engine(self) -> Engine:
@@ -121,6 +123,7 @@ class Sqlite:
     def __init__(self, url: URL, given: Engine | None) -> None:
         name = url.database or ":memory:"
         self.one_connection = name == ":memory:"
+        self.keeps_writer = not self.one_connection and given is None
         if self.one_connection and given is not None:
             raise InvalidInput(
                 "url_or_engine", _shown(url), "is an engine in memory", "pass its URL instead"
@@ -188,6 +191,7 @@ class Postgres:
     begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     one_writer = False
     one_connection = False
+    keeps_writer = False
     pipelines = True
 
     # Serialization, deadlock, lock timeout, a prepared statement that was forgotten, or was not.

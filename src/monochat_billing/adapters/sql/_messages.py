@@ -193,13 +193,14 @@ class MessageWriter(MessageReader):
 
     def write_messages(self, changes: Iterable[Changes]) -> None:
         """Write the messages and tallies of accounts, and what was set aside of theirs."""
+        changes = [one for one in changes if one.after.traffic is not NO_TRAFFIC]
+        if not changes:
+            return
         messages: list[Row] = []
         tallies: list[Row] = []
         asides: list[SetAsideStatus] = []
         settled: list[str] = []
         for one in changes:
-            if one.after.traffic is NO_TRAFFIC:
-                continue
             account = one.after.account.id
             messages += [message_row(account, each) for each in one.messages]
             tallies += [tally_row(account, name, each) for name, each in one.tallies]

@@ -78,10 +78,11 @@ class MeteredWriter(MeteredReader):
 
     def write_metered(self, changes: Iterable[Changes]) -> None:
         """Write what is new apart: an id that was used before is refused, never overwritten."""
+        changes = [one for one in changes if _metered_before(one) is not one.after.metered]
+        if not changes:
+            return
         sheets: dict[str, list[Row]] = {name: [] for name in ("new", "old", "fresh", "known")}
         for one in changes:
-            if one.before is not None and one.before.metered is one.after.metered:
-                continue
             account = one.after.account.id
             fresh, new = one.new_counters, one.new_metered
             try:
@@ -98,3 +99,7 @@ class MeteredWriter(MeteredReader):
         write("save counters", statements.metered.replace_counters, sheets["old"])
         write("insert metered usage", statements.insert[schema.METERED.name], sheets["fresh"])
         write("save metered usage", statements.metered.replace_records, sheets["known"])
+
+
+def _metered_before(one: Changes) -> Metered:
+    return NOTHING_METERED if one.before is None else one.before.metered

@@ -81,4 +81,5 @@ class OutboxWriter:
     def tell_consumers(self, changes: Iterable[Changes]) -> None:
         """Note for every consumer the accounts that have new events."""
         told = [(one.after.account.id,) for one in changes if one.events]
-        self._session.write("tell consumers", self._session.statements.outbox.tell, told)
+        if told:
+            self._session.write("tell consumers", self._session.statements.outbox.tell, told)

@@ -226,8 +226,8 @@ def subscription_row(account_id: str, position: int, one: Subscription) -> Row:
 
 
 def subscription(row: Row) -> Subscription:
-    """Read a row of ``billing_subscriptions``."""
-    return _subscription(row[6])
+    """Read a row of ``billing_subscriptions``; its document stands last."""
+    return _subscription(row[-1])
 
 
 def scheduled_row(account_id: str, one: ScheduledChange) -> Row:
@@ -236,8 +236,8 @@ def scheduled_row(account_id: str, one: ScheduledChange) -> Row:
 
 
 def scheduled(row: Row) -> ScheduledChange:
-    """Read a row of ``billing_scheduled_changes``."""
-    return _scheduled(row[4])
+    """Read a row of ``billing_scheduled_changes``; its document stands last."""
+    return _scheduled(row[-1])
 
 
 def hold_row(account_id: str, one: Hold) -> Row:
@@ -246,8 +246,8 @@ def hold_row(account_id: str, one: Hold) -> Row:
 
 
 def hold(row: Row) -> Hold:
-    """Read a row of ``billing_holds``."""
-    return documents.read(Hold, row[4])
+    """Read a row of ``billing_holds``; its document stands last."""
+    return documents.read(Hold, row[-1])
 
 
 def top_up_row(account_id: str, one: TopUp) -> Row:

@@ -10,9 +10,8 @@ the other.
 """
 
 from collections.abc import Sequence
-from typing import Final, cast, final
+from typing import Final, NamedTuple, cast, final
 
-import attrs
 from sqlalchemy.pool import PoolProxiedConnection
 
 from monochat_billing.adapters.sql._backends import Backend, Cursor, Verdict
@@ -28,8 +27,7 @@ _PIPELINE: Final = "monochat_billing_pipeline"
 
 
 @final
-@attrs.frozen
-class Ask:
+class Ask(NamedTuple):
     """Name a statement, its values, and what it is for."""
 
     operation: str

@@ -138,6 +138,8 @@ class Shapes(Protocol):
 
     has_table: str
     """Ask whether there is a table of a name that is given."""
+    alone: bool
+    """Tell whether statements for a single account cost less than those for a set of one."""
 
     def dialect(self) -> Dialect:
         """Give the dialect to compile for, with positional parameters."""
@@ -216,6 +218,7 @@ class SqliteShapes:
     """Bind sets as JSON and read them with ``json_each``."""
 
     has_table = "SELECT count(*) FROM sqlite_master WHERE name = ?"
+    alone = True
 
     def quoted(self, name: str) -> str:
         """Use the dialect's quotes."""
@@ -287,6 +290,7 @@ class PostgresShapes:
     """Bind sets as arrays."""
 
     has_table = "SELECT to_regclass(quote_ident(%s)) IS NOT NULL"
+    alone = False
 
     def quoted(self, name: str) -> str:
         """Use the dialect's quotes."""

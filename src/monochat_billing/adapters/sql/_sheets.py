@@ -4,21 +4,36 @@ Owns which rows a change is.
 Does not own how a sheet is written (``_unit``) or what stands in a row (``_rows``).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 from sqlalchemy import Table
 
-from monochat_billing.accounts import Account
+from monochat_billing.accounts import Account, AccountState
 from monochat_billing.adapters.sql import _account_rows, _rows, schema
 from monochat_billing.adapters.sql._rows import Row
 from monochat_billing.balance import Balance
 from monochat_billing.lots import Lot
 from monochat_billing.repositories import Changes
 
+CHANGE: Final = "change "
+MOVE: Final = "move "
+REPLACE: Final = "replace "
+"""What a sheet does with rows that are, or may be, in its table; one of new rows inserts them."""
+
 _ENTRIES: Final = schema.ENTRIES.name
+_USAGE: Final = schema.USAGE.name
 _KEYS: Final = schema.KEYS.name
+_OUTBOX: Final = schema.OUTBOX.name
+_ACCOUNTS: Final = schema.ACCOUNTS.name
+_MOVED: Final = MOVE + _ACCOUNTS
+_CHANGED: Final = CHANGE + _ACCOUNTS
+_OPENED_BALANCES: Final = REPLACE + schema.BALANCES.name
+_BALANCES: Final = CHANGE + schema.BALANCES.name
+_GRANTED: Final = REPLACE + schema.LOTS.name
+_LOTS: Final = CHANGE + schema.LOTS.name
 
 
 @attrs.frozen
@@ -32,92 +47,59 @@ class Counters:
 
 
 class Sheets:
-    """Collect the rows of all accounts, one sheet for each statement."""
+    """Collect the rows of all accounts, one sheet for each statement; without rows there is none.
+
+    A sheet of rows that are new has its table's name, any other says before it what it does.
+    """
 
     def __init__(self) -> None:
-        self.opened: list[Row] = []
-        self.changed: list[Row] = []
-        self.moved: list[Row] = []
-        self.balances: list[Row] = []
-        self.changed_balances: list[Row] = []
-        self.lots: list[Row] = []
-        self.changed_lots: list[Row] = []
-        self.subscriptions: list[Row] = []
-        self.schedule: list[Row] = []
-        self.holds: list[Row] = []
-        self.top_ups: list[Row] = []
-        self.new: dict[str, list[Row]] = {
-            table.name: []
-            for table in (
-                schema.ENTRIES,
-                schema.SUBSCRIPTIONS,
-                schema.SCHEDULE,
-                schema.HOLDS,
-                schema.TOP_UPS,
-                schema.ROUTES,
-                schema.USAGE,
-                schema.KEYS,
-                schema.OUTBOX,
-            )
-        }
+        self.rows: defaultdict[str, list[Row]] = defaultdict(list)
 
     def add(self, changes: Changes, loaded: Counters) -> Counters:
         """Write down one account's rows; give how far its numbers have come."""
-        account = changes.after.account.id
-        counters = Counters(
-            loaded.version + 1,
-            changes.after.books.sequence,
-            changes.after.account.events,
-            loaded.usage + len(changes.usage),
-        )
-        self._add_account(changes, loaded, counters)
-        self._add_balances(changes)
-        self._add_documents(changes)
-        new = self.new
-        if changes.entries:
-            new[_ENTRIES] += _rows.entry_rows(changes.entries)
+        before, state, rows = changes.before, changes.after, self.rows
+        after = state.account
+        account, entry, usage = after.id, state.books.sequence, loaded.usage
+        version = loaded.version + 1
         if changes.usage:
-            new[schema.USAGE.name] += [
-                _rows.usage_row(account, ordinal, one)
-                for ordinal, one in enumerate(changes.usage, loaded.usage + 1)
-            ]
-        if changes.keys:
-            new[_KEYS] += map(_rows.key_row, changes.keys)
-        if changes.events:
-            new[schema.OUTBOX.name] += map(_rows.event_row, changes.events)
-        return counters
-
-    def _add_account(self, changes: Changes, loaded: Counters, counters: Counters) -> None:
-        """Write down what moves with every save, and the whole row where more has changed."""
-        before, after = changes.before, changes.after.account
+            ordinals = enumerate(changes.usage, usage + 1)
+            rows[_USAGE] += [_rows.usage_row(account, ordinal, one) for ordinal, one in ordinals]
+            usage += len(changes.usage)
         if before is not None and _only_moved(before.account, after):
-            self.moved.append(
-                _account_rows.moved_row(after, counters.entry, counters.usage, counters.version)
-            )
-            return
-        row = _account_rows.account_row(after, counters.entry, counters.usage, counters.version)
-        if loaded.version:
-            self.changed.append((*row[1:4], *row[5:-1], row[0]))
+            rows[_MOVED].append(_account_rows.moved_row(after, entry, usage, version))
         else:
-            self.opened.append(row)
+            row = _account_rows.account_row(after, entry, usage, version)
+            if loaded.version:
+                rows[_CHANGED].append((*row[1:4], *row[5:-1], row[0]))
+            else:
+                rows[_ACCOUNTS].append(row)
+        self._add_balances(account, before, state)
+        self._add_documents(changes)
+        if changes.entries:
+            rows[_ENTRIES] += _rows.entry_rows(changes.entries)
+        if changes.keys:
+            rows[_KEYS] += [_rows.key_row(one) for one in changes.keys]
+        if changes.events:
+            rows[_OUTBOX] += [_rows.event_row(one) for one in changes.events]
+        return Counters(version, entry, after.events, usage)
 
-    def _add_balances(self, changes: Changes) -> None:
+    def _add_balances(self, account: str, before: AccountState | None, state: AccountState) -> None:
         """Tell what is new from what was loaded: of that only what can change is written."""
-        account, after = changes.after.account.id, changes.after.books.balances
-        before: Mapping[str, Balance] = _NONE
-        if changes.before is not None:
-            before = changes.before.books.balances
-            if before is after:
-                return
+        after, known = state.books.balances, _NONE if before is None else before.books.balances
+        if known is after:
+            return
         for position, (unit, one) in enumerate(after.items()):
-            old = before.get(unit)
+            old = known.get(unit)
             if old is one:
                 continue
             if old is None:
-                self.balances.append(_account_rows.balance_row(account, position, one))
-                self.lots += [_account_rows.lot_row(account, lot) for lot in one.lots]
+                self.rows[_OPENED_BALANCES].append(
+                    _account_rows.balance_row(account, position, one)
+                )
+                if one.lots:
+                    self.rows[_GRANTED] += [_account_rows.lot_row(account, lot) for lot in one.lots]
                 continue
-            self.changed_balances.append(_account_rows.changed_balance_row(account, one))
+            self.rows[_BALANCES].append(_account_rows.changed_balance_row(account, one))
             if old.lots is not one.lots:
                 self._add_lots(account, old.lots, one.lots)
 
@@ -126,9 +108,9 @@ class Sheets:
         for lot in lots:
             was = known.get(lot.number)
             if was is None:
-                self.lots.append(_account_rows.lot_row(account, lot))
+                self.rows[_GRANTED].append(_account_rows.lot_row(account, lot))
             elif was is not lot and was != lot:
-                self.changed_lots.append(_account_rows.changed_lot_row(account, lot))
+                self.rows[_LOTS].append(_account_rows.changed_lot_row(account, lot))
 
     def _add_documents(self, changes: Changes) -> None:
         """Keep what is new apart: an id that was used before is refused, never overwritten."""
@@ -145,24 +127,21 @@ class Sheets:
         places = {name: at for at, name in enumerate(after.subscriptions)}
         for one in changes.subscriptions:
             row = _rows.subscription_row(account, places[one.id], one)
-            self._sheet(schema.SUBSCRIPTIONS, self.subscriptions, one.id in before.subscriptions)(
-                row
-            )
+            self._put(schema.SUBSCRIPTIONS, row, known=one.id in before.subscriptions)
         for change in changes.schedule:
             row = _rows.scheduled_row(account, change)
-            self._sheet(schema.SCHEDULE, self.schedule, change.id in before.schedule)(row)
+            self._put(schema.SCHEDULE, row, known=change.id in before.schedule)
         for hold in changes.holds:
             row = _rows.hold_row(account, hold)
-            self._sheet(schema.HOLDS, self.holds, hold.id in before.holds)(row)
+            self._put(schema.HOLDS, row, known=hold.id in before.holds)
         for top_up in changes.top_ups:
-            row = _rows.top_up_row(account, top_up)
             known = top_up.id in before.top_ups
-            self._sheet(schema.TOP_UPS, self.top_ups, known)(row)
+            self._put(schema.TOP_UPS, _rows.top_up_row(account, top_up), known=known)
             if not known:
-                self.new[schema.ROUTES.name].append((top_up.gateway, top_up.id, account))
+                self.rows[schema.ROUTES.name].append((top_up.gateway, top_up.id, account))
 
-    def _sheet(self, table: Table, replaced: list[Row], known: bool) -> Callable[[Row], None]:  # noqa: FBT001 - private
-        return (replaced if known else self.new[table.name]).append
+    def _put(self, table: Table, row: Row, *, known: bool) -> None:
+        self.rows[f"{REPLACE}{table.name}" if known else table.name].append(row)
 
 
 @attrs.frozen

@@ -4,7 +4,7 @@ Every statement has one fixed shape: a set of ids is one array parameter and nev
 placeholders that grows, so nothing is compiled or planned anew for a larger batch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any, Final, final
 
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Table,
+    Text,
     and_,
     bindparam,
     case,
@@ -30,6 +31,7 @@ from sqlalchemy.sql.expression import Executable
 
 from monochat_billing.adapters.sql import schema
 from monochat_billing.adapters.sql._archive_statements import ArchiveStatements
+from monochat_billing.adapters.sql._holding_statements import ended, holdings
 from monochat_billing.adapters.sql._invoice_statements import InvoiceStatements
 from monochat_billing.adapters.sql._message_statements import MessageStatements
 from monochat_billing.adapters.sql._metered_statements import MeteredStatements
@@ -42,7 +44,7 @@ from monochat_billing.adapters.sql._shapes import (
     given_rows,
     next_version,
 )
-from monochat_billing.subscriptions import ENDED
+from monochat_billing.adapters.sql._sheets import CHANGE, MOVE, REPLACE
 
 Pairs = Iterable[tuple[str, str]]
 Integer = ColumnElement[int]
@@ -86,17 +88,22 @@ class Statements:
 
     def _compile_load(self) -> None:
         s = schema
-        accounts = select(s.ACCOUNTS).where(self.shapes.among(s.ACCOUNTS.c.id))
-        accounts = accounts.order_by(s.ACCOUNTS.c.id)
-        self.accounts = self.compiled(accounts)
-        self.accounts_to_change = self.compiled(accounts.with_for_update())
-        self.balances = self._of_accounts(s.BALANCES)
-        self.open_lots = self._of_accounts(s.LOTS, s.LOTS.c.remaining > literal_column("0"))
-        ended = s.SUBSCRIPTIONS.c.state.in_([_literal(one) for one in sorted(ENDED)])
-        self.live_subscriptions = self._of_accounts(s.SUBSCRIPTIONS, not_(ended))
-        self.ended_subscriptions = self._of_accounts(s.SUBSCRIPTIONS, ended)
-        self.pending = self._of_accounts(s.SCHEDULE, s.SCHEDULE.c.state == _literal("PENDING"))
-        self.open_holds = self._of_accounts(s.HOLDS, s.HOLDS.c.state == _literal("OPEN"))
+        one = bindparam("ids", type_=Text())
+        accounts = select(s.ACCOUNTS).order_by(s.ACCOUNTS.c.id)
+        some = accounts.where(self.shapes.among(s.ACCOUNTS.c.id))
+        self.accounts = self.compiled(some)
+        self.accounts_to_change = self.compiled(some.with_for_update())
+        self.holdings = self.compiled(holdings(self.shapes.among))
+        self.one_account = self.compiled(accounts.where(s.ACCOUNTS.c.id == one))
+        self.one_holdings = self.compiled(holdings(lambda account: account == one))
+        self.one_key = self.compiled(
+            select(s.KEYS).where(
+                s.KEYS.c.account_id == bindparam("account"), s.KEYS.c.key == bindparam("key")
+            )
+        )
+        self.ended_subscriptions = self._of_accounts(
+            s.SUBSCRIPTIONS, ended(s.SUBSCRIPTIONS.c.state)
+        )
         self.asked_holds = self.of_pairs(s.HOLDS, s.HOLDS.c.id)
         self.asked_entries = self._of_numbers(s.ENTRIES, s.ENTRIES.c.number)
         self.corrections = self._of_numbers(s.ENTRIES, s.ENTRIES.c.corrects)
@@ -106,14 +113,6 @@ class Statements:
         self.asked_keys = self.of_pairs(s.KEYS, s.KEYS.c.key)
         self.known_usage = self.of_pairs(
             s.USAGE, s.USAGE.c.record_id, s.USAGE.c.account_id, s.USAGE.c.record_id
-        )
-        self.parts_of_accounts = (
-            ("load accounts", self.accounts),
-            ("load balances", self.balances),
-            ("load lots", self.open_lots),
-            ("load holds", self.open_holds),
-            ("load subscriptions", self.live_subscriptions),
-            ("load schedule", self.pending),
         )
         self.parts_asked_for = (
             ("holds", "load holds", self.asked_holds),
@@ -127,7 +126,9 @@ class Statements:
             ("metered", "load metered usage", self.metered.asked_records),
         )
 
-        self.ids_asked_for = attrgetter(*(kind for kind, _, _ in self.parts_asked_for))
+        kinds = [kind for kind, _, _ in self.parts_asked_for]
+        self.ids_asked_for = attrgetter(*kinds)
+        self.ids_beside_keys = attrgetter(*(kind for kind in kinds if kind != "keys"))
 
     def _of_accounts(self, table: Table, *also: ColumnElement[bool]) -> Statement:
         return self.compiled(select(table).where(self.shapes.among(table.c.account_id), *also))
@@ -176,6 +177,31 @@ class Statements:
             s.BALANCES, "posted", "held", "credit_limit", "owed", "debts", "state"
         )
         self.change_lots = self._update(s.LOTS, "remaining", "waiting", "pinned")
+        self.saves = tuple(self._saves())
+
+    def _saves(self) -> Iterator[tuple[str, str, Statement]]:
+        """Name every sheet, what writing it is for, and its statement, in order."""
+        s = schema
+        accounts, balances, lots = s.ACCOUNTS.name, s.BALANCES.name, s.LOTS.name
+        yield accounts, "open account", self.insert[accounts]
+        yield CHANGE + accounts, "save account", self.change_account
+        yield MOVE + accounts, "save account", self.move_account
+        yield REPLACE + balances, "open balances", self.replace_balances
+        yield CHANGE + balances, "save balances", self.change_balances
+        yield REPLACE + lots, "grant lots", self.replace_lots
+        yield CHANGE + lots, "save lots", self.change_lots
+        for table in (
+            *(s.ENTRIES, s.SUBSCRIPTIONS, s.SCHEDULE, s.HOLDS, s.TOP_UPS),
+            *(s.ROUTES, s.USAGE, s.KEYS, s.OUTBOX),
+        ):
+            yield table.name, f"insert into {table.name}", self.insert[table.name]
+        for table, what, statement in (
+            (s.SUBSCRIPTIONS, "subscriptions", self.replace_subscriptions),
+            (s.SCHEDULE, "schedule", self.replace_schedule),
+            (s.HOLDS, "holds", self.replace_holds),
+            (s.TOP_UPS, "top-ups", self.replace_top_ups),
+        ):
+            yield REPLACE + table.name, f"save {what}", statement
 
     def _update(self, table: Table, *changed: str) -> Statement:
         """Change those columns of rows that are there; a row is what they get, then its key."""
@@ -371,7 +397,3 @@ def _within(at: "Column[int]") -> tuple[ColumnElement[bool], ...]:
 
 def _limit() -> Any:  # noqa: ANN401 - a bound parameter
     return bindparam("limit", type_=BigInteger)
-
-
-def _literal(value: str) -> ColumnElement[str]:
-    return literal_column(f"'{value}'")

@@ -12,22 +12,21 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
-import attrs
-
-from monochat_billing.accounts import Account, AccountState, ChargedUsage
+from monochat_billing.accounts import ChargedUsage
 from monochat_billing.adapters.sql import _account_rows, _rows, schema
 from monochat_billing.adapters.sql._archives import ArchiveReading
 from monochat_billing.adapters.sql._erasing import ErasingWriter
+from monochat_billing.adapters.sql._holdings import Found, by_kind
 from monochat_billing.adapters.sql._invoices import InvoiceReading, InvoiceWriting
-from monochat_billing.adapters.sql._messages import MessageReader, MessageWriter, traffic
-from monochat_billing.adapters.sql._metered import MeteredReader, MeteredWriter, metered
+from monochat_billing.adapters.sql._messages import MessageReader, MessageWriter
+from monochat_billing.adapters.sql._metered import MeteredReader, MeteredWriter
 from monochat_billing.adapters.sql._outbox import OutboxWriter
 from monochat_billing.adapters.sql._rows import Row, each
 from monochat_billing.adapters.sql._session import Ask, Session
 from monochat_billing.adapters.sql._shapes import Statement
 from monochat_billing.adapters.sql._sheets import Counters, Sheets
 from monochat_billing.adapters.sql.documents import Malformed
-from monochat_billing.balance import Books, Entry
+from monochat_billing.balance import Entry
 from monochat_billing.holds import Hold
 from monochat_billing.lots import DEBT, Lot
 from monochat_billing.payments import TopUp, TopUpState
@@ -65,55 +64,57 @@ class SqlReader(MessageReader, MeteredReader, InvoiceReading, ArchiveReading):
         return self._loaded(self._session.statements.accounts, by_id)[1]
 
     def _loaded(
-        self, statement: Statement, wanted: Mapping[str, Wanted]
+        self, accounts: Statement, wanted: Mapping[str, Wanted]
     ) -> tuple[dict[str, Row], dict[str, Loaded]]:
         """Give the rows of accounts, and everything that is kept of them, in one exchange."""
-        statements, ids = self._session.statements, (self._shapes.ids(wanted),)
-        asks = [Ask(name, one, ids) for name, one in statements.parts_of_accounts]
-        asks[0] = Ask(asks[0].operation, statement, ids)
-        kinds = []
+        statements = self._session.statements
+        if len(wanted) == 1 and self._shapes.alone:
+            given: object = next(iter(wanted))
+            accounts, holdings = statements.one_account, statements.one_holdings
+        else:
+            given, holdings = self._shapes.ids(wanted), statements.holdings
+        asks = [
+            Ask("load accounts", accounts, (given,)),
+            Ask("load holdings", holdings, (given,) * len(holdings.names)),
+        ]
+        kinds = self._ask_beside(wanted, asks)
+        heads, held, *asked = self._session.ask(asks)
+        rows = self._heads = {row[0]: row for row in heads}
+        entries = self._asked_entries(wanted)
+        found = Found(
+            by_kind(held),
+            {kind: _grouped(of) for kind, of in zip(kinds, asked, strict=True)},
+            entries,
+            self._lots_of(entries) if entries else {},
+        )
+        return rows, {
+            account: found.loaded(account, rows[account]) if account in rows else Loaded(None)
+            for account in wanted
+        }
+
+    def _ask_beside(self, wanted: Mapping[str, Wanted], asks: list[Ask]) -> list[str]:
+        """Add what is wanted beside the live state to what is asked; give the kinds of it."""
+        statements, shapes = self._session.statements, self._shapes
+        if len(wanted) == 1 and shapes.alone:
+            (one,) = wanted.values()
+            if len(one.keys) == 1 and not (one.ended or any(statements.ids_beside_keys(one))):
+                (key,) = one.keys
+                asks.append(Ask("load keys", statements.one_key, (one.account, key)))
+                return ["keys"]
+        kinds: list[str] = []
         each_kind = zip(*map(statements.ids_asked_for, wanted.values()), strict=True)
-        for (kind, name, one), ids_of in zip(statements.parts_asked_for, each_kind, strict=False):
+        for (kind, name, part), ids_of in zip(statements.parts_asked_for, each_kind, strict=False):
             if any(ids_of):
                 kinds.append(kind)
                 pairs = [(at, each) for at, ids in zip(wanted, ids_of, strict=True) for each in ids]
-                asks.append(Ask(name, one, self._shapes.bound_pairs(pairs)))
+                asks.append(Ask(name, part, shapes.bound_pairs(pairs)))
         past = [account for account, one in wanted.items() if one.ended]
         if past:
             kinds.append("ended")
-            bound = (self._shapes.ids(past),)
-            asks.append(Ask("load subscriptions", statements.ended_subscriptions, bound))
-        accounts, *found = self._session.ask(asks)
-        rows = self._heads = {row[0]: row for row in accounts}
-        of_accounts = len(asks) - 1 - len(kinds)
-        asked = {
-            kind: _grouped(_there(of)) for kind, of in zip(kinds, found[of_accounts:], strict=True)
-        }
-        entries = self._asked_entries(wanted)
-        balances, lots, holds, subscriptions, pending = map(_grouped, found[:of_accounts])
-        parts = _Parts(
-            balances,
-            lots,
-            self._lots_of(entries),
-            entries,
-            holds,
-            asked.get("holds", _NONE),
-            subscriptions,
-            pending,
-            asked.get("schedule", _NONE),
-            asked.get("top_ups", _NONE),
-            asked.get("usage", _NONE),
-            asked.get("keys", _NONE),
-            asked.get("messages", _NONE),
-            asked.get("tallies", _NONE),
-            asked.get("counters", _NONE),
-            asked.get("metered", _NONE),
-            asked.get("ended", _NONE),
-        )
-        return rows, {
-            account: parts.loaded(account, rows[account]) if account in rows else Loaded(None)
-            for account in wanted
-        }
+            asks.append(
+                Ask("load subscriptions", statements.ended_subscriptions, (shapes.ids(past),))
+            )
+        return kinds
 
     def _asked_entries(self, wanted: Mapping[str, Wanted]) -> dict[str, dict[int, Entry]]:
         """Find the entries that are wanted, and all that correct them."""
@@ -142,7 +143,7 @@ class SqlReader(MessageReader, MeteredReader, InvoiceReading, ArchiveReading):
             return {}
         statement = self._session.statements.asked_lots
         values = self._shapes.bound_pairs(sorted(pairs))
-        return _grouped(_there(self._session.rows("load lots", statement, values)))
+        return _grouped(self._session.rows("load lots", statement, values))
 
     def entries(self, account: str, *, after: int = 0, limit: int = 100) -> Sequence[Entry]:
         """Give up to ``limit`` entries numbered above ``after``, in ascending order."""
@@ -310,117 +311,12 @@ def _there(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def _grouped(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Sort rows by account, but for those of what is not there."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        groups[row[0]].append(row)
+        if row[0] is not None:
+            groups[row[0]].append(row)
     return groups
-
-
-@attrs.frozen
-class _Parts:
-    """Hold the rows of a load, table by table and account by account."""
-
-    balances: Mapping[str, list[Row]]
-    lots: Mapping[str, list[Row]]
-    asked_lots: Mapping[str, list[Row]]
-    entries: Mapping[str, Mapping[int, Entry]]
-    holds: Mapping[str, list[Row]]
-    asked_holds: Mapping[str, list[Row]]
-    subscriptions: Mapping[str, list[Row]]
-    pending: Mapping[str, list[Row]]
-    asked_changes: Mapping[str, list[Row]]
-    top_ups: Mapping[str, list[Row]]
-    usage: Mapping[str, list[Row]]
-    keys: Mapping[str, list[Row]]
-    messages: Mapping[str, list[Row]]
-    tallies: Mapping[str, list[Row]]
-    counters: Mapping[str, list[Row]]
-    metered: Mapping[str, list[Row]]
-    ended: Mapping[str, list[Row]]
-    more: Sequence[Mapping[str, object]] = attrs.field(init=False)
-
-    @more.default
-    def _all_but_money(self) -> Sequence[Mapping[str, object]]:
-        tables = (
-            self.subscriptions,
-            self.holds,
-            self.pending,
-            self.asked_holds,
-            self.asked_changes,
-            self.top_ups,
-            self.usage,
-            self.entries,
-            self.messages,
-            self.tallies,
-            self.counters,
-            self.metered,
-            self.ended,
-        )
-        return [rows for rows in tables if rows]
-
-    def loaded(self, account: str, row: Row) -> Loaded:
-        """Put one account together; of most there is nothing but money, and a key that is new."""
-        (head,) = each(schema.ACCOUNTS, (row,), _account_rows.account)
-        lot_rows: Sequence[Row] = self.lots.get(account, ())
-        if self.asked_lots:
-            both = (*lot_rows, *self.asked_lots.get(account, ()))
-            lot_rows = list({one[1]: one for one in both}.values())
-        lots = each(schema.LOTS, lot_rows, _account_rows.lot)
-        books = Books(
-            account, row[_LAST_ENTRY], _account_rows.balances(self.balances.get(account, ()), lots)
-        )
-        if any(account in rows for rows in self.more):
-            state = self._with_more(account, head, books)
-        else:
-            state = AccountState(account=head, books=books)
-        if not self.keys:
-            return Loaded(state)
-        keys = each(schema.KEYS, self.keys.get(account, ()), _rows.key)
-        return Loaded(state, {one.key: one for one in keys})
-
-    def _with_more(self, account: str, head: Account, books: Books) -> AccountState:
-        top_ups = each(schema.TOP_UPS, self.top_ups.get(account, ()), _rows.top_up)
-        return AccountState(
-            account=head,
-            books=books,
-            subscriptions=self._subscriptions(account),
-            schedule={
-                one.id: one
-                for one in each(schema.SCHEDULE, self._changes(account), _rows.scheduled)
-            },
-            top_ups={one.id: one for one in top_ups},
-            known_usage=frozenset([one[1] for one in self.usage.get(account, ())]),
-            holds=self._holds(account),
-            entries=dict(sorted(self.entries.get(account, _NO_ENTRIES).items())),
-            traffic=traffic(self.messages.get(account, ()), self.tallies.get(account, ())),
-            metered=metered(self.counters.get(account, ()), self.metered.get(account, ())),
-        )
-
-    def _subscriptions(self, account: str) -> dict[str, Subscription]:
-        """Give the live ones, and the ended ones if they were asked for, as they were stored."""
-        rows = (*self.subscriptions.get(account, ()), *self.ended.get(account, ()))
-        if len(rows) > 1:
-            rows = tuple(sorted(rows, key=_STORED))
-        return {one.id: one for one in each(schema.SUBSCRIPTIONS, rows, _rows.subscription)}
-
-    def _holds(self, account: str) -> dict[str, Hold]:
-        """Give what was asked for and what is open, once each, in the order of their placing."""
-        rows = (*self.asked_holds.get(account, ()), *self.holds.get(account, ()))
-        if not rows:
-            return {}
-        holds = each(schema.HOLDS, {row[1]: row for row in rows}.values(), _rows.hold)
-        return {one.id: one for one in sorted(holds, key=lambda one: (one.placed_at, one.id))}
-
-    def _changes(self, account: str) -> list[Row]:
-        """Give what was asked for and what is pending, once each, in order of request."""
-        if not (self.asked_changes or self.pending):
-            return []
-        rows = {
-            row[1]: row
-            for group in (self.asked_changes, self.pending)
-            for row in group.get(account, ())
-        }
-        return sorted(rows.values(), key=lambda row: (row[3], row[1]))
 
 
 class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting, OutboxWriter, ErasingWriter):
@@ -482,22 +378,10 @@ class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting, OutboxWri
         self.tell_consumers(changes)
 
     def _write(self, sheets: Sheets) -> None:
-        write, statements = self._session.write, self._session.statements
-        write("open account", statements.insert[schema.ACCOUNTS.name], sheets.opened)
-        for statement, rows in (
-            (statements.change_account, sheets.changed),
-            (statements.move_account, sheets.moved),
-        ):
-            if write("save account", statement, rows) != len(rows):
-                raise self._session.lost_race("save account")
-        write("open balances", statements.replace_balances, sheets.balances)
-        write("save balances", statements.change_balances, sheets.changed_balances)
-        write("grant lots", statements.replace_lots, sheets.lots)
-        write("save lots", statements.change_lots, sheets.changed_lots)
-        for table, new in sheets.new.items():
-            if new:
-                write(f"insert into {table}", statements.insert[table], new)
-        write("save subscriptions", statements.replace_subscriptions, sheets.subscriptions)
-        write("save schedule", statements.replace_schedule, sheets.schedule)
-        write("save holds", statements.replace_holds, sheets.holds)
-        write("save top-ups", statements.replace_top_ups, sheets.top_ups)
+        """Write every sheet, in the order in which tables refer to each other."""
+        session, rows = self._session, sheets.rows
+        for sheet, operation, statement in session.statements.saves:
+            if sheet in rows:
+                written = session.write(operation, statement, rows[sheet])
+                if written != len(rows[sheet]) and sheet.endswith(schema.ACCOUNTS.name):
+                    raise session.lost_race(operation)

@@ -17,8 +17,6 @@ is still read; it is sealed when it is written again.
 sealed:06061719271
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, Protocol
 
@@ -44,14 +42,19 @@ class Cipher(Protocol):
 _CIPHER: ContextVar[Cipher | None] = ContextVar("monochat_billing_cipher", default=None)
 
 
-@contextmanager
-def sealing(cipher: Cipher | None) -> Iterator[None]:
+class sealing:  # noqa: N801 - it is used like the function that it could be
     """Use a cipher for whatever is written and read meanwhile in this thread or task."""
-    token = _CIPHER.set(cipher)
-    try:
-        yield
-    finally:
-        _CIPHER.reset(token)
+
+    __slots__ = ("_cipher", "_token")
+
+    def __init__(self, cipher: Cipher | None) -> None:
+        self._cipher = cipher
+
+    def __enter__(self) -> None:
+        self._token = _CIPHER.set(self._cipher)
+
+    def __exit__(self, *_: object) -> None:
+        _CIPHER.reset(self._token)
 
 
 def is_sealed(document: str) -> bool:

@@ -13,10 +13,10 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from types import TracebackType
 from typing import Final, Literal, Self, TypeVar, cast, final
 
@@ -55,8 +55,8 @@ _LONGEST_PAUSE: Final = 10**7
 
 _PASSWORD: Final = re.compile(r":(?!//).*@", re.DOTALL)
 
-_INHERITED: Final[list[Pool]] = []
-"""Pools that a forked process got from its parent: kept, because to close them would disturb it."""
+_INHERITED: Final[list[tuple[Pool, PoolProxiedConnection | None]]] = []
+"""What a forked process got from its parent: kept, because to close it would disturb the parent."""
 
 
 class _Again(Exception):
@@ -148,6 +148,7 @@ class SqlStorage:
 
     def _forget_process(self) -> None:
         self._process = os.getpid()
+        self._writer: PoolProxiedConnection | None = None
         self._turn = threading.Lock()
         self._opening = threading.Lock()
         self._here = threading.local()
@@ -202,14 +203,23 @@ class SqlStorage:
         """
         self._enter_process()
         deadline = _Deadline(self._patience)
-        with self._alone("upgrade", deadline, wanted=self._backend.one_connection):
+        alone = self._backend.one_connection
+        if alone:
+            self._take_turn("upgrade", deadline)
+        try:
             self._repeat("upgrade", deadline, lambda: self._migrate(only_if_empty=False))
             self._ready = True
+        finally:
+            if alone:
+                self._turn.release()
 
     def close(self) -> None:
         """Close the connections; the storage cannot be used afterwards."""
         self._enter_process()
         self._closed = True
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -232,38 +242,32 @@ class SqlStorage:
         self._enter_process()
         backend = self._backend
         within: tuple[str, ...] = getattr(self._here, "within", ())
-        if operation == "write":
+        writes = operation == "write"
+        if writes:
             begin, alone, refused = backend.begin_write, backend.one_writer, "write" in within
         else:
             begin, alone, refused = backend.begin_read, backend.one_connection, False
         if refused or (within and backend.one_connection):
             raise StorageMisuse(operation, "a unit of work is open in this thread")
         deadline = _Deadline(self._patience)
-        with self._alone(operation, deadline, wanted=alone), self._noted((*within, operation)):
-            self._open(deadline)
-            return self._repeat(operation, deadline, lambda: self._attempt(begin, work))
+        if alone:
+            self._take_turn(operation, deadline)
+        self._here.within = (*within, operation)
+        try:
+            if not self._ready:
+                self._open(deadline)
+            keeps = writes and backend.keeps_writer
+            attempt = partial(self._attempt, begin, work, keeps=keeps)
+            return self._repeat(operation, deadline, attempt)
+        finally:
+            self._here.within = within
+            if alone:
+                self._turn.release()
 
-    @contextmanager
-    def _alone(self, operation: str, deadline: _Deadline, *, wanted: bool) -> Iterator[None]:
+    def _take_turn(self, operation: str, deadline: _Deadline) -> None:
         """Queue the threads of this process, where the database takes one at a time anyway."""
-        if not wanted:
-            yield
-            return
         if not self._turn.acquire(timeout=deadline.left):
             raise StoreBusy(operation, "another thread was writing until the deadline")
-        try:
-            yield
-        finally:
-            self._turn.release()
-
-    @contextmanager
-    def _noted(self, within: tuple[str, ...]) -> Iterator[None]:
-        """Remember in this thread which units of work are open."""
-        self._here.within = within
-        try:
-            yield
-        finally:
-            self._here.within = within[:-1]
 
     def _repeat(self, operation: str, deadline: _Deadline, attempt: Callable[[], T]) -> T:
         while True:
@@ -272,8 +276,9 @@ class SqlStorage:
             except _Again as again:
                 deadline.wait(operation, again.__cause__ or again)
 
-    def _attempt(self, begin: str, work: Callable[[Session], T]) -> T:
-        connection = self._connect()
+    def _attempt(self, begin: str, work: Callable[[Session], T], *, keeps: bool) -> T:
+        connection = self._last_writer() if keeps else self._connect()
+        done = False
         try:
             session = open_session(connection, self._backend, self._driver_error)
             try:
@@ -288,9 +293,13 @@ class SqlStorage:
                 raise
             self._commit(connection, session)
             session.close()
+            done = keeps
             return result
         finally:
-            connection.close()
+            if done and not self._closed:
+                self._writer = connection
+            else:
+                connection.close()
 
     def _commit(self, connection: PoolProxiedConnection, session: Session) -> None:
         try:
@@ -317,6 +326,14 @@ class SqlStorage:
             failed = True
         if failed and not self._backend.one_connection:
             connection.invalidate()
+
+    def _last_writer(self) -> PoolProxiedConnection:
+        """Take the connection that has written last, if it did well; the turn to write is ours.
+
+        To give it to the pool and take it back costs a tenth of a debit.
+        """
+        writer, self._writer = self._writer, None
+        return self._connect() if writer is None or self._closed else writer
 
     def _connect(self) -> PoolProxiedConnection:
         if self._closed:
@@ -350,7 +367,7 @@ class SqlStorage:
         if self._process == os.getpid():
             return
         if not self._backend.one_connection:
-            _INHERITED.append(self._engine.pool)
+            _INHERITED.append((self._engine.pool, self._writer))
             self._engine.dispose(close=False)
         self._forget_process()
 
