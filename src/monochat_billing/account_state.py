@@ -43,7 +43,7 @@ __all__ = [
 
 
 @final
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Account:
     """Describe the paying business.
 
@@ -82,18 +82,18 @@ class Account:
     def moved(self, as_of: datetime, next_due_at: datetime | None, events: int) -> "Account":
         """Return the account having seen ``as_of``, told ``events``, and next due then."""
         return make_account(
-            id=self.id,
-            zone=self.zone,
-            currencies=self.currencies,
-            opened_at=self.opened_at,
-            as_of=as_of,
-            profile=self.profile,
-            next_due_at=next_due_at,
-            events=events,
-            watches=self.watches,
-            automatic=self.automatic,
-            recurrences=self.recurrences,
-            counters=self.counters,
+            self.id,
+            self.zone,
+            self.currencies,
+            self.opened_at,
+            as_of,
+            self.profile,
+            next_due_at,
+            events,
+            self.watches,
+            self.automatic,
+            self.recurrences,
+            self.counters,
         )
 
 
@@ -200,6 +200,10 @@ class AccountState:
         """Give the next thing that falls due by itself, if anything will."""
         return min(self._ahead(), default=None)
 
+    def _next_due_at(self) -> datetime | None:
+        """Give when it does, which asks for no order among what falls due at one instant."""
+        return min([due.at for due in self._ahead()], default=None)
+
     def _ahead(self) -> list[Due]:
         """List what may be next; of subscriptions and what is planned, the soonest alone."""
         found = due_items(self.subscriptions.values(), self.schedule.values())[:1]
@@ -282,8 +286,7 @@ class AccountState:
     @property
     def settled(self) -> "AccountState":
         """Return the state with ``next_due_at`` derived anew, as it has to be stored."""
-        due = self.next_due()
-        next_due_at = due.at if due else None
+        next_due_at = self._next_due_at()
         if next_due_at == self.account.next_due_at:
             return self
         account = self.account.moved(self.account.as_of, next_due_at, self.account.events)
@@ -291,8 +294,7 @@ class AccountState:
 
     def stored(self, events: int) -> "AccountState":
         """Return the state as it has to be stored: after so many more events, and settled."""
-        account, due = self.account, self.next_due()
-        next_due_at = due.at if due else None
+        account, next_due_at = self.account, self._next_due_at()
         if not events and next_due_at == account.next_due_at:
             return self
         account = account.moved(account.as_of, next_due_at, account.events + events)

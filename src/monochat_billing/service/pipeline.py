@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 
+_make_wanted: Final = maker_of(Wanted)
 _NO_KEY: Final[frozenset[str]] = frozenset()
 
 NOTHING_ELSE: Final[Mapping[str, frozenset[Any]]] = MappingProxyType({})
@@ -159,7 +160,7 @@ def _wanted(commands: Sequence[Command]) -> list[Wanted]:
 def _wanted_by(command: Command) -> Wanted:
     key = command.key
     keys = _NO_KEY if key is None else frozenset((key,))
-    return Wanted(command.account, keys, ended=command.ended, **command.wants)
+    return _make_wanted(command.account, keys, ended=command.ended, **command.wants)
 
 
 def _wanted_by_all(account: str, asked: Sequence[Command]) -> Wanted:
@@ -169,7 +170,10 @@ def _wanted_by_all(account: str, asked: Sequence[Command]) -> Wanted:
         for kind, ids in one.wants.items():
             beside.setdefault(kind, []).append(ids)
     wants = {kind: frozenset[Any]().union(*ids) for kind, ids in beside.items()}
-    return Wanted(account, keys, ended=any(one.ended for one in asked), **wants)
+    return _make_wanted(account, keys, ended=any(one.ended for one in asked), **wants)
+
+
+_make_changes: Final = maker_of(Changes)
 
 
 class _Desk:
@@ -228,7 +232,7 @@ class _Desk:
                 RecordedEvent(self._account, number, event)
                 for number, event in enumerate(self._events, account.events + 1)
             )
-        return Changes(
+        return _make_changes(
             self._before,
             state.stored(len(events)),
             tuple(self._entries),
