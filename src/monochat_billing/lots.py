@@ -272,16 +272,17 @@ def pin(lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime) -> Burn
     """
     missing = units
     shares: list[Share] = []
-    after: list[Lot] = []
-    for lot in lots:
-        if missing and lot.free and lot.accepts(kind) and lot.live(at):
-            taken = min(missing, lot.free)
+    after = list(lots)
+    for place, lot in enumerate(lots):
+        if not missing:
+            break
+        free = lot.remaining - lot.pinned
+        if free and lot.pays(kind, at):
+            taken = min(free, missing)
             missing -= taken
-            shares.append(Share(lot, taken))
-            after.append(lot.left_with(lot.remaining, lot.pinned + taken))
-        else:
-            after.append(lot)
-    return Burn(tuple(after), tuple(shares), missing)
+            shares.append(_make_share(lot, taken))
+            after[place] = lot.left_with(lot.remaining, lot.pinned + taken)
+    return _make_burn(tuple(after), tuple(shares), missing)
 
 
 def unpin(lots: Iterable[Lot], pins: Iterable[tuple[int, int]]) -> tuple[Lot, ...]:
