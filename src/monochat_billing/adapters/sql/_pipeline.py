@@ -17,8 +17,6 @@ import attrs
 
 from monochat_billing.adapters.sql._rows import Row
 
-Value = int | str | None
-
 UNPREPARED: Final = "26000"
 """What a server says of a prepared statement that it has not got.
 
@@ -30,7 +28,6 @@ PREPARED: Final = "42P05"
 """What a server says of a prepared statement that it has already: it is the same, by its name."""
 
 _REMEMBERED: Final = 256
-_INTEGERS: Final = frozenset({20, 21, 23, 1700})  # int8, int2, int4, numeric
 
 
 @final
@@ -62,10 +59,6 @@ def _name(text: str) -> bytes:
 
 def _sent(value: object) -> bytes | None:
     return None if value is None else str(value).encode()
-
-
-def _text(value: bytes) -> str:
-    return value.decode()
 
 
 @final
@@ -143,13 +136,18 @@ class Pipeline:
                 raise OperationalError(pgconn.get_error_message())
 
     def _rows(self, results: Sequence[Any], commands: Sequence[int | str]) -> list[list[Row]]:
+        from psycopg.adapt import Transformer  # noqa: PLC0415 - an extra
         from psycopg.errors import error_from_result  # noqa: PLC0415 - an extra
         from psycopg.pq import ExecStatus  # noqa: PLC0415 - an extra
 
+        reader = (
+            Transformer()
+        )  # of no connection: what a host has registered on its own is not ours
         rows: list[list[Row]] = []
         for at, (result, command) in enumerate(zip(results, commands, strict=True)):
             if result.status == ExecStatus.TUPLES_OK:
-                rows.append(_read(result))
+                reader.set_pgresult(result)
+                rows.append(reader.load_rows(0, result.ntuples, tuple))
             elif result.status == ExecStatus.COMMAND_OK:
                 if isinstance(command, int):
                     rows.append([])
@@ -170,25 +168,6 @@ class Pipeline:
             del self._names[text]
         if state == UNPREPARED:
             self._names = {text: _name(text) for text in kept}
-
-
-def _read(result: Any) -> list[Row]:  # noqa: ANN401 - libpq's result
-    columns: list[Callable[[bytes], object]] = [
-        int if result.ftype(column) in _INTEGERS else _text for column in range(result.nfields)
-    ]
-    get = result.get_value
-    rows: list[Row] = []
-    for row in range(result.ntuples):
-        values = [get(row, column) for column in range(len(columns))]
-        rows.append(
-            tuple(
-                [
-                    None if value is None else read(value)
-                    for value, read in zip(values, columns, strict=True)
-                ]
-            )
-        )
-    return rows
 
 
 def _poller(descriptor: int) -> Callable[[bool], bool]:

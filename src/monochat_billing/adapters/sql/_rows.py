@@ -74,6 +74,14 @@ def pairs_text(pairs: Iterable[tuple[int, int]]) -> str:
     return f"[{','.join([f'[{number},{units}]' for number, units in pairs])}]"
 
 
+def parts_text(parts: Sequence[tuple[int, int]]) -> str:
+    """Write the parts of an entry as JSON; mostly it is one."""
+    if len(parts) == 1:
+        ((lot, units),) = parts
+        return f"[[{lot},{units}]]"
+    return pairs_text(parts)
+
+
 def read_pairs(text: str) -> tuple[tuple[int, int], ...]:
     """Read pairs that were written so."""
     if text == "[]":
@@ -116,7 +124,7 @@ def entry_rows(entries: Iterable[Entry]) -> list[Row]:
                 one.actor,
                 effective,
                 recorded,
-                f"[{','.join([f'[{lot},{units}]' for lot, units in one.parts])}]",
+                parts_text(one.parts),
                 one.corrects,
                 one.hold,
                 None if one.exchange is None else documents.write(one.exchange),

@@ -23,6 +23,7 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
+    null,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -185,6 +186,10 @@ class Shapes(Protocol):
         """Give a statement that reads arrays, where there are arrays."""
         ...
 
+    def run(self, table: Table, apart: Sequence[str], absent: Sequence[str]) -> Executable | None:
+        """Insert rows that differ in the columns ``apart`` alone, given as a list, if it pays."""
+        ...
+
 
 def all_columns(table: Table) -> dict[str, Any]:
     return {column.name: bindparam(column.name) for column in table.columns}
@@ -284,6 +289,19 @@ class SqliteShapes:
         """Do without."""
         return None
 
+    def run(self, table: Table, apart: Sequence[str], absent: Sequence[str]) -> Executable | None:
+        """Read an array of arrays."""
+        given = func.json_each(bindparam("given", type_=Text())).table_valued("value")
+
+        def value(column: "Column[Any]") -> Any:  # noqa: ANN401 - an expression
+            if column.name in apart:
+                path = f"'$[{apart.index(column.name)}]'"
+                return func.json_extract(given.c.value, literal_column(path, Text))
+            return null() if column.name in absent else bindparam(column.name, type_=column.type)
+
+        rows = select(*map(value, table.columns)).select_from(given)
+        return sqlite.insert(table).from_select([*table.columns.keys()], rows).inline()
+
 
 @final
 class PostgresShapes:
@@ -373,3 +391,7 @@ class PostgresShapes:
     def whole(self, bulk: Executable) -> Executable | None:
         """Use it."""
         return bulk
+
+    def run(self, table: Table, apart: Sequence[str], absent: Sequence[str]) -> Executable | None:  # noqa: ARG002 - the protocol's
+        """Leave it to the arrays, of which one that is all the same is a single value."""
+        return None

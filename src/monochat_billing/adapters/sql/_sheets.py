@@ -14,6 +14,7 @@ from sqlalchemy import Table
 from monochat_billing.accounts import Account, AccountState
 from monochat_billing.adapters.sql import _account_rows, _rows, schema
 from monochat_billing.adapters.sql._rows import Row
+from monochat_billing.adapters.sql._runs import run_of
 from monochat_billing.balance import Balance
 from monochat_billing.lots import Lot
 from monochat_billing.repositories import Changes
@@ -21,9 +22,11 @@ from monochat_billing.repositories import Changes
 CHANGE: Final = "change "
 MOVE: Final = "move "
 REPLACE: Final = "replace "
+RUN: Final = "run of "
 """What a sheet does with rows that are, or may be, in its table; one of new rows inserts them."""
 
 _ENTRIES: Final = schema.ENTRIES.name
+_RUN: Final = RUN + _ENTRIES
 _USAGE: Final = schema.USAGE.name
 _KEYS: Final = schema.KEYS.name
 _OUTBOX: Final = schema.OUTBOX.name
@@ -52,8 +55,9 @@ class Sheets:
     A sheet of rows that are new has its table's name, any other says before it what it does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, runs: bool = False) -> None:
         self.rows: defaultdict[str, list[Row]] = defaultdict(list)
+        self._runs = runs
 
     def add(self, changes: Changes, loaded: Counters) -> Counters:
         """Write down one account's rows; give how far its numbers have come."""
@@ -76,7 +80,11 @@ class Sheets:
         self._add_balances(account, before, state)
         self._add_documents(changes)
         if changes.entries:
-            rows[_ENTRIES] += _rows.entry_rows(changes.entries)
+            run = run_of(changes.entries) if self._runs else None
+            if run is None:
+                rows[_ENTRIES] += _rows.entry_rows(changes.entries)
+            else:
+                rows[_RUN].append(run)
         if changes.keys:
             rows[_KEYS] += [_rows.key_row(one) for one in changes.keys]
         if changes.events:

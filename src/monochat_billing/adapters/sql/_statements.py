@@ -36,6 +36,7 @@ from monochat_billing.adapters.sql._invoice_statements import InvoiceStatements
 from monochat_billing.adapters.sql._message_statements import MessageStatements
 from monochat_billing.adapters.sql._metered_statements import MeteredStatements
 from monochat_billing.adapters.sql._outbox_statements import OutboxStatements
+from monochat_billing.adapters.sql._runs import APART
 from monochat_billing.adapters.sql._shapes import (
     EVERY,
     Shapes,
@@ -44,7 +45,7 @@ from monochat_billing.adapters.sql._shapes import (
     given_rows,
     next_version,
 )
-from monochat_billing.adapters.sql._sheets import CHANGE, MOVE, REPLACE
+from monochat_billing.adapters.sql._sheets import CHANGE, MOVE, REPLACE, RUN
 
 Pairs = Iterable[tuple[str, str]]
 Integer = ColumnElement[int]
@@ -159,6 +160,8 @@ class Statements:
             )
             for table in s.METADATA.sorted_tables
         }
+        run = self.shapes.run(s.ENTRIES, APART, ("corrects", "exchange"))
+        self.insert_run = None if run is None else self.compiled(run)
         self.replace_balances = self.replace(
             s.BALANCES, "posted", "held", "credit_limit", "owed", "debts", "state"
         )
@@ -195,6 +198,8 @@ class Statements:
             *(s.ROUTES, s.USAGE, s.KEYS, s.OUTBOX),
         ):
             yield table.name, f"insert into {table.name}", self.insert[table.name]
+        if self.insert_run is not None:
+            yield RUN + s.ENTRIES.name, f"insert into {s.ENTRIES.name}", self.insert_run
         for table, what, statement in (
             (s.SUBSCRIPTIONS, "subscriptions", self.replace_subscriptions),
             (s.SCHEDULE, "schedule", self.replace_schedule),

@@ -359,7 +359,7 @@ class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting, OutboxWri
             StorageError: the database refused a row.
             StorageMisuse: an account was not loaded, or its changes cannot be right.
         """
-        sheets = Sheets()
+        sheets = Sheets(runs=self._session.statements.insert_run is not None)
         for one in changes:
             account = one.after.account.id
             loaded = self._counters.get(account)

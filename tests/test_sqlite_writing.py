@@ -1,0 +1,171 @@
+"""How an SQLite file is written: by one connection that is kept, and in runs of entries."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import attrs
+import pytest
+import sqlalchemy
+from hypothesis import given, strategies as st
+from sqlalchemy.pool import QueuePool
+
+from monochat_billing.adapters.sql import SqlStorage, _rows
+from monochat_billing.adapters.sql._backends import Sqlite
+from monochat_billing.adapters.sql._runs import run_of
+from monochat_billing.adapters.sql._session import Session
+from monochat_billing.balance import Entry, EntryKind, Exchange
+from monochat_billing.errors import StorageMisuse
+from tests.factories import lira, open_account, state_of, stored
+from tests.test_sql import debit
+
+T = datetime(2026, 10, 5, tzinfo=UTC)
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+UNITS = st.integers(-(2**63), 2**63 - 1)
+PARTS = st.lists(st.tuples(UNITS, UNITS), min_size=0, max_size=3).map(tuple)
+
+
+def connection_of(storage: SqlStorage) -> sqlite3.Connection:
+    """Give the driver's connection that a write uses."""
+    found: list[sqlite3.Connection] = []
+
+    def look(session: Session) -> None:
+        found.append(session._cursor.connection)  # type: ignore[attr-defined] # the driver's cursor
+
+    storage._run("write", look)
+    return found[0]
+
+
+class TestTheWriter:
+    """Writers take turns, so one connection is enough for all of them."""
+
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> SqlStorage:
+        return SqlStorage(f"sqlite:///{tmp_path / 'billing.db'}")
+
+    def test_it_is_kept_from_one_write_to_the_next(self, storage: SqlStorage) -> None:
+        with storage:
+            first = connection_of(storage)
+            assert connection_of(storage) is first
+            assert not first.in_transaction
+
+    def test_it_is_given_up_with_a_write_that_fails(self, storage: SqlStorage) -> None:
+        with storage:
+            open_account(storage, funds="5")
+            assert storage._writer is not None
+
+            with pytest.raises(ZeroDivisionError):
+                storage.write(lambda _: 1 // 0)
+            given_up = storage._writer is None
+            debit(storage)
+            assert given_up
+            assert state_of(stored(storage)).books.balance("TRY").posted == 4_000_000
+
+    def test_it_is_closed_with_the_storage(self, storage: SqlStorage) -> None:
+        connection = connection_of(storage)
+        storage.close()
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
+        with pytest.raises(StorageMisuse, match="closed"):
+            connection_of(storage)
+
+    def test_a_write_that_ends_after_the_storage_gives_it_back(self, storage: SqlStorage) -> None:
+        storage.write(lambda _: storage.close())
+        assert storage._writer is None
+
+    def test_a_pool_of_the_hosts_is_not_starved(self, tmp_path: Path) -> None:
+        """Where a host says how many connections there are, each is given back."""
+        url = f"sqlite:///{tmp_path / 'billing.db'}"
+        engine = sqlalchemy.create_engine(
+            url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=0
+        )
+        with SqlStorage(engine) as storage:
+            open_account(storage, funds="5")
+            assert state_of(stored(storage)).books.balance("TRY").posted == 5_000_000
+        engine.dispose()
+
+
+def entry(number: int = 1, **fields: object) -> Entry:
+    made = Entry(
+        *("acme", number, "TRY", 6, -1, 9, EntryKind.CHARGE, "export", f"m-{number}", "ada"),
+        *(T, T + timedelta(microseconds=1), ((1, -1),)),
+    )
+    return attrs.evolve(made, **fields)  # type: ignore[arg-type] # named by the test
+
+
+def inserted(statement: str, rows: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
+    """Insert rows into a table of that shape, and give what stands in it."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        names = [field.name for field in attrs.fields(Entry)]
+        columns = ", ".join(["account_id", *names[1:]])
+        connection.execute(f"CREATE TABLE billing_entries ({columns})")
+        connection.executemany(statement, rows)
+        return connection.execute("SELECT * FROM billing_entries").fetchall()
+    finally:
+        connection.close()
+
+
+class TestRuns:
+    """A run of entries stands in the table as its entries would have, one by one."""
+
+    STATEMENTS = Sqlite(sqlalchemy.make_url("sqlite://"), None).statements
+
+    @given(
+        apart=st.lists(st.tuples(UNITS, UNITS, TEXTS, PARTS), min_size=8, max_size=12),
+        shared=st.tuples(TEXTS, TEXTS, TEXTS, st.sampled_from(EntryKind)),
+    )
+    def test_it_is_what_its_entries_are(
+        self,
+        apart: list[tuple[int, int, str, tuple[tuple[int, int], ...]]],
+        shared: tuple[str, str, str, EntryKind],
+    ) -> None:
+        reason, actor, hold, kind = shared
+        entries = [
+            entry(
+                number,
+                amount=amount,
+                balance_after=after,
+                reference=reference,
+                parts=parts,
+                reason=reason,
+                actor=actor,
+                hold=hold,
+                kind=kind,
+            )
+            for number, (amount, after, reference, parts) in enumerate(apart, 1)
+        ]
+        run, one_by_one = run_of(entries), self.STATEMENTS.insert["billing_entries"].text
+        assert run is not None
+        assert self.STATEMENTS.insert_run is not None
+        assert inserted(self.STATEMENTS.insert_run.text, [run]) == inserted(
+            one_by_one, _rows.entry_rows(entries)
+        )
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"account": "globex"},
+            {"unit": "USD"},
+            {"scale": 2},
+            {"kind": EntryKind.GRANT},
+            {"reason": "import"},
+            {"actor": "bob"},
+            {"effective_at": T + timedelta(days=1)},
+            {"recorded_at": T + timedelta(days=1)},
+            {"hold": "h-1"},
+        ],
+        ids=lambda other: next(iter(other)),
+    )
+    def test_what_differs_in_more_is_none(self, other: dict[str, object]) -> None:
+        entries = [entry(number) for number in range(1, 9)]
+        assert run_of(entries) is not None
+        assert run_of([*entries, entry(9, **other)]) is None
+        assert run_of([entry(9, **other), *entries]) is None
+
+    def test_neither_are_few_nor_what_corrects_or_exchanges(self) -> None:
+        exchange = Exchange(lira("1"), lira("2"), 2)  # type: ignore[arg-type] # any will do
+        for fields in ({"corrects": 1}, {"exchange": exchange}):
+            assert run_of([entry(number, **fields) for number in range(1, 20)]) is None
+        assert run_of([entry(number) for number in range(1, 8)]) is None
