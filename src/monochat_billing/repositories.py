@@ -259,9 +259,9 @@ class Changes:
             return f"has events that do not follow number {event}"
         mine = account.id
         for part in (self.entries, self.events, self.keys):
-            others = [one.account for one in part if one.account != mine]
-            if others:
-                return f"has rows of {min(others)!r}"
+            for one in part:
+                if one.account != mine:
+                    return f"has rows of {one.account!r}"
         keys, usage = self.keys, self.usage
         if (len(keys) > 1 and len({one.key for one in keys}) < len(keys)) or (
             len(usage) > 1 and len({one.record.id for one in usage}) < len(usage)
