@@ -183,8 +183,9 @@ class Lane:
             # A function of the host's, called while its thread leads, asks in its turn. It may not
             # wait for itself; the storage says that a unit of work is open.
             return settle(execute, [command])[0]
-        if not caller.leads:
-            self._wait(caller)
+        if caller.leads:  # at once, because nobody else is there
+            return self._lead(caller, execute)
+        self._wait(caller)
         return self._lead(caller, execute) if caller.leads else caller.answer
 
     def _join(self, command: Command) -> _Caller:
@@ -221,20 +222,23 @@ class Lane:
         answers: list[Any] = []
         self._leader = threading.get_ident()
         try:
-            self._gather(batch)
+            if self._expected or self._queue:
+                self._gather(batch)
             answers = settle(execute, [one.command for one in batch])
         finally:
-            self._answer(batch, answers or _interrupted(batch))
+            answers = answers or _interrupted(batch)
+            if len(batch) > 1:
+                self._answer(batch, answers)
             self._hand_over(len(batch) - 1)
-        return leader.answer
+        return answers[0]
 
     def _answer(self, batch: Sequence[_Caller], answers: Sequence[object]) -> None:
-        """Give everybody's answer, and wake the first: each wakes the next."""
+        """Give everybody's answer but the leader's, and wake the first: each wakes the next."""
         first: _Caller | None = None
         with self._mutex:
-            for caller, answer in zip(reversed(batch), reversed(answers), strict=True):
-                caller.answer = answer
-                if caller is not batch[0] and not caller.gone:
+            for caller, answer in zip(batch[:0:-1], answers[:0:-1], strict=True):
+                if not caller.gone:
+                    caller.answer = answer
                     caller.following = first
                     first = caller
         if first is not None:

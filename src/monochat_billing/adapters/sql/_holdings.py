@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Final
 
-import attrs
-
 from monochat_billing.account_state import make_state
 from monochat_billing.accounts import Account, AccountState
 from monochat_billing.adapters.sql import _account_rows, _rows, schema
@@ -29,7 +27,7 @@ from monochat_billing.balance import Books, Entry
 from monochat_billing.books import make_books
 from monochat_billing.holds import Hold
 from monochat_billing.lots import Lot
-from monochat_billing.repositories import Loaded
+from monochat_billing.repositories import Loaded, make_loaded
 from monochat_billing.scheduling import ScheduledChange
 from monochat_billing.subscriptions import Subscription
 
@@ -38,7 +36,6 @@ Rows = Mapping[str, Sequence[Row]]
 
 _LAST_ENTRY: Final = 7
 _NONE: Final[Rows] = {}
-_NO_ENTRIES: Final[Mapping[str, Mapping[int, Entry]]] = {}
 _NOTHING: Final[Sequence[Row]] = ()
 _PLACED: Final = itemgetter(1, 2)
 
@@ -55,7 +52,6 @@ def by_kind(rows: Iterable[Row]) -> tuple[dict[str, list[Row]], ...]:
     return kinds
 
 
-@attrs.frozen
 class Found:
     """Hold the rows of a load, kind by kind and account by account.
 
@@ -63,16 +59,18 @@ class Found:
     that the ``entries`` name which it asked for.
     """
 
-    rows: Sequence[Rows]
-    asked: Mapping[str, Rows] = attrs.field(factory=dict)
-    entries: Mapping[str, Mapping[int, Entry]] = _NO_ENTRIES
-    asked_lots: Rows = _NONE
-    more: Sequence[Mapping[str, object]] = attrs.field(init=False)
-
-    @more.default
-    def _all_but_money(self) -> Sequence[Mapping[str, object]]:
-        tables = (*self.rows[HOLD:], self.entries, *self.asked.values())
-        return [rows for rows in tables if rows]
+    def __init__(
+        self,
+        rows: Sequence[Rows],
+        asked: Mapping[str, Rows],
+        entries: Mapping[str, Mapping[int, Entry]],
+        asked_lots: Rows,
+    ) -> None:
+        self.rows = rows
+        self.asked = asked
+        self.entries = entries
+        self.asked_lots = asked_lots
+        self._more = [one for one in (*rows[HOLD:], entries, *asked.values()) if one]
 
     def loaded(self, account: str, row: Row) -> Loaded:
         """Put one account together; of most there is nothing but money, and a key that is new."""
@@ -83,8 +81,8 @@ class Found:
             built = self._with_asked(account, built)
         held = _account_rows.balances(balances.get(account, _NOTHING), built)
         books = make_books(account, row[_LAST_ENTRY], held)
-        if not any(account in rows for rows in self.more):
-            return Loaded(make_state(account=head, books=books))
+        if not (self._more and any(account in rows for rows in self._more)):
+            return make_loaded(make_state(head, books))
         known = each(schema.KEYS, self._asked("keys", account), _rows.key)
         return Loaded(self._with_more(account, head, books), {one.key: one for one in known})
 

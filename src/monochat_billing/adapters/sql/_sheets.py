@@ -17,6 +17,7 @@ from monochat_billing.adapters.sql._rows import Row
 from monochat_billing.adapters.sql._runs import run_of
 from monochat_billing.balance import Balance
 from monochat_billing.lots import Lot
+from monochat_billing.makers import maker_of
 from monochat_billing.repositories import Changes
 
 CHANGE: Final = "change "
@@ -47,6 +48,10 @@ class Counters:
     entry: int = 0
     event: int = 0
     usage: int = 0
+
+
+make_counters: Final = maker_of(Counters)
+"""Build counters, quickly."""
 
 
 class Sheets:
@@ -89,7 +94,7 @@ class Sheets:
             rows[_KEYS] += [_rows.key_row(one) for one in changes.keys]
         if changes.events:
             rows[_OUTBOX] += [_rows.event_row(one) for one in changes.events]
-        return Counters(version, entry, after.events, usage)
+        return make_counters(version, entry, after.events, usage)
 
     def _add_balances(self, account: str, before: AccountState | None, state: AccountState) -> None:
         """Tell what is new from what was loaded: of that only what can change is written."""

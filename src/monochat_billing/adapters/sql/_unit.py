@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from monochat_billing.accounts import ChargedUsage
@@ -24,7 +24,7 @@ from monochat_billing.adapters.sql._outbox import OutboxWriter
 from monochat_billing.adapters.sql._rows import Row, each
 from monochat_billing.adapters.sql._session import Ask, Session
 from monochat_billing.adapters.sql._shapes import Statement
-from monochat_billing.adapters.sql._sheets import Counters, Sheets
+from monochat_billing.adapters.sql._sheets import Counters, Sheets, make_counters
 from monochat_billing.adapters.sql.documents import Malformed
 from monochat_billing.balance import Entry
 from monochat_billing.holds import Hold
@@ -42,7 +42,8 @@ _LAST_USAGE: Final = 9
 _VERSION: Final = 10
 _NONE: Final[Mapping[str, list[Row]]] = {}
 _NO_ENTRIES: Final[Mapping[int, Entry]] = {}
-_STORED: Final = itemgetter(2, 1)
+_NOT_THERE: Final = Counters(0)
+_ACCOUNT: Final = attrgetter("account")
 
 
 class SqlReader(MessageReader, MeteredReader, InvoiceReading, ArchiveReading):
@@ -78,15 +79,11 @@ class SqlReader(MessageReader, MeteredReader, InvoiceReading, ArchiveReading):
             Ask("load holdings", holdings, (given,) * len(holdings.names)),
         ]
         kinds = self._ask_beside(wanted, asks)
-        heads, held, *asked = self._session.ask(asks)
+        heads, held, *beside = self._session.ask(asks)
         rows = self._heads = {row[0]: row for row in heads}
+        asked = {kind: _grouped(of) for kind, of in zip(kinds, beside, strict=True) if of}
         entries = self._asked_entries(wanted)
-        found = Found(
-            by_kind(held),
-            {kind: _grouped(of) for kind, of in zip(kinds, asked, strict=True)},
-            entries,
-            self._lots_of(entries) if entries else {},
-        )
+        found = Found(by_kind(held), asked, entries, self._lots_of(entries) if entries else {})
         return rows, {
             account: found.loaded(account, rows[account]) if account in rows else Loaded(None)
             for account in wanted
@@ -118,8 +115,12 @@ class SqlReader(MessageReader, MeteredReader, InvoiceReading, ArchiveReading):
 
     def _asked_entries(self, wanted: Mapping[str, Wanted]) -> dict[str, dict[int, Entry]]:
         """Find the entries that are wanted, and all that correct them."""
-        asked = {account: one for account, one in wanted.items() if one.entries}
-        pairs = [(account, str(number)) for account, one in asked.items() for number in one.entries]
+        pairs = [
+            (account, str(number))
+            for account, one in wanted.items()
+            if one.entries
+            for number in one.entries
+        ]
         if not pairs:
             return {}
         statements = self._session.statements
@@ -328,14 +329,16 @@ class SqlUnit(SqlReader, MessageWriter, MeteredWriter, InvoiceWriting, OutboxWri
 
     def load(self, wanted: Sequence[Wanted]) -> Mapping[str, Loaded]:
         """Take the accounts, in sorted order, and give what they hold."""
-        by_id = {one.account: one for one in sorted(wanted, key=lambda one: one.account)}
+        if len(wanted) > 1:
+            wanted = sorted(wanted, key=_ACCOUNT)
+        by_id = {one.account: one for one in wanted}
         rows, loaded = self._loaded(self._session.statements.accounts_to_change, by_id)
         for account in by_id:
             row = rows.get(account)
             self._counters[account] = (
-                Counters(row[_VERSION], row[_LAST_ENTRY], row[8], row[_LAST_USAGE])
+                make_counters(row[_VERSION], row[_LAST_ENTRY], row[8], row[_LAST_USAGE])
                 if row
-                else Counters(0)
+                else _NOT_THERE
             )
         return loaded
 
