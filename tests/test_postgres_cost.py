@@ -7,12 +7,13 @@ from typing import Any
 import attrs
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import Table, make_url
 
 from monochat_billing import Billing, sample_catalog
 from monochat_billing.adapters.sql import SqlStorage, _pipeline
 from monochat_billing.adapters.sql._backends import Postgres
 from monochat_billing.adapters.sql._shapes import Statement
+from monochat_billing.adapters.sql.schema import ACCOUNTS as ACCOUNTS_TABLE, BALANCES, LOTS
 from monochat_billing.service.pipeline import Command
 from tests.desk import Clock
 from tests.factories import lira
@@ -165,6 +166,28 @@ class TestWhatIsWritten:
         insert = Postgres(make_url("postgresql+psycopg://here/billing"), None).statements.insert
         values = insert["billing_keys"].columns([("acme", "k-1", 5, "{}", "[]")] * 3)
         assert values[5:7] == ('{"acme","acme","acme"}', '{"k-1","k-1","k-1"}')
+
+
+class TestWhatIsIndexed:
+    """A row that is changed in place is one write; each index that it stands in is another."""
+
+    @pytest.mark.parametrize(
+        ("table", "moved"),
+        [
+            (ACCOUNTS_TABLE, {"as_of", "last_entry", "last_event", "last_usage", "version"}),
+            (BALANCES, {"posted", "held", "owed", "debts"}),
+            (LOTS, {"remaining", "pinned"}),
+        ],
+        ids=["accounts", "balances", "lots"],
+    )
+    def test_what_every_debit_changes_stands_in_no_index(
+        self, table: Table, moved: set[str]
+    ) -> None:
+        assert moved <= set(table.columns.keys())
+        for index in table.indexes:
+            predicate = str(index.dialect_options["postgresql"]["where"])
+            named = {*index.columns.keys(), *re.findall(r"\w+", predicate)}
+            assert named & moved == set(), index.name
 
 
 class TestPlans:

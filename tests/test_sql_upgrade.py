@@ -114,3 +114,32 @@ class TestTheFirstSchema:
             entries = storage.read(lambda reader: reader.entries("acme"))
             assert [one.number for one in entries] == list(range(1, 73))
             assert entries[-1].balance_after == 0
+
+
+class TestTheSchemaBeforeOpenLots:
+    """Which lots are open is derived, whoever wrote them and whatever wrote them before."""
+
+    def test_l25_lots_that_were_spent_are_told_from_those_that_were_not(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "old.db"
+        engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+        with engine.begin() as connection:
+            config = _migrate.config(connection, "billing_schema_version")
+            command.upgrade(config, "billing_0011")
+        engine.dispose()
+        lot = ("TRY", "PAID", 100, "", 100, "top-up", 0, 0)
+        names = "unit, origin, granted, pays_for, priority, source, waiting, pinned, granted_at"
+        insert = (
+            f"INSERT INTO billing_lots (account_id, number, remaining, {names}) "  # noqa: S608 - ours
+            "VALUES ('acme', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+        )
+        with closing(sqlite3.connect(path)) as file, file:
+            file.executemany(insert, [(1, 0, *lot), (2, 70, *lot)])
+        with SqlStorage(f"sqlite:///{path}") as storage:
+            storage.upgrade()
+        with closing(sqlite3.connect(path)) as file, file:
+            asked = "SELECT number, open FROM billing_lots ORDER BY number"
+            assert file.execute(asked).fetchall() == [(1, 0), (2, 1)]
+            file.execute("UPDATE billing_lots SET remaining = 100 - remaining * 100 / 70")
+            assert file.execute(asked).fetchall() == [(1, 1), (2, 0)]

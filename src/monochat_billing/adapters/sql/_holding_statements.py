@@ -76,7 +76,7 @@ def holdings(among: Callable[["Column[str]"], ColumnElement[bool]]) -> "Compound
                 lots.waiting,
                 lots.pinned,
             ),
-            lots.remaining > literal_column("0"),
+            lots.open == literal_column("1"),
         ),
         _arm(
             s.HOLDS,

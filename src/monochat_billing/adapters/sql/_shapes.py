@@ -192,7 +192,7 @@ class Shapes(Protocol):
 
 
 def all_columns(table: Table) -> dict[str, Any]:
-    return {column.name: bindparam(column.name) for column in table.columns}
+    return {column.name: bindparam(column.name) for column in schema.stored(table)}
 
 
 def next_version(version: Any) -> Any:  # noqa: ANN401 - expressions
@@ -264,7 +264,7 @@ class SqliteShapes:
 
     def copy(self, table: Table, rows: Select[Any], replaced: Sequence[str]) -> Executable:
         """Use ``ON CONFLICT``."""
-        statement = sqlite.insert(table).from_select(list(table.columns), rows)
+        statement = sqlite.insert(table).from_select(schema.stored(table), rows)
         if not replaced:
             return statement.on_conflict_do_nothing()
         return statement.on_conflict_do_update(
@@ -350,7 +350,7 @@ class PostgresShapes:
 
     def copy(self, table: Table, rows: Select[Any], replaced: Sequence[str]) -> Executable:
         """Use ``ON CONFLICT``."""
-        statement = postgresql.insert(table).from_select(list(table.columns), rows)
+        statement = postgresql.insert(table).from_select(schema.stored(table), rows)
         if not replaced:
             return statement.on_conflict_do_nothing()
         return statement.on_conflict_do_update(
@@ -375,12 +375,12 @@ class PostgresShapes:
         ``unnest`` fills what is too short with NULL. The key's columns differ, so one of them is
         there for every row.
         """
-        columns = {column.name: column.type for column in table.columns}
+        columns = {column.name: column.type for column in schema.stored(table)}
         given = given_rows(columns)
         rows = select(
             *(func.coalesce(given.c[name], _every(name, kind)) for name, kind in columns.items())
         )
-        statement = postgresql.insert(table).from_select([*table.columns.keys()], rows)
+        statement = postgresql.insert(table).from_select(list(columns), rows)
         if replaced is None:
             return statement.inline()
         return statement.on_conflict_do_update(

@@ -142,14 +142,14 @@ class Statements:
         """
         given, first, second = self.shapes.pairs()
         joined = given.outerjoin(table, and_(table.c.account_id == first, name == second))
-        return self.compiled(select(*(columns or table.columns)).select_from(joined))
+        return self.compiled(select(*(columns or schema.stored(table))).select_from(joined))
 
     def _of_numbers(self, table: Table, number: "Column[int]") -> Statement:
         """Look (account, number) pairs up as :meth:`of_pairs` does; numbers travel as text."""
         given, first, second = self.shapes.pairs()
         asked = cast(second, BigInteger)
         joined = given.outerjoin(table, and_(table.c.account_id == first, number == asked))
-        return self.compiled(select(*table.columns).select_from(joined))
+        return self.compiled(select(*schema.stored(table)).select_from(joined))
 
     def _compile_save(self) -> None:
         s = schema
@@ -377,7 +377,7 @@ class Statements:
 
 
 def _of_account(table: Table) -> Any:  # noqa: ANN401 - a select
-    return select(table).where(table.c.account_id == bindparam("account"))
+    return select(*schema.stored(table)).where(table.c.account_id == bindparam("account"))
 
 
 def _place(at: "Column[int]") -> Any:  # noqa: ANN401 - a row value

@@ -118,7 +118,7 @@ def _write(lines: Iterable[object], file: Writable) -> int:
 def _lines_of(session: Session, account: str) -> Iterator[object]:
     yield {"format": FORMAT, "schema": schema.HEAD, "account": account}
     for table in _OWN:
-        yield {"table": table.name, "columns": [column.name for column in table.columns]}
+        yield {"table": table.name, "columns": [column.name for column in schema.stored(table)]}
         yield from _pages(session, table, account)
 
 
@@ -127,7 +127,7 @@ def _owner(table: Table) -> "Column[Any]":
 
 
 def _rows_of(session: Session, table: Table, account: str) -> list[Sequence[Any]]:
-    query = select(table).where(_owner(table) == bindparam("account"))
+    query = select(*schema.stored(table)).where(_owner(table) == bindparam("account"))
     statement = session.statements.compiled(query.order_by(*table.primary_key.columns))
     return list(session.rows("export", statement, statement.values(account=account)))
 
@@ -139,12 +139,12 @@ def _pages(session: Session, table: Table, account: str) -> Iterator[list[Any]]:
         yield from map(list, _rows_of(session, table, account))
         return
     (key,) = rest
-    query = select(table).where(owner == bindparam("account"))
+    query = select(*schema.stored(table)).where(owner == bindparam("account"))
     limit = bindparam("limit", type_=BigInteger)
     first = session.statements.compiled(query.order_by(key).limit(limit))
     behind = tuple_(key) > tuple_(bindparam("after", type_=key.type))
     later = session.statements.compiled(query.where(behind).order_by(key).limit(limit))
-    place = list(table.columns).index(key)
+    place = schema.stored(table).index(key)
     page = session.rows("export", first, first.values(account=account, limit=_PAGE))
     while page:
         yield from map(list, page)
@@ -202,15 +202,15 @@ def _table(line: dict[str, Any], place: int) -> Table:
     if place >= len(_OWN) or line.get("table") != _OWN[place].name:
         raise _bad(f"has table {line.get('table')!r} out of its place")
     table = _OWN[place]
-    if line.get("columns") != [column.name for column in table.columns]:
+    if line.get("columns") != [column.name for column in schema.stored(table)]:
         raise _bad(f"has other columns for {table.name}")
     return table
 
 
 def _take(table: tuple[Table, list[Any]], row: list[Any], account: str) -> None:
     known, rows = table
-    owner = list(known.columns).index(_owner(known))
-    if len(row) != len(known.columns) or row[owner] != account:
+    owner = schema.stored(known).index(_owner(known))
+    if len(row) != len(schema.stored(known)) or row[owner] != account:
         raise _bad(f"has a row of {known.name} that is not of {account!r}")
     rows.append(tuple(row))
 

@@ -16,7 +16,7 @@ Does not own what a document holds (:mod:`monochat_billing.adapters.sql.document
 
 from typing import Final
 
-from monochat_billing.adapters.sql.schema._columns import METADATA
+from monochat_billing.adapters.sql.schema._columns import METADATA, stored
 from monochat_billing.adapters.sql.schema.answers import CONSUMERS, CURSORS, KEYS, OUTBOX
 from monochat_billing.adapters.sql.schema.books import (
     ACCOUNTS,
@@ -65,9 +65,10 @@ __all__ = [
     "UNSETTLED_STATES",
     "USAGE",
     "VERSION_TABLE",
+    "stored",
 ]
 
-HEAD: Final = "billing_0011"
+HEAD: Final = "billing_0012"
 """The schema version that this library reads and writes."""
 
 VERSION_TABLE: Final = "billing_schema_version"

@@ -4,9 +4,9 @@ Owns the types and the naming of keys.
 Does not own a table.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, MetaData, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, MetaData, Table, Text
 from sqlalchemy.types import TypeEngine
 
 METADATA: Final = MetaData(
@@ -48,3 +48,8 @@ def integer(name: str, *, nullable: bool = False) -> "Column[int]":
 def words(name: str, *, nullable: bool = False) -> "Column[str]":
     """Hold text that no index compares."""
     return Column(name, Text, nullable=nullable)
+
+
+def stored(table: Table) -> "list[Column[Any]]":
+    """Give the columns that are written and read; what the database derives by itself is not."""
+    return [column for column in table.columns if column.computed is None]

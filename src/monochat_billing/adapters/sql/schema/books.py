@@ -6,7 +6,17 @@ Does not own what was bought with it (``plans``, ``usage``, ``messages``).
 
 from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, SmallInteger, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Computed,
+    Index,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 
 from monochat_billing.adapters.sql.schema._columns import (
     METADATA,
@@ -76,6 +86,8 @@ BALANCES: Final = Table(
 ``debts`` is a JSON list of ``[entry, units]``, oldest first, and ``owed`` its sum.
 """
 
+_OPEN: Final = "CASE WHEN remaining > 0 THEN 1 ELSE 0 END"
+
 LOTS: Final = Table(
     "billing_lots",
     METADATA,
@@ -93,18 +105,23 @@ LOTS: Final = Table(
     integer("effective_at", nullable=True),
     Column("waiting", SmallInteger, nullable=False),
     integer("pinned"),
+    Column("open", SmallInteger, Computed(_OPEN, persisted=True)),
     CheckConstraint("remaining >= 0 AND remaining <= granted", name="remaining"),
     CheckConstraint("pinned >= 0 AND pinned <= remaining", name="pinned"),
     sqlite_with_rowid=False,
 )
-"""Every lot ever granted; ``pays_for`` lists kinds of charge, empty for all."""
+"""Every lot ever granted; ``pays_for`` lists kinds of charge, empty for all.
+
+``open`` is derived. An index of what has something remaining would change with every debit: on
+PostgreSQL each would leave a dead row in two indexes. This one changes when a lot is spent.
+"""
 
 Index(
     "ix_billing_lots_open",
     LOTS.c.account_id,
     LOTS.c.number,
-    sqlite_where=text("remaining > 0"),
-    postgresql_where=text("remaining > 0"),
+    sqlite_where=text("open = 1"),
+    postgresql_where=text("open = 1"),
 )
 
 ENTRIES: Final = Table(
