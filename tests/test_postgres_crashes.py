@@ -220,7 +220,7 @@ class TestLostAnswers:
             monkeypatch.setattr(_pipeline.Pipeline, "exchange", broken)
             debit(billing, "first")
             statements = seen[0]
-            assert statements > 10
+            assert statements >= 10
             for place in range(1, statements + 1):
                 seen[0], fail_at = 0, place
                 with pytest.raises(StorageError, match="DivisionByZero"):

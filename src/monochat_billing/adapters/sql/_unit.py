@@ -1,4 +1,4 @@
-"""The unit of work: sets of accounts in, sets of changes out, one statement for each table.
+"""The unit of work: sets of accounts in, sets of changes out, and few statements for both.
 
 Owns which statements a load, a save and a page consist of, and how a lost race is noticed.
 Does not own when a unit of work begins, ends or is run again (``storage``).
