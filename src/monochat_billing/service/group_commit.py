@@ -9,7 +9,7 @@ Meanwhile new callers queue, and the first of them leads next. A caller that com
 itself at once and waits for nobody, so there is no thread in the background and nothing to stop.
 
 One lane is better than several: a batch costs as much as five commands before its first, and the
-interpreter runs one thread at a time anyway (``docs/adr/0007-many-callers.md`` has the figures).
+interpreter runs one thread at a time anyway (``docs/adr/0009-what-a-debit-costs.md`` has the figures).
 """
 
 import os
