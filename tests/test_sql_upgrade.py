@@ -143,3 +143,41 @@ class TestTheSchemaBeforeOpenLots:
             assert file.execute(asked).fetchall() == [(1, 0), (2, 1)]
             file.execute("UPDATE billing_lots SET remaining = 100 - remaining * 100 / 70")
             assert file.execute(asked).fetchall() == [(1, 1), (2, 0)]
+
+    def test_what_a_host_has_built_on_the_table_goes_on_working(self, tmp_path: Path) -> None:
+        """SQLite's own renaming would leave views and triggers with a table that is gone."""
+        path = tmp_path / "old.db"
+        engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+        with engine.begin() as connection:
+            config = _migrate.config(connection, "billing_schema_version")
+            command.upgrade(config, "billing_0011")
+            for definition in (
+                "CREATE TABLE seen (lots)",
+                "CREATE TABLE counted (lots)",
+                "CREATE INDEX by_source ON billing_lots (source)",
+                "CREATE VIEW left_over AS SELECT sum(remaining) AS units FROM billing_lots",
+                (
+                    "CREATE TRIGGER look AFTER UPDATE ON billing_lots "
+                    "BEGIN INSERT INTO seen VALUES (new.number); END"
+                ),
+                (
+                    "CREATE TRIGGER count_lots AFTER INSERT ON seen "
+                    "BEGIN INSERT INTO counted SELECT count(*) FROM billing_lots; END"
+                ),
+            ):
+                connection.exec_driver_sql(definition)
+            connection.exec_driver_sql(
+                "INSERT INTO billing_lots VALUES "
+                "('acme', 1, 'TRY', 'PAID', 100, 70, 0, NULL, '', 100, 'top-up', NULL, 0, 0)"
+            )
+            command.upgrade(config, "billing_0012")
+            command.downgrade(config, "billing_0011")
+            command.upgrade(config, "head")
+        engine.dispose()
+        with closing(sqlite3.connect(path)) as file, file:
+            file.execute("UPDATE billing_lots SET remaining = 40")
+            assert file.execute("SELECT units FROM left_over").fetchall() == [(40,)]
+            assert file.execute("SELECT * FROM seen").fetchall() == [(1,)]
+            assert file.execute("SELECT * FROM counted").fetchall() == [(1,)]
+            plan = "EXPLAIN QUERY PLAN SELECT number FROM billing_lots WHERE source = 'top-up'"
+            assert "by_source" in file.execute(plan).fetchone()[3]

@@ -15,6 +15,11 @@ _COLUMNS = (
     "priority, source, effective_at, waiting, pinned"
 )
 
+_OF_THE_HOSTS = (
+    "SELECT sql FROM sqlite_master "
+    "WHERE tbl_name = 'billing_lots' AND type IN ('index', 'trigger') AND sql IS NOT NULL"
+)
+
 
 def _identity() -> sa.types.TypeEngine[str]:
     return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
@@ -43,8 +48,29 @@ def downgrade() -> None:
 
 
 def _rebuild(*more: "sa.Column[int]") -> None:
-    """Copy the table: SQLite adds no derived column that is kept."""
-    op.rename_table("billing_lots", "billing_lots_before")
+    """Copy the table: SQLite adds no derived column that is kept.
+
+    A host may have views, triggers and indexes of its own. What reads the table goes on reading the
+    one of this name, which the old way of renaming leaves alone; what belongs to it is made anew.
+    """
+    connection = op.get_bind()
+    of_the_hosts = list(connection.scalars(sa.text(_OF_THE_HOSTS)))
+    (renaming,) = connection.scalars(sa.text("PRAGMA legacy_alter_table"))
+    op.execute("PRAGMA legacy_alter_table = ON")
+    try:
+        op.rename_table("billing_lots", "billing_lots_before")
+    finally:
+        op.execute(f"PRAGMA legacy_alter_table = {renaming}")
+    _create_table(*more)
+    op.execute(
+        f"INSERT INTO billing_lots ({_COLUMNS}) SELECT {_COLUMNS} FROM billing_lots_before"  # noqa: S608 - ours
+    )
+    op.drop_table("billing_lots_before")
+    for definition in of_the_hosts:
+        connection.exec_driver_sql(definition)
+
+
+def _create_table(*more: "sa.Column[int]") -> None:
     op.create_table(
         "billing_lots",
         sa.Column("account_id", _identity(), nullable=False),
@@ -71,10 +97,6 @@ def _rebuild(*more: "sa.Column[int]") -> None:
         sa.PrimaryKeyConstraint("account_id", "number", name=op.f("pk_billing_lots")),
         sqlite_with_rowid=False,
     )
-    op.execute(
-        f"INSERT INTO billing_lots ({_COLUMNS}) SELECT {_COLUMNS} FROM billing_lots_before"  # noqa: S608 - ours
-    )
-    op.drop_table("billing_lots_before")
 
 
 def _create_index(where: str) -> None:
