@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final, final
 
@@ -65,6 +66,8 @@ class Served(StorageBench):
     has = frozenset(Capability)
     server: ClassVar = "s"
     isolation: ClassVar[Isolation] = "READ COMMITTED"
+    lasting: ClassVar[Mapping[str, str]] = {}
+    """What a database is told once, where connections may not be told."""
 
     def open(self, place: Path) -> Storage:
         server = shared(self.server)
@@ -79,10 +82,10 @@ class Served(StorageBench):
                     template.upgrade()
             if name not in known:
                 connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-                level = self.isolation.lower()
-                connection.execute(
-                    f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'"
-                )
+                level = f"'{self.isolation.lower()}'"
+                settings = {"default_transaction_isolation": level, **self.lasting}
+                for setting, value in settings.items():
+                    connection.execute(f"ALTER DATABASE {name} SET {setting} = {value}")
         return self.connected(server, name)
 
     def warm(self) -> None:

@@ -110,10 +110,9 @@ def wait_for(path: Path, running: "subprocess.Popen[bytes]") -> None:
 class Pooled(Served):
     """A database for each place, behind the pooler; no statement is prepared."""
 
+    lasting = LASTING
+
     def connected(self, server: Server, database: str) -> SqlStorage:
-        with server.connect() as connection:
-            for name, value in LASTING.items():
-                connection.execute(f"ALTER DATABASE {database} SET {name} = {value}")
         return SqlStorage(engine(server, database))
 
 
