@@ -15,12 +15,14 @@ from typing import Any, Final
 import attrs
 import psycopg
 import pytest
+from psycopg.types.numeric import FloatLoader, IntLoader, NumericLoader
 
 from monochat_billing import (
     MONTH,
     Billing,
     BillingError,
     ChangeTiming,
+    money,
     sample_catalog,
 )
 from monochat_billing.adapters.memory import MemoryStorage
@@ -320,6 +322,28 @@ UNDO: Final = """
 DROP TRIGGER IF EXISTS fail ON billing_accounts;
 DROP FUNCTION IF EXISTS fail; DROP SEQUENCE IF EXISTS attempts;
 """
+
+
+class TestReading:
+    """How rows are read is the library's, whatever the host has told the driver."""
+
+    def test_what_a_host_registers_for_all_connections_is_not_for_ours(
+        self, postgres_url: str, clock: Clock
+    ) -> None:
+        """The driver's own handbook shows how to get floats: they round large sums."""
+        floats = {"numeric": NumericLoader, "int8": IntLoader}
+        with SqlStorage(postgres_url) as storage:
+            billing = shop(storage, clock)
+            large = money("9007199154.740993", "TRY")
+            billing.balances.credit("acme", large, reason="x", key="x")
+            try:
+                for kind in floats:
+                    psycopg.adapters.register_loader(kind, FloatLoader)
+                statement = billing.balances.statement("acme", "TRY")
+            finally:
+                for kind, usual in floats.items():
+                    psycopg.adapters.register_loader(kind, usual)
+            assert statement.credited == statement.closing == money("9007199254.740993", "TRY")
 
 
 @pytest.fixture

@@ -28,6 +28,10 @@ PREPARED: Final = "42P05"
 """What a server says of a prepared statement that it has already: it is the same, by its name."""
 
 _REMEMBERED: Final = 256
+_ANY_OTHER: Final = 0
+_BOOLEAN: Final = 16
+_INTEGERS: Final = (20, 21, 23, 1700)
+"""int8, int2, int4, and the numeric that a sum of them is."""
 
 
 @final
@@ -62,6 +66,40 @@ def _sent(value: object) -> bytes | None:
 
 
 @final
+@attrs.frozen
+class _Reading:
+    """Say how values are read, in psycopg's own terms: of no connection, and nobody else's way.
+
+    What a host has registered, for one connection or for all of them, is not for our rows: floats
+    for ``numeric``, say.
+    """
+
+    adapters: Any
+    connection: None = None
+
+
+def _reader() -> Any:  # noqa: ANN401 - psycopg's
+    from psycopg.adapt import Transformer  # noqa: PLC0415 - an extra
+
+    return Transformer(_reading())
+
+
+@lru_cache(maxsize=1)
+def _reading() -> _Reading:
+    from psycopg.adapt import AdaptersMap  # noqa: PLC0415 - an extra
+    from psycopg.types.bool import BoolLoader  # noqa: PLC0415 - as above
+    from psycopg.types.numeric import IntLoader  # noqa: PLC0415 - as above
+    from psycopg.types.string import TextLoader  # noqa: PLC0415 - as above
+
+    adapters = AdaptersMap()
+    adapters.register_loader(_ANY_OTHER, TextLoader)
+    adapters.register_loader(_BOOLEAN, BoolLoader)
+    for integer in _INTEGERS:
+        adapters.register_loader(integer, IntLoader)
+    return _Reading(adapters)
+
+
+@final
 class Pipeline:
     """Exchange statements for their rows on one psycopg connection.
 
@@ -73,6 +111,7 @@ class Pipeline:
         self._connection = connection
         self._names: dict[str, bytes] = {}
         self._poll = _poller(connection.fileno())
+        self._reader = _reader()
 
     def exchange(self, asks: Sequence[tuple[str, Sequence[object]]]) -> list[list[Row]]:
         """Run statements in their order and give the rows of each.
@@ -136,13 +175,10 @@ class Pipeline:
                 raise OperationalError(pgconn.get_error_message())
 
     def _rows(self, results: Sequence[Any], commands: Sequence[int | str]) -> list[list[Row]]:
-        from psycopg.adapt import Transformer  # noqa: PLC0415 - an extra
         from psycopg.errors import error_from_result  # noqa: PLC0415 - an extra
         from psycopg.pq import ExecStatus  # noqa: PLC0415 - an extra
 
-        reader = (
-            Transformer()
-        )  # of no connection: what a host has registered on its own is not ours
+        reader = self._reader
         rows: list[list[Row]] = []
         for at, (result, command) in enumerate(zip(results, commands, strict=True)):
             if result.status == ExecStatus.TUPLES_OK:
