@@ -1,9 +1,14 @@
 """Callers that arrive together share a commit, and nothing else."""
 
+import linecache
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from types import FrameType
 from typing import Any, TypeVar
 
 import attrs
@@ -21,7 +26,8 @@ from monochat_billing.errors import (
     UnknownName,
 )
 from monochat_billing.repositories import Reader, Storage, UnitOfWork
-from monochat_billing.service.group_commit import GroupCommit, Lane, _Caller, settle
+from monochat_billing.service import group_commit
+from monochat_billing.service.group_commit import Execute, GroupCommit, Lane, _Caller, settle
 from monochat_billing.service.pipeline import Command
 from tests.desk import Clock
 from tests.factories import lira
@@ -284,63 +290,18 @@ class TestFailures:
         assert sum(isinstance(one, StorageError) for one in ends) == 2
         assert counter.debit("after").result().amount == -10_000_000
 
-    def test_a_waiting_caller_that_gives_up_holds_nobody_up(self) -> None:
-        lane, gate, entered = Lane(GroupCommit()), threading.Event(), threading.Event()
-
-        def execute(commands: Sequence[Command]) -> list[Any]:
-            entered.set()
-            gate.wait()
-            return [1] * len(commands)
-
-        class Impatient:
-            def acquire(self) -> None:
-                raise KeyboardInterrupt
-
-        with ThreadPoolExecutor(2) as pool:
-            leading = pool.submit(lane.run, _nothing(), execute)
-            entered.wait()
-            with lane._mutex:
-                caller = lane._join(_nothing())
-            caller.woken = Impatient()  # type: ignore[assignment] # a lock that is interrupted
-            with pytest.raises(KeyboardInterrupt):
-                lane._wait(caller)
-            gate.set()
-            assert leading.result() == 1
-            assert lane._leader is None
-
-    def test_who_gives_up_with_an_answer_wakes_who_comes_after(self) -> None:
-        lane, woken = Lane(GroupCommit()), threading.Event()
-
-        class Impatient:
-            def acquire(self) -> None:
-                lane._answer([leading, *waiting], [1, 2, 3, 4])
-                raise KeyboardInterrupt
-
-            def release(self) -> None:
-                pass
-
-        leading, *waiting = [_Caller(_nothing(), leads=False) for _ in range(4)]
-        waiting[0].woken = Impatient()  # type: ignore[assignment] # a lock that is interrupted
-
-        def wait() -> None:
-            for one in waiting[1:]:
-                lane._wait(one)
-            woken.set()
-
-        following = threading.Thread(target=wait)
-        following.start()
-        with pytest.raises(KeyboardInterrupt):
-            lane._wait(waiting[0])
-        following.join(30)
-        assert woken.is_set()
-        assert [one.answer for one in waiting] == [2, 3, 4]
-
     def test_who_gave_up_before_the_answer_is_passed_over(self) -> None:
         lane = Lane(GroupCommit())
-        leading, gone, waiting = [_Caller(_nothing(), leads=False) for _ in range(3)]
-        gone.gone = True
+        leading, gone, waiting = [_Caller(_nothing(), thread) for thread in range(3)]
+        for one in (gone, waiting):
+            one.woken = threading.Lock()
+            one.woken.acquire()
+        lane._leave(gone)
         lane._answer([leading, gone, waiting], [1, 2, 3])
+        assert (gone.answer, waiting.answer) == (None, 3)
+        assert gone.woken is not None
         assert gone.woken.locked()
+        assert waiting.woken is not None
         assert waiting.woken.acquire(blocking=False)
 
     def test_who_asks_from_within_a_commit_is_refused_by_the_storage(self) -> None:
@@ -357,3 +318,113 @@ class TestFailures:
         assert "a unit of work is open in this thread" in str(answer)
         with pytest.raises(InsufficientFunds):
             billing.balances.debit("acme", lira("1"), reason="export", key="within")
+
+
+class Interrupted:
+    """Run in a lane, and be interrupted before a line of it, counted from where one comes."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> "Interrupted | None":
+        if frame.f_code.co_filename != group_commit.__file__:
+            return None
+        # Between a lock and the block that it guards no interrupt can come.
+        if event == "line" and not _text_of(frame).startswith("with "):
+            self.line -= 1
+            if not self.line:
+                raise KeyboardInterrupt
+        return self
+
+    def run(self, lane: Lane, execute: Execute) -> object:
+        before = sys.gettrace()
+        sys.settrace(self)
+        try:
+            return lane.run(_named("interrupted"), execute)
+        finally:
+            sys.settrace(before)
+
+
+def _text_of(frame: FrameType) -> str:
+    return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+
+
+def _named(account: str) -> Command:
+    return attrs.evolve(_nothing(), account=account)
+
+
+class TestInterrupts:
+    """Wherever a thread is interrupted, nobody else waits for ever or gets what is not theirs."""
+
+    @pytest.mark.parametrize("queue", [["interrupted", "a", "b"], ["a", "interrupted", "b"]])
+    def test_who_queues_can_be_interrupted_anywhere(self, queue: list[str]) -> None:
+        """In the first place it leads when its turn comes; in the second it has an answer."""
+
+        def asked(lane: Lane, pool: ThreadPoolExecutor, interrupted: Interrupted) -> object:
+            gate, entered = threading.Event(), threading.Event()
+
+            def execute(commands: Sequence[Command]) -> list[Any]:
+                if commands[0].account == "first":
+                    entered.set()
+                    gate.wait()
+                return [one.account for one in commands]
+
+            asking = {"first": pool.submit(lane.run, _named("first"), execute)}
+            entered.wait()
+            for place, name in enumerate(queue, 1):
+                ask = partial(interrupted.run, lane) if name == "interrupted" else None
+                ask = ask or partial(lane.run, _named(name))
+                asking[name] = pool.submit(ask, execute)
+                until(partial(_queued, lane, place, asking.get("interrupted")))
+            gate.set()
+            for name in ("first", "a", "b"):
+                answer = asking[name].result(30)
+                assert answer == name or "was interrupted; in doubt" in str(answer)
+            return asking["interrupted"].result(30)
+
+        assert interrupted_everywhere(asked, Lane(GroupCommit(window=0))) > 20
+
+    def test_who_comes_alone_can_be_interrupted_anywhere(self) -> None:
+        def asked(lane: Lane, pool: ThreadPoolExecutor, interrupted: Interrupted) -> object:
+            lane._expected = 1
+            return pool.submit(interrupted.run, lane, _names).result(30)
+
+        assert interrupted_everywhere(asked, Lane(GroupCommit(window=1))) > 20
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+    def test_a_forked_process_begins_with_an_empty_lane(self) -> None:
+        """It is empty before any thread comes: two that came at once would empty it twice."""
+        lane = Lane(GroupCommit())
+        lane._leader = _Caller(_nothing(), 0)
+        child = os.fork()
+        if not child:
+            os._exit(0 if lane._leader is None else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert lane._leader is not None
+
+
+def _queued(lane: Lane, many: int, interrupted: "Future[Any] | None") -> bool:
+    return len(lane._queue) == many or (interrupted is not None and interrupted.done())
+
+
+def _names(commands: Sequence[Command]) -> list[Any]:
+    return [one.account for one in commands]
+
+
+def interrupted_everywhere(
+    asked: Callable[[Lane, ThreadPoolExecutor, Interrupted], object], lane: Lane
+) -> int:
+    """Interrupt at each line, one after the other; give how many there are."""
+    line = 0
+    with ThreadPoolExecutor(8) as pool:
+        while True:
+            line += 1
+            try:
+                answer = asked(lane, pool, Interrupted(line))
+            except KeyboardInterrupt:
+                answer = None
+            assert pool.submit(lane.run, _named("after"), _names).result(30) == "after"
+            assert (lane._leader, len(lane._queue)) == (None, 0)
+            if answer is not None:
+                assert answer == "interrupted"
+                return line

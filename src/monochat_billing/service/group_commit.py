@@ -9,14 +9,18 @@ Meanwhile new callers queue, and the first of them leads next. A caller that com
 itself at once and waits for nobody, so there is no thread in the background and nothing to stop.
 
 One lane is better than several: a batch costs as much as five commands before its first, and the
-interpreter runs one thread at a time anyway (``docs/adr/0009-what-a-debit-costs.md`` has the figures).
+interpreter runs one thread at a time anyway (``docs/adr/0009-what-a-debit-costs.md`` has the
+figures).
 """
 
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import islice
 from typing import Any, Final, Protocol, final
+from weakref import WeakSet
 
 import attrs
 
@@ -127,22 +131,30 @@ class _Caller:
     interpreter's lock and go back to sleep: one after the other they find it free.
     """
 
-    __slots__ = ("answer", "command", "following", "gone", "leads", "woken")
+    __slots__ = ("answer", "command", "following", "gone", "leads", "thread", "woken")
 
-    def __init__(self, command: Command, *, leads: bool) -> None:
+    def __init__(self, command: Command, thread: int) -> None:
         self.command = command
+        self.thread = thread
         self.answer: Any = None
         self.following: _Caller | None = None
         self.gone = False
-        self.leads = leads
-        if not leads:
-            self.woken = threading.Lock()
-            self.woken.acquire()
+        self.leads = False
+        self.woken: threading.Lock | None = None
+
+    def wake(self) -> None:
+        """Let it go on; do nothing if it was told so before, or never slept."""
+        if self.woken is not None:
+            with suppress(RuntimeError):  # released already
+                self.woken.release()
 
 
 @final
 class Lane:
     """Run commands of many threads in batches, one batch at a time.
+
+    An interrupt may be raised anywhere in a thread: whoever it stops leaves the lane as if it had
+    gone on, so that nobody waits for it. What does that may be done twice.
 
     A forked process starts with an empty lane.
     """
@@ -150,12 +162,13 @@ class Lane:
     def __init__(self, settings: GroupCommit) -> None:
         self._settings = settings
         self._forget_process()
+        _LANES.add(self)
 
     def _forget_process(self) -> None:
         self._process = os.getpid()
         self._mutex = threading.Lock()
         self._queue: deque[_Caller] = deque()
-        self._leader: int | None = None
+        self._leader: _Caller | None = None
         self._expected = 0
         self._gate: threading.Lock | None = None
 
@@ -170,67 +183,77 @@ class Lane:
         """
         if self._process != os.getpid():
             self._forget_process()
-        me = threading.get_ident()
-        with self._mutex:
-            if self._leader == me:
-                caller = None
-            elif self._leader is None:
-                self._leader = me
-                caller = _Caller(command, leads=True)
-            else:
-                caller = self._join(command)
-        if caller is None:
+        me, leader = threading.get_ident(), self._leader
+        if leader is not None and leader.thread == me:
             # A function of the host's, called while its thread leads, asks in its turn. It may not
             # wait for itself; the storage says that a unit of work is open.
             return settle(execute, [command])[0]
-        if caller.leads:  # at once, because nobody else is there
-            return self._lead(caller, execute)
-        self._wait(caller)
-        return self._lead(caller, execute) if caller.leads else caller.answer
-
-    def _join(self, command: Command) -> _Caller:
-        queued = len(self._queue) + 1
-        if queued > self._settings.queue:
-            raise StoreBusy("queue", f"{self._settings.queue} callers wait already")
-        caller = _Caller(command, leads=False)
-        self._queue.append(caller)
-        if self._gate is not None and queued >= self._expected:
-            self._gate.release()
-            self._gate = None
-        return caller
-
-    def _wait(self, caller: _Caller) -> None:
-        """Sleep until there is an answer, or until it is this caller's turn to lead."""
+        caller = _Caller(command, me)
         try:
-            caller.woken.acquire()
-        except BaseException:  # an interrupt: its turn is handed on, and it is raised again
-            with self._mutex:
-                caller.gone = True
-                if caller in self._queue:
-                    self._queue.remove(caller)
-                leads, following = caller.leads, caller.following
-            if leads:
-                self._hand_over(0)
-            if following is not None:
-                following.woken.release()
+            self._come(caller)
+            if caller.woken is not None:
+                caller.woken.acquire()
+            if caller.leads:
+                return self._lead(caller, execute)
+            if caller.following is not None:
+                caller.following.wake()
+        except BaseException:
+            self._leave(caller)
             raise
-        if caller.following is not None:
-            caller.following.woken.release()
+        return caller.answer
+
+    def _come(self, caller: _Caller) -> None:
+        """Lead at once where nobody does, or queue."""
+        with self._mutex:
+            if self._leader is None:
+                caller.leads = True
+                self._leader = caller
+                return
+            queued = len(self._queue) + 1
+            if queued > self._settings.queue:
+                raise StoreBusy("queue", f"{self._settings.queue} callers wait already")
+            caller.woken = threading.Lock()
+            caller.woken.acquire()
+            self._queue.append(caller)
+            if self._gate is not None and queued >= self._expected:
+                gate, self._gate = self._gate, None
+                gate.release()
+
+    def _leave(self, caller: _Caller) -> None:
+        """Hand on what a caller has that gives up: its place, its turn, the word for the next."""
+        with self._mutex:
+            caller.gone = True
+            if caller.woken is not None and caller in self._queue:
+                self._queue.remove(caller)
+            following = caller.following
+        self._hand_over(caller, 0)
+        if following is not None:
+            following.wake()
 
     def _lead(self, leader: _Caller, execute: Execute) -> Any:  # noqa: ANN401 - as above
         batch = [leader]
         answers: list[Any] = []
-        self._leader = threading.get_ident()
         try:
             if self._expected or self._queue:
                 self._gather(batch)
             answers = settle(execute, [one.command for one in batch])
-        finally:
-            answers = answers or _interrupted(batch)
             if len(batch) > 1:
                 self._answer(batch, answers)
-            self._hand_over(len(batch) - 1)
+            self._hand_over(leader, len(batch) - 1)
+        except BaseException:
+            self._break_off(batch, answers)
+            raise
         return answers[0]
+
+    def _break_off(self, batch: list[_Caller], answers: Sequence[object]) -> None:
+        """Give the answers that there are, or say that the leader was interrupted."""
+        with self._mutex:
+            waiting = set(self._queue)
+            batch[:] = [one for one in batch if one not in waiting]
+        if len(answers) != len(batch):
+            answers = _interrupted(batch)
+        self._answer(batch, answers)
+        self._hand_over(batch[0], len(batch) - 1)
 
     def _answer(self, batch: Sequence[_Caller], answers: Sequence[object]) -> None:
         """Give everybody's answer but the leader's, and wake the first: each wakes the next."""
@@ -242,7 +265,7 @@ class Lane:
                     caller.following = first
                     first = caller
         if first is not None:
-            first.woken.release()
+            first.wake()
 
     def _gather(self, batch: list[_Caller]) -> None:
         """Wait for as many as were there last time, as long as others come; take who is there."""
@@ -259,23 +282,40 @@ class Lane:
         with self._mutex:
             self._gate = None
             many = min(len(self._queue), self._settings.batch - 1)
-            batch += [self._queue.popleft() for _ in range(many)]
+            batch += islice(self._queue, many)
+            for _ in range(many):  # whoever is in both meanwhile still waits
+                self._queue.popleft()
 
-    def _hand_over(self, served: int) -> None:
+    def _hand_over(self, leader: _Caller, served: int) -> None:
         """Let the first who waits lead; expect whoever was served, and whoever waits, to come."""
         with self._mutex:
-            self._expected = min(served + len(self._queue), self._settings.batch - 1)
-            if not self._queue:
-                self._leader = None
+            if self._leader is leader:
+                self._expected = min(served + len(self._queue), self._settings.batch - 1)
+                if not self._queue:
+                    self._leader = None
+                    return
+                self._leader = self._queue[0]
+            following = self._leader
+            if following is None or following.gone:
                 return
-            following = self._queue.popleft()
-            following.leads = True
-            self._leader = _CHOSEN
-        following.woken.release()
+            if self._queue and self._queue[0] is following:
+                following.leads = True
+                self._queue.popleft()
+        if following.leads:
+            following.wake()
 
 
-_CHOSEN: Final = -1
-"""Stand for a leader that was chosen and is not awake yet."""
+_LANES: Final[WeakSet[Lane]] = WeakSet()
+
+
+def _forget_processes() -> None:
+    """Empty every lane before a thread of the forked process comes."""
+    for lane in list(_LANES):
+        lane._forget_process()  # noqa: SLF001 - ours
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_processes)
 
 
 def _interrupted(batch: Sequence[_Caller]) -> list[StorageError]:
