@@ -283,14 +283,16 @@ class TestDebitMany:
         ),
         items=st.lists(st.integers(1, 40), max_size=8),
         kind=st.sampled_from([EntryKind.MESSAGE_FEE, EntryKind.CHARGE]),
+        limit=st.sampled_from([0, 50]),
     )
     def test_is_a_loop_of_debits(
         self,
         credits: list[tuple[int, int | None, bool, int]],  # noqa: A002
         items: list[int],
         kind: EntryKind,
+        limit: int,
     ) -> None:
-        """Same books, same entries, same refusals, whatever the lots are like."""
+        """Same books, same debts, same refusals, whatever the lots are like, on credit too."""
         books = open_balance(Books("acme"), "TRY")
         for units, days, earmarked, priority in credits:
             terms = Terms(
@@ -300,6 +302,8 @@ class TestDebitMany:
             )
             amount = money(units, "TRY")
             books = credit(books, amount, memo(at=START - DAY), terms).books
+        limited = attrs.evolve(books.balance("TRY"), credit_limit=limit * MICRO)
+        books = books.with_balance(limited)
         said = memo(kind, START + DAY, reason="fee", actor="ada")
         loop = books
         results: list[Entry | InsufficientFunds] = []
