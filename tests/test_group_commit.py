@@ -1,14 +1,11 @@
 """Callers that arrive together share a commit, and nothing else."""
 
-import linecache
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from types import FrameType
 from typing import Any, TypeVar
 
 import attrs
@@ -27,10 +24,11 @@ from monochat_billing.errors import (
 )
 from monochat_billing.repositories import Reader, Storage, UnitOfWork
 from monochat_billing.service import group_commit
-from monochat_billing.service.group_commit import Execute, GroupCommit, Lane, _Caller, settle
+from monochat_billing.service.group_commit import GroupCommit, Lane, _Caller, settle
 from monochat_billing.service.pipeline import Command
 from tests.desk import Clock
 from tests.factories import lira
+from tests.interrupts import Interrupt
 
 T = TypeVar("T")
 
@@ -320,35 +318,6 @@ class TestFailures:
             billing.balances.debit("acme", lira("1"), reason="export", key="within")
 
 
-class Interrupted:
-    """Run in a lane, and be interrupted before a line of it, counted from where one comes."""
-
-    def __init__(self, line: int) -> None:
-        self.line = line
-
-    def __call__(self, frame: FrameType, event: str, _: object) -> "Interrupted | None":
-        if frame.f_code.co_filename != group_commit.__file__:
-            return None
-        # Between a lock and the block that it guards no interrupt can come.
-        if event == "line" and not _text_of(frame).startswith("with "):
-            self.line -= 1
-            if not self.line:
-                raise KeyboardInterrupt
-        return self
-
-    def run(self, lane: Lane, execute: Execute) -> object:
-        before = sys.gettrace()
-        sys.settrace(self)
-        try:
-            return lane.run(_named("interrupted"), execute)
-        finally:
-            sys.settrace(before)
-
-
-def _text_of(frame: FrameType) -> str:
-    return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-
-
 def _named(account: str) -> Command:
     return attrs.evolve(_nothing(), account=account)
 
@@ -360,7 +329,7 @@ class TestInterrupts:
     def test_who_queues_can_be_interrupted_anywhere(self, queue: list[str]) -> None:
         """In the first place it leads when its turn comes; in the second it has an answer."""
 
-        def asked(lane: Lane, pool: ThreadPoolExecutor, interrupted: Interrupted) -> object:
+        def asked(lane: Lane, pool: ThreadPoolExecutor, interrupt: Interrupt) -> object:
             gate, entered = threading.Event(), threading.Event()
 
             def execute(commands: Sequence[Command]) -> list[Any]:
@@ -372,9 +341,9 @@ class TestInterrupts:
             asking = {"first": pool.submit(lane.run, _named("first"), execute)}
             entered.wait()
             for place, name in enumerate(queue, 1):
-                ask = partial(interrupted.run, lane) if name == "interrupted" else None
-                ask = ask or partial(lane.run, _named(name))
-                asking[name] = pool.submit(ask, execute)
+                ask = partial(lane.run, _named(name), execute)
+                ask = partial(interrupt.run, ask) if name == "interrupted" else ask
+                asking[name] = pool.submit(ask)
                 until(partial(_queued, lane, place, asking.get("interrupted")))
             gate.set()
             for name in ("first", "a", "b"):
@@ -385,9 +354,10 @@ class TestInterrupts:
         assert interrupted_everywhere(asked, Lane(GroupCommit(window=0))) > 20
 
     def test_who_comes_alone_can_be_interrupted_anywhere(self) -> None:
-        def asked(lane: Lane, pool: ThreadPoolExecutor, interrupted: Interrupted) -> object:
+        def asked(lane: Lane, pool: ThreadPoolExecutor, interrupt: Interrupt) -> object:
             lane._expected = 1
-            return pool.submit(interrupted.run, lane, _names).result(30)
+            ask = partial(lane.run, _named("interrupted"), _names)
+            return pool.submit(interrupt.run, ask).result(30)
 
         assert interrupted_everywhere(asked, Lane(GroupCommit(window=1))) > 20
 
@@ -412,7 +382,7 @@ def _names(commands: Sequence[Command]) -> list[Any]:
 
 
 def interrupted_everywhere(
-    asked: Callable[[Lane, ThreadPoolExecutor, Interrupted], object], lane: Lane
+    asked: Callable[[Lane, ThreadPoolExecutor, Interrupt], object], lane: Lane
 ) -> int:
     """Interrupt at each line, one after the other; give how many there are."""
     line = 0
@@ -420,7 +390,7 @@ def interrupted_everywhere(
         while True:
             line += 1
             try:
-                answer = asked(lane, pool, Interrupted(line))
+                answer = asked(lane, pool, Interrupt(line, group_commit.__file__))
             except KeyboardInterrupt:
                 answer = None
             assert pool.submit(lane.run, _named("after"), _names).result(30) == "after"

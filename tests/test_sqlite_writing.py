@@ -2,7 +2,9 @@
 
 import sqlite3
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -11,13 +13,14 @@ import sqlalchemy
 from hypothesis import given, strategies as st
 from sqlalchemy.pool import QueuePool
 
-from monochat_billing.adapters.sql import SqlStorage, _rows
+from monochat_billing.adapters.sql import SqlStorage, _rows, _session, storage as _storage
 from monochat_billing.adapters.sql._backends import Sqlite
 from monochat_billing.adapters.sql._runs import run_of
 from monochat_billing.adapters.sql._session import Session
 from monochat_billing.balance import Entry, EntryKind, Exchange
 from monochat_billing.errors import StorageMisuse
 from tests.factories import lira, open_account, state_of, stored
+from tests.interrupts import Interrupt
 from tests.test_sql import debit
 
 T = datetime(2026, 10, 5, tzinfo=UTC)
@@ -73,6 +76,41 @@ class TestTheWriter:
     def test_a_write_that_ends_after_the_storage_gives_it_back(self, storage: SqlStorage) -> None:
         storage.write(lambda _: storage.close())
         assert storage._writer is None
+
+    def test_it_is_not_kept_by_a_storage_that_is_closed_meanwhile(
+        self, storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another thread may close the storage between any two lines of a write."""
+        connection = connection_of(storage)
+        kept = SqlStorage.__setattr__
+
+        def close_first(self: SqlStorage, name: str, value: object) -> None:
+            if name == "_writer" and value is not None:
+                monkeypatch.undo()
+                self.close()
+            kept(self, name, value)
+
+        monkeypatch.setattr(SqlStorage, "__setattr__", close_first)
+        assert connection_of(storage) is connection
+        assert storage._writer is None
+
+    def test_an_interrupt_anywhere_leaves_nothing_locked(self, tmp_path: Path) -> None:
+        """Neither the file nor the turn: the next thread writes at once, and this one after it."""
+        url = f"sqlite:///{tmp_path / 'billing.db'}"
+        with SqlStorage(url, busy_deadline=0) as storage, ThreadPoolExecutor(1) as other:
+            open_account(storage, funds="5")
+            line, stopped = 0, True
+            while stopped:
+                line += 1
+                interrupt = Interrupt(line, _storage.__file__, _session.__file__)
+                stopped = False
+                try:
+                    interrupt.run(partial(debit, storage, "0.01"))
+                except KeyboardInterrupt as error:
+                    stopped = error.__traceback__ is not None  # it holds on to what was open
+                    other.submit(debit, storage, "0.01").result()
+                    debit(storage, "0.01")
+            assert line > 30
 
     def test_a_pool_of_the_hosts_is_not_starved(self, tmp_path: Path) -> None:
         """Where a host says how many connections there are, each is given back."""

@@ -19,6 +19,7 @@ from fractions import Fraction
 from functools import partial
 from types import TracebackType
 from typing import Final, Literal, Self, TypeVar, cast, final
+from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -132,6 +133,7 @@ class SqlStorage:
         self._closed = False
         self._ready = False
         self._forget_process()
+        _STORAGES.add(self)
 
     def _new_engine(self) -> Engine:
         try:
@@ -149,7 +151,7 @@ class SqlStorage:
     def _forget_process(self) -> None:
         self._process = os.getpid()
         self._writer: PoolProxiedConnection | None = None
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()  # knows whose turn it is
         self._opening = threading.Lock()
         self._here = threading.local()
 
@@ -204,22 +206,20 @@ class SqlStorage:
         self._enter_process()
         deadline = _Deadline(self._patience)
         alone = self._backend.one_connection
-        if alone:
-            self._take_turn("upgrade", deadline)
         try:
+            if alone:
+                self._take_turn("upgrade", deadline)
             self._repeat("upgrade", deadline, lambda: self._migrate(only_if_empty=False))
             self._ready = True
         finally:
             if alone:
-                self._turn.release()
+                self._end_turn()
 
     def close(self) -> None:
         """Close the connections; the storage cannot be used afterwards."""
         self._enter_process()
         self._closed = True
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        self._close_writer()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -250,24 +250,37 @@ class SqlStorage:
         if refused or (within and backend.one_connection):
             raise StorageMisuse(operation, "a unit of work is open in this thread")
         deadline = _Deadline(self._patience)
-        if alone:
-            self._take_turn(operation, deadline)
-        self._here.within = (*within, operation)
         try:
+            self._here.within = (*within, operation)
+            if alone:
+                self._take_turn(operation, deadline)
             if not self._ready:
                 self._open(deadline)
             keeps = writes and backend.keeps_writer
             attempt = partial(self._attempt, begin, work, keeps=keeps)
-            return self._repeat(operation, deadline, attempt)
-        finally:
-            self._here.within = within
-            if alone:
-                self._turn.release()
+            result = self._repeat(operation, deadline, attempt)
+            self._leave(within, alone=alone)
+        except BaseException:  # an interrupt too, even one that came while it left
+            self._leave(within, alone=alone)
+            raise
+        return result
+
+    def _leave(self, within: tuple[str, ...], *, alone: bool) -> None:
+        """Let the next thread write, and this one again; nothing is done twice."""
+        self._here.within = within
+        if alone:
+            self._end_turn()
 
     def _take_turn(self, operation: str, deadline: _Deadline) -> None:
         """Queue the threads of this process, where the database takes one at a time anyway."""
         if not self._turn.acquire(timeout=deadline.left):
             raise StoreBusy(operation, "another thread was writing until the deadline")
+
+    def _end_turn(self) -> None:
+        try:
+            self._turn.release()
+        except RuntimeError:  # it never was this thread's: it gave up before, or was interrupted
+            return
 
     def _repeat(self, operation: str, deadline: _Deadline, attempt: Callable[[], T]) -> T:
         while True:
@@ -286,29 +299,22 @@ class SqlStorage:
                 result = work(session)
                 if session.failure is not None:
                     raise session.failure  # noqa: TRY301 - it was swallowed by the work
+                session.commit()
             except BaseException as error:
                 self._undo(connection, session)
                 if session.verdict is Verdict.AGAIN and isinstance(error, Exception):
                     raise _Again from session.failure
                 raise
-            self._commit(connection, session)
             session.close()
             done = keeps
             return result
         finally:
-            if done and not self._closed:
-                self._writer = connection
-            else:
+            if not done:
                 connection.close()
-
-    def _commit(self, connection: PoolProxiedConnection, session: Session) -> None:
-        try:
-            session.commit()
-        except StorageError as error:
-            self._undo(connection, session)
-            if session.verdict is Verdict.AGAIN:
-                raise _Again from error
-            raise
+            else:
+                self._writer = connection
+                if self._closed:  # meanwhile, by another thread, which has not seen it
+                    self._close_writer()
 
     def _undo(self, connection: PoolProxiedConnection, session: Session) -> None:
         """Roll back, and close a connection that failed.
@@ -334,6 +340,11 @@ class SqlStorage:
         """
         writer, self._writer = self._writer, None
         return self._connect() if writer is None or self._closed else writer
+
+    def _close_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
     def _connect(self) -> PoolProxiedConnection:
         if self._closed:
@@ -419,6 +430,19 @@ class SqlStorage:
         cursor = cast("Cursor", connection.connection.cursor())
         self._backend.make_durable(cursor)
         cursor.close()
+
+
+_STORAGES: Final[WeakSet[SqlStorage]] = WeakSet()
+
+
+def _enter_processes() -> None:
+    """Let every storage enter the forked process before a thread of it comes."""
+    for storage in list(_STORAGES):
+        storage._enter_process()  # noqa: SLF001 - ours
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_enter_processes)
 
 
 def _url(given: str | URL | Engine) -> URL:
