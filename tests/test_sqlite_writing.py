@@ -19,8 +19,12 @@ from monochat_billing.adapters.sql._runs import run_of
 from monochat_billing.adapters.sql._session import Session
 from monochat_billing.balance import Entry, EntryKind, Exchange
 from monochat_billing.errors import StorageMisuse
-from tests.factories import lira, open_account, state_of, stored
+from monochat_billing.holds import place_hold
+from monochat_billing.repositories import Changes
+from monochat_billing.scheduling import ScheduleMove
+from tests.factories import later, lira, open_account, save, scheduled, state_of, stored
 from tests.interrupts import Interrupt
+from tests.scene import memo
 from tests.test_sql import debit
 
 T = datetime(2026, 10, 5, tzinfo=UTC)
@@ -207,3 +211,38 @@ class TestRuns:
         for fields in ({"corrects": 1}, {"exchange": exchange}):
             assert run_of([entry(number, **fields) for number in range(1, 20)]) is None
         assert run_of([entry(number) for number in range(1, 8)]) is None
+
+
+class TestOrder:
+    """What an account holds is loaded in the order of its making, and then by id."""
+
+    @pytest.fixture
+    def storage(self) -> SqlStorage:
+        opened = SqlStorage("sqlite://")
+        open_account(opened, funds="5")
+        return opened
+
+    def test_of_changes_and_of_those_that_were_asked_for(self, storage: SqlStorage) -> None:
+        state = state_of(stored(storage))
+        changes = [
+            scheduled("zz"),
+            scheduled("b", requested_at=later(hours=1)),
+            scheduled("a", requested_at=later(hours=1)),
+            scheduled("m", requested_at=later(minutes=1)).ended(
+                ScheduleMove.APPLY, later(days=1), "as planned"
+            ),
+        ]
+        save(storage, Changes(state, state.with_schedule(changes)))
+        assert list(state_of(stored(storage)).schedule) == ["zz", "a", "b"]
+        assert list(state_of(stored(storage, schedule=["m"])).schedule) == ["zz", "m", "a", "b"]
+
+    def test_of_holds_and_of_those_that_were_asked_for(self, storage: SqlStorage) -> None:
+        for name, hours in (("zz", 0), ("b", 2), ("a", 2), ("m", 1)):
+            state = state_of(stored(storage))
+            placed = place_hold(
+                state.books, lira("1"), memo(at=later(hours=hours)), hold_id=name, expires_at=None
+            )
+            save(storage, Changes(state, state.with_hold(placed.books, placed.hold)))
+        assert list(state_of(stored(storage)).holds) == ["zz", "m", "a", "b"]
+        asked = state_of(stored(storage, holds=["zz", "b"]))
+        assert list(asked.holds) == ["zz", "m", "a", "b"]
