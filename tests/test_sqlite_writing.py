@@ -20,7 +20,7 @@ from monochat_billing.adapters.sql._session import Session
 from monochat_billing.balance import Entry, EntryKind, Exchange
 from monochat_billing.errors import StorageMisuse
 from monochat_billing.holds import place_hold
-from monochat_billing.repositories import Changes
+from monochat_billing.repositories import Changes, Wanted
 from monochat_billing.scheduling import ScheduleMove
 from tests.factories import later, lira, open_account, save, scheduled, state_of, stored
 from tests.interrupts import Interrupt
@@ -211,6 +211,22 @@ class TestRuns:
         for fields in ({"corrects": 1}, {"exchange": exchange}):
             assert run_of([entry(number, **fields) for number in range(1, 20)]) is None
         assert run_of([entry(number) for number in range(1, 8)]) is None
+
+
+class TestAskedLots:
+    """Whoever asks for an entry gets the lots that it names, open or spent, once each."""
+
+    def test_an_open_lot_is_not_there_twice(self) -> None:
+        with SqlStorage("sqlite://") as storage:
+            open_account(storage, funds="5")
+            debit(storage, "2")
+            wanted = [Wanted("acme", entries=frozenset({1, 2}))]
+            state = state_of(storage.read(lambda reader: reader.load(wanted))["acme"])
+            assert list(state.entries) == [1, 2]
+            assert state.books == state_of(stored(storage)).books
+            debit(storage, "3")
+            state = state_of(storage.read(lambda reader: reader.load(wanted))["acme"])
+            assert [lot.remaining for lot in state.books.balance("TRY").lots] == [0]
 
 
 class TestOrder:
