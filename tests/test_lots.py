@@ -13,6 +13,7 @@ from monochat_billing.lots import (
     Share,
     burn,
     burnable,
+    in_burn_order,
     insert,
     restore,
 )
@@ -77,6 +78,22 @@ class TestBurnOrder:
             lot(6),
         ]
         assert numbers(in_order(*(lots[index] for index in order))) == [1, 2, 3, 4, 5, 6]
+
+    @given(
+        lots=st.lists(
+            st.builds(
+                lot,
+                st.integers(1, 9),
+                priority=st.integers(1, 3),
+                granted_at=st.sampled_from([START - DAY, START]),
+                expires_at=st.sampled_from([None, START + DAY, START + 2 * DAY]),
+            ),
+            unique_by=lambda one: one.number,
+        )
+    )
+    def test_many_are_ordered_at_once_as_they_are_one_by_one(self, lots: list[Lot]) -> None:
+        """An account of a thousand lots is loaded at the cost of a sort, to the same order."""
+        assert in_burn_order(lots) == in_order(*lots)
 
     def test_a_lot_of_the_same_number_is_replaced(self) -> None:
         """There is never a lot twice."""

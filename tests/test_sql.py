@@ -19,6 +19,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from monochat_billing import lots
 from monochat_billing.adapters.sql import (
     HEAD,
     VERSION_TABLE,
@@ -1099,6 +1100,23 @@ class TestStatements:
             return [one for one in traced if one.startswith("SELECT")]
 
         assert len(selects(["a"])) == len(selects([f"m-{n}" for n in range(5000)])) == 4
+
+    def test_open_lots_are_put_in_order_with_one_look_at_each(
+        self, storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An account of a thousand lots costs no thousand looks at each of them."""
+        open_account(storage, funds="1")
+        for _ in range(29):
+            save(storage, crediting(state_of(stored(storage)), lira("1")))
+        rank, looks = lots._burn_key, list[int]()
+
+        def looking(lot: lots.Lot) -> Any:  # noqa: ANN401 - as the original
+            looks.append(lot.number)
+            return rank(lot)
+
+        monkeypatch.setattr(lots, "_burn_key", looking)
+        assert len(state_of(stored(storage)).books.balance("TRY").lots) == 30
+        assert sorted(looks) == list(range(1, 31))
 
     def test_every_read_goes_by_an_index(self, storage: SqlStorage) -> None:
         """No table is scanned, and none is sorted, however large it grows."""

@@ -28,6 +28,7 @@ __all__ = [
     "burn",
     "burnable",
     "debt_share",
+    "in_burn_order",
     "insert",
     "make_lot",
     "pin",
@@ -217,6 +218,14 @@ def insert(lots: Iterable[Lot], lot: Lot) -> tuple[Lot, ...]:
     ordered = [other for other in lots if other.number != lot.number]
     insort(ordered, lot, key=_burn_key)
     return tuple(ordered)
+
+
+def in_burn_order(lots: Iterable[Lot]) -> tuple[Lot, ...]:
+    """Return ``lots``, each of another number, in the order in which a charge burns them.
+
+    It is what :func:`insert` makes of them one by one, at the cost of a sort.
+    """
+    return tuple(sorted(lots, key=_burn_key))
 
 
 def burnable(lots: Iterable[Lot], kind: ChargeKind | None, at: datetime) -> int:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache, reduce
+from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
@@ -200,8 +200,7 @@ def balances(rows: Sequence[Row], lots: Sequence[Lot]) -> Mapping[str, Balance]:
 
 
 def _in_burn_order(lots: Sequence[Lot]) -> tuple[Lot, ...]:
-    nothing: tuple[Lot, ...] = ()
-    return tuple(lots) if len(lots) < _TWO else reduce(_lots.insert, lots, nothing)
+    return tuple(lots) if len(lots) < _TWO else _lots.in_burn_order(lots)
 
 
 def changed_lot_row(account_id: str, lot: Lot) -> Row:
