@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -13,12 +14,13 @@ import sqlalchemy
 from hypothesis import given, strategies as st
 from sqlalchemy.pool import QueuePool
 
+from monochat_billing import Billing, sample_catalog
 from monochat_billing.adapters.sql import SqlStorage, _rows, _session, storage as _storage
 from monochat_billing.adapters.sql._backends import Sqlite
 from monochat_billing.adapters.sql._runs import run_of
 from monochat_billing.adapters.sql._session import Session
 from monochat_billing.balance import Entry, EntryKind, Exchange
-from monochat_billing.errors import StorageMisuse
+from monochat_billing.errors import InvalidInput, StorageMisuse
 from monochat_billing.holds import place_hold
 from monochat_billing.repositories import Changes, Wanted
 from monochat_billing.scheduling import ScheduleMove
@@ -211,6 +213,33 @@ class TestRuns:
         for fields in ({"corrects": 1}, {"exchange": exchange}):
             assert run_of([entry(number, **fields) for number in range(1, 20)]) is None
         assert run_of([entry(number) for number in range(1, 8)]) is None
+
+
+class TestNoText:
+    """What a database cannot keep as text is refused, and never half kept."""
+
+    def test_a_run_leaves_it_to_the_driver_to_refuse(self) -> None:
+        run = run_of([entry(number, reference="\ud800") for number in range(1, 9)])
+        assert run is not None
+        assert TestRuns.STATEMENTS.insert_run is not None
+        with pytest.raises(UnicodeEncodeError):
+            inserted(TestRuns.STATEMENTS.insert_run.text, [run])
+
+    def test_a_run_has_none_that_would_be_cut(self) -> None:
+        entries = [entry(number) for number in range(1, 9)]
+        assert run_of([*entries, entry(9, reference="a\0b")]) is None
+        assert run_of([*entries, entry(9, reference="a b")]) is not None
+
+    @pytest.mark.parametrize("reference", ["\ud800", "a\0b", "a\nb", None, 5, "x" * 501])
+    def test_a_batch_is_refused_for_one_item(self, reference: Any) -> None:  # noqa: ANN401 - that is the point
+        with SqlStorage("sqlite://") as storage:
+            open_account(storage, funds="50")
+            billing = Billing(catalog=sample_catalog(), storage=storage)
+            items = [(lira("1"), f"m-{number}") for number in range(9)]
+            items.append((lira("1"), reference))
+            with pytest.raises(InvalidInput, match=r"items: .* is no line of text"):
+                billing.balances.debit_many("acme", items, reason="export", key="k")
+            assert len(billing.balances.entries("acme")) == 1
 
 
 class TestAskedLots:

@@ -39,6 +39,7 @@ from monochat_billing.money import Money, negate
 from monochat_billing.postings import posting_events
 from monochat_billing.rounding import HALF_UP, Rounding
 from monochat_billing.standing import close_balance, move_balance, set_credit_limit
+from monochat_billing.texts import check_lines
 from monochat_billing.transfers import Rate, transfer
 from monochat_billing.units import Amount, Units, unit_of
 
@@ -277,11 +278,13 @@ def charge_many(
 
     Raises:
         InsufficientFunds: the batch is atomic and an item cannot be paid; nothing has changed.
-        InvalidInput: there are no items, an amount is not above zero, or they are of two units.
+        InvalidInput: there are no items, an amount is not above zero, they are of two units, or a
+            reference is no line of text.
         UnknownName: the account has no balance in that unit.
     """
     if not items:
         raise InvalidInput("items", (), "is empty", "pass at least one (amount, reference)")
+    check_lines([reference for _, reference in items], "items")
     balance = state.books.of(items[0][0])
     counted: list[tuple[int, str]] = []
     last, units = None, 0

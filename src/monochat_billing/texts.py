@@ -6,13 +6,20 @@ would have been known.
 Does not own what a text means.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from monochat_billing.errors import InvalidInput
 
-__all__ = ["LONGEST_LINE", "check_identity", "check_line", "member_of", "one_of"]
+__all__ = [
+    "LONGEST_LINE",
+    "check_identity",
+    "check_line",
+    "check_lines",
+    "member_of",
+    "one_of",
+]
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
@@ -68,6 +75,26 @@ def check_line(value: Any, field: str) -> str:  # noqa: ANN401 - as above
             f"pass at most {LONGEST_LINE} printable characters",
         )
     return value
+
+
+def check_lines(values: Sequence[Any], field: str) -> None:
+    r"""Refuse the first of many values that is no line of text; where all are, it is quick.
+
+    Raises:
+        InvalidInput: one is not a string of at most 500 printable characters.
+
+    >>> check_lines(["export-1", "export-2"], "items")
+    >>> check_lines(["export-1", None], "items")
+    Traceback (most recent call last):
+    monochat_billing.errors.InvalidInput: items: None is no line of text; pass at most 500 ...
+    """
+    try:
+        fine = "".join(values).isprintable() and max(map(len, values), default=0) <= LONGEST_LINE
+    except TypeError:
+        fine = False
+    if not fine:
+        for value in values:
+            check_line(value, field)
 
 
 def member_of(kind: type[_Kind], value: _Kind | str, field: str) -> _Kind:

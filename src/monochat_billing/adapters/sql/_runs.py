@@ -9,7 +9,7 @@ time.
 """
 
 from collections.abc import Sequence
-from json.encoder import encode_basestring_ascii
+from json.encoder import encode_basestring
 from operator import attrgetter
 from typing import Final
 
@@ -21,6 +21,8 @@ APART: Final = ("number", "amount", "balance_after", "reference", "parts")
 """The columns that differ, in the order of the list."""
 
 _FEWEST: Final = 8
+_NUL: Final = "\\u0000"
+"""SQLite keeps such a character in a text, and ends the text there when it reads it from JSON."""
 _SHARED: Final = attrgetter(
     "account",
     "unit",
@@ -45,12 +47,15 @@ def run_of(entries: Sequence[Entry]) -> Row | None:
         return None
     if set(map(_SHARED, entries)) != {_SHARED(first)}:
         return None
-    quoted = encode_basestring_ascii
+    quoted = encode_basestring  # what is no text is left for the driver to refuse
     listed = [
         f"[{one.number},{one.amount},{one.balance_after},{quoted(one.reference)},"
         f'"{parts_text(one.parts)}"]'
         for one in entries
     ]
+    apart = ",".join(listed)
+    if _NUL in apart:
+        return None
     return (
         first.account,
         first.unit,
@@ -61,5 +66,5 @@ def run_of(entries: Sequence[Entry]) -> Row | None:
         ticks(first.effective_at),
         ticks(first.recorded_at),
         first.hold,
-        f"[{','.join(listed)}]",
+        f"[{apart}]",
     )
