@@ -361,6 +361,16 @@ class TestInterrupts:
 
         assert interrupted_everywhere(asked, Lane(GroupCommit(window=1))) > 20
 
+    def test_who_still_queues_is_in_no_batch_that_is_broken_off(self) -> None:
+        """An interrupt may come while the leader takes who is there: they lead, and get no word."""
+        lane = Lane(GroupCommit())
+        leader, waiting = _Caller(_nothing(), 0), _Caller(_nothing(), 1)
+        lane._leader = leader
+        lane._come(waiting)
+        lane._break_off([leader, waiting], [])
+        assert (waiting.answer, waiting.leads, len(lane._queue)) == (None, True, 0)
+        assert lane._leader is waiting
+
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
     def test_a_forked_process_begins_with_an_empty_lane(self) -> None:
         """It is empty before any thread comes: two that came at once would empty it twice."""
