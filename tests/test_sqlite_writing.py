@@ -1,5 +1,6 @@
 """How an SQLite file is written: by one connection that is kept, and in runs of entries."""
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -70,6 +71,18 @@ class TestTheWriter:
             debit(storage)
             assert given_up
             assert state_of(stored(storage)).books.balance("TRY").posted == 4_000_000
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+    def test_a_forked_process_leaves_it_alone_before_any_thread_comes(
+        self, storage: SqlStorage
+    ) -> None:
+        with storage:
+            connection_of(storage)
+            child = os.fork()
+            if not child:
+                os._exit(0 if storage._writer is None else 1)
+            assert os.waitpid(child, 0)[1] == 0
+            assert storage._writer is not None
 
     def test_it_is_closed_with_the_storage(self, storage: SqlStorage) -> None:
         connection = connection_of(storage)
