@@ -269,7 +269,7 @@ class Lane:
 
     def _gather(self, batch: list[_Caller]) -> None:
         """Wait for as many as were there last time, as long as others come; take who is there."""
-        window, gate, seen = self._settings.window / _MICROSECONDS, None, -1
+        window, gate, seen = self._settings.window / _MICROSECONDS, None, len(self._queue)
         with self._mutex:
             if len(self._queue) < self._expected and window:
                 gate = self._gate = threading.Lock()

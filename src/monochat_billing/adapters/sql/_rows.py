@@ -31,6 +31,8 @@ Row = Sequence[Any]
 
 _EVENTS: Final = {kind.__name__: kind for kind in EVENT_TYPES}
 _REMEMBERED: Final = 1024
+_HELD: Final = 4096
+"""How many holds are remembered: an account that sends messages has hundreds open at a time."""
 
 _WRONG: Final = (ArithmeticError, BillingError, LookupError, TypeError, ValueError)
 """What building a value raises when its row was not written by this library."""
@@ -64,6 +66,11 @@ def _subscription(document: str) -> Subscription:
 @lru_cache(maxsize=_REMEMBERED)
 def _scheduled(document: str) -> ScheduledChange:
     return documents.read(ScheduledChange, document)
+
+
+@lru_cache(maxsize=_HELD)
+def _hold(document: str) -> Hold:
+    return documents.read(Hold, document)
 
 
 # ------------------------------------------------------------------------------------- history
@@ -255,7 +262,7 @@ def hold_row(account_id: str, one: Hold) -> Row:
 
 def hold(row: Row) -> Hold:
     """Read a row of ``billing_holds``; its document stands last."""
-    return documents.read(Hold, row[-1])
+    return _hold(row[-1])
 
 
 def top_up_row(account_id: str, one: TopUp) -> Row:
