@@ -331,7 +331,7 @@ class TestReading:
         self, postgres_url: str, clock: Clock
     ) -> None:
         """The driver's own handbook shows how to get floats: they round large sums."""
-        floats = {"numeric": NumericLoader, "int8": IntLoader}
+        floats: dict[str, Any] = {"numeric": NumericLoader, "int8": IntLoader}
         with SqlStorage(postgres_url) as storage:
             billing = shop(storage, clock)
             large = money("9007199154.740993", "TRY")
