@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import attrs
 import pytest
 
 from monochat_billing import (
@@ -92,6 +93,14 @@ DOORS: list[tuple[str, type[InvalidInput], str, Callable[[Desk], object]]] = [
         InvalidInput,
         "records.id",
         lambda d: d.billing.usage.record("acme", [usage("wamid.\0")]),
+    ),
+    (
+        "usage with half a character in its reference",
+        InvalidInput,
+        "records.reference",
+        lambda d: d.billing.usage.record(
+            "acme", [attrs.evolve(usage("wamid.1"), reference="\ud800")]
+        ),
     ),
     ("no actor", InvalidInput, "actor", lambda d: plan(d, actor=None)),
     ("a timing in other words", InvalidInput, "timing", lambda d: plan(d, timing="LATER")),

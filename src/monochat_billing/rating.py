@@ -47,7 +47,6 @@ import attrs
 from monochat_billing.errors import InvalidInput, UnknownName
 from monochat_billing.money import DEFAULT_SCALE, Money, check_currency, from_units
 from monochat_billing.periods import check_zone, utc
-from monochat_billing.texts import check_line
 
 __all__ = [
     "MessageCategory",
@@ -96,8 +95,7 @@ class UsageRecord:
     has no field for the recipient's number.
 
     Raises:
-        InvalidInput: ``id`` is empty, ``id`` or ``reference`` is no line of text, or
-            ``occurred_at`` is naive.
+        InvalidInput: when ``id`` is empty or ``occurred_at`` is naive.
 
     >>> UsageRecord(
     ...     id="wamid.1",
@@ -121,8 +119,6 @@ class UsageRecord:
     def __attrs_post_init__(self) -> None:
         if not self.id:
             raise InvalidInput("id", self.id, "is empty", "pass the message id of the provider")
-        check_line(self.id, "id")
-        check_line(self.reference, "reference")
 
 
 def _rates(

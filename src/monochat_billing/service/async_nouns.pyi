@@ -313,7 +313,8 @@ class AsyncBalances(Noun):
 
         Raises:
             InsufficientFunds: the batch is atomic and an item cannot be paid.
-            InvalidInput: there are no items, or one is not above zero or of another unit.
+            InvalidInput: there are no items, or one is not above zero, of another unit, or with a
+                reference that is no line of text.
             UnknownName: there is no such account or balance.
             IdempotencyConflict: the key was used for something else.
         """

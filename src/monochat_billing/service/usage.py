@@ -16,7 +16,7 @@ from monochat_billing.quantities import Quantity, exact, number_text
 from monochat_billing.rating import UsageRecord
 from monochat_billing.repositories import Reader, Wanted
 from monochat_billing.service.context import Context, named
-from monochat_billing.texts import check_identity
+from monochat_billing.texts import check_identity, check_line
 from monochat_billing.usage_breakdowns import UsageBreakdown, breakdown
 from monochat_billing.usage_commands import MeterReport, UsageReport
 
@@ -79,6 +79,7 @@ class Usage:
                     "records", record, "is no usage record", "pass UsageRecord, or MeterRecord"
                 )
             check_identity(record.id, "records.id")
+            check_line(record.reference, "records.reference")
         return self._messages(account, cast("tuple[UsageRecord, ...]", batch), actor)
 
     def _messages(self, account: str, batch: Sequence[UsageRecord], actor: str) -> UsageReport:
