@@ -14,6 +14,7 @@ from monochat_billing.adapters.sql import SqlStorage, _pipeline
 from monochat_billing.adapters.sql._backends import Postgres
 from monochat_billing.adapters.sql._shapes import Statement
 from monochat_billing.adapters.sql.schema import ACCOUNTS as ACCOUNTS_TABLE, BALANCES, LOTS
+from monochat_billing.repositories import Wanted
 from monochat_billing.service.pipeline import Command
 from tests.desk import Clock
 from tests.factories import lira
@@ -107,6 +108,26 @@ class TestRoundTrips:
         within = billing.within(attrs.evolve(billing.context, lane=Catch()))
         within.balances.debit(account, lira("1"), reason="export", key=f"{account}-{number}")
         return caught[0]
+
+    def test_accounts_are_locked_in_order_before_anything_else_of_them_is_read(
+        self, storage: SqlStorage, billing: Billing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is read by the statement that waits for a lock is older than the lock."""
+        del billing
+        seen: list[str] = []
+        exchange = _pipeline.Pipeline.exchange
+
+        def noted(self: _pipeline.Pipeline, asks: Sequence[tuple[str, Sequence[object]]]) -> Any:  # noqa: ANN401 - as the original
+            seen.extend(text for text, _ in asks)
+            return exchange(self, asks)
+
+        monkeypatch.setattr(_pipeline.Pipeline, "exchange", noted)
+        storage.write(lambda unit: unit.load([Wanted("globex"), Wanted("acme")]))
+        begin, locking, *others = seen
+        assert begin.startswith("BEGIN")
+        assert "FROM billing_accounts" in locking
+        assert " ".join(locking.split()).endswith("ORDER BY billing_accounts.id FOR UPDATE")
+        assert not [one for one in others if "UPDATE" in one or "billing_accounts " in one]
 
     def test_a_read_is_two_round_trips(self, billing: Billing, exchanges: Exchanges) -> None:
         billing.balances.list("acme")
