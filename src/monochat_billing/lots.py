@@ -279,19 +279,15 @@ def pin(lots: Sequence[Lot], units: int, kind: ChargeKind, at: datetime) -> Burn
 
     Nothing leaves a lot. What could not be set aside is ``missing``.
     """
-    missing = units
-    shares: list[Share] = []
-    after = list(lots)
-    for place, lot in enumerate(lots):
-        if not missing:
-            break
-        free = lot.remaining - lot.pinned
-        if free and lot.pays(kind, at):
-            taken = min(free, missing)
-            missing -= taken
-            shares.append(_make_share(lot, taken))
-            after[place] = lot.left_with(lot.remaining, lot.pinned + taken)
-    return _make_burn(tuple(after), tuple(shares), missing)
+    _, shares, missing = spend(lots, units, kind, at)
+    aside = {share.lot.number: share.units for share in shares}
+    after = tuple(
+        lot
+        if lot.number not in aside
+        else lot.left_with(lot.remaining, lot.pinned + aside[lot.number])
+        for lot in lots
+    )
+    return _make_burn(after, shares, missing)
 
 
 def unpin(lots: Iterable[Lot], pins: Iterable[tuple[int, int]]) -> tuple[Lot, ...]:

@@ -197,7 +197,7 @@ class Lane:
                 return self._lead(caller, execute)
             if caller.following is not None:
                 caller.following.wake()
-        except BaseException:
+        except BaseException:  # an interrupt too, and raised again
             self._leave(caller)
             raise
         return caller.answer
@@ -240,7 +240,7 @@ class Lane:
             if len(batch) > 1:
                 self._answer(batch, answers)
             self._hand_over(leader, len(batch) - 1)
-        except BaseException:
+        except BaseException:  # an interrupt too, and raised again
             self._break_off(batch, answers)
             raise
         return answers[0]

@@ -20,12 +20,12 @@ from monochat_billing.adapters.sql._ticks import instant, ticks
 from monochat_billing.balance import Entry, EntryKind
 from monochat_billing.balance_commands import BatchReport
 
-__all__ = ["PACKED", "pack"]
+__all__ = ["PACKED", "SHARED", "pack"]
 
 _QUOTE: Final = json.encoder.encode_basestring_ascii
 _ENCODE: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
-_SHARED: Final = attrgetter(
+SHARED: Final = attrgetter(
     "account",
     "unit",
     "scale",
@@ -38,6 +38,8 @@ _SHARED: Final = attrgetter(
     "hold",
     "exchange",
 )
+"""What the entries of a batch mostly have in common."""
+
 _APART: Final = attrgetter("number", "amount", "balance_after", "reference", "parts")
 
 
@@ -73,7 +75,7 @@ def _packed_batch(results: Sequence[object]) -> str | None:
     if not entries or len(entries) < len(results):
         return None
     first = entries[0]
-    if first.exchange is not None or set(map(_SHARED, entries)) != {_SHARED(first)}:
+    if first.exchange is not None or set(map(SHARED, entries)) != {SHARED(first)}:
         return None
     numbers, amounts, after, references, parts = zip(*map(_APART, entries), strict=True)
     many = len(entries)

@@ -10,9 +10,9 @@ time.
 
 from collections.abc import Sequence
 from json.encoder import encode_basestring
-from operator import attrgetter
 from typing import Final
 
+from monochat_billing.adapters.sql._packed import SHARED
 from monochat_billing.adapters.sql._rows import Row, parts_text
 from monochat_billing.adapters.sql._ticks import ticks
 from monochat_billing.balance import Entry
@@ -23,19 +23,6 @@ APART: Final = ("number", "amount", "balance_after", "reference", "parts")
 _FEWEST: Final = 8
 _NUL: Final = "\\u0000"
 """SQLite keeps such a character in a text, and ends the text there when it reads it from JSON."""
-_SHARED: Final = attrgetter(
-    "account",
-    "unit",
-    "scale",
-    "kind",
-    "reason",
-    "actor",
-    "effective_at",
-    "recorded_at",
-    "corrects",
-    "hold",
-    "exchange",
-)
 
 
 def run_of(entries: Sequence[Entry]) -> Row | None:
@@ -45,7 +32,7 @@ def run_of(entries: Sequence[Entry]) -> Row | None:
     first = entries[0]
     if first.corrects is not None or first.exchange is not None:
         return None
-    if set(map(_SHARED, entries)) != {_SHARED(first)}:
+    if set(map(SHARED, entries)) != {SHARED(first)}:
         return None
     quoted = encode_basestring  # what is no text is left for the driver to refuse
     listed = [
