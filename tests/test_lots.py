@@ -15,11 +15,13 @@ from monochat_billing.lots import (
     burnable,
     in_burn_order,
     insert,
+    pin,
     restore,
 )
 from tests.scene import START
 
 DAY = timedelta(days=1)
+OTHERS = frozenset({ChargeKind.OTHER})
 
 
 def lot(number: int = 1, units: int = 100, **change: Any) -> Lot:  # noqa: ANN401
@@ -180,6 +182,22 @@ class TestBurn:
         """Zero units touch no lot."""
         done = burn((lot(1),), 0, ChargeKind.OTHER, START)
         assert (done.lots, done.shares, done.missing) == ((lot(1),), (), 0)
+
+
+class TestPin:
+    """Setting aside finds the lots that a burn would, and leaves their units in them."""
+
+    def test_what_is_set_aside_adds_up_and_stays_in_its_lot(self) -> None:
+        first = pin((lot(1), lot(2)), 30, ChargeKind.PLAN, START)
+        second = pin(first.lots, 90, ChargeKind.PLAN, START)
+        assert [(one.remaining, one.pinned) for one in second.lots] == [(100, 100), (100, 20)]
+        assert [(share.lot.number, share.units) for share in second.shares] == [(1, 70), (2, 20)]
+        assert second.missing == 0
+
+    def test_what_no_lot_has_free_is_missing(self) -> None:
+        done = pin((lot(1, pinned=90), lot(2, pays_for=OTHERS)), 30, ChargeKind.PLAN, START)
+        assert [one.pinned for one in done.lots] == [100, 0]
+        assert done.missing == 20
 
 
 class TestRestore:
